@@ -1,0 +1,26 @@
+"""What a learner is: anything that makes features from unlabelled inputs."""
+
+import abc
+import dataclasses
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Encoder(Protocol):
+    """A fitted feature map: `(n, n_features_in)` to `(n, n_features_out)` float32, row by row."""
+
+    def __call__(self, x: NDArray) -> NDArray[np.float32]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractLearner(abc.ABC):
+    """A configuration that `fit` turns, with unlabelled inputs and a seed, into an encoder."""
+
+    name: ClassVar[str]
+    """How tables call it."""
+
+    @abc.abstractmethod
+    def fit(self, x: NDArray, *, seed: int) -> Encoder:
+        """Learn from `x` `(n, d)` without labels; deterministic in `x` and `seed`."""

@@ -1,0 +1,49 @@
+"""Base models: networks whose parameters a rule changes. They know no rule."""
+
+from metaplastic.models.activations import ACTIVATIONS, activate, check_activation
+from metaplastic.models.frozen import BLOCK_ROWS, FrozenMLP, dense, freeze, in_blocks
+from metaplastic.models.mlp import (
+    MLP,
+    Delta,
+    Initialisation,
+    Layer,
+    LayerTrace,
+    Readout,
+    Trace,
+    init_mlp,
+    normalise,
+    unit_columns,
+    unit_rows,
+)
+from metaplastic.models.scaling import (
+    InputScaling,
+    fit_scaling,
+    identity_scaling,
+    scaling_from_moments,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "BLOCK_ROWS",
+    "MLP",
+    "Delta",
+    "FrozenMLP",
+    "Initialisation",
+    "InputScaling",
+    "Layer",
+    "LayerTrace",
+    "Readout",
+    "Trace",
+    "activate",
+    "check_activation",
+    "dense",
+    "fit_scaling",
+    "freeze",
+    "identity_scaling",
+    "in_blocks",
+    "init_mlp",
+    "normalise",
+    "scaling_from_moments",
+    "unit_columns",
+    "unit_rows",
+]

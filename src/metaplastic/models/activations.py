@@ -1,0 +1,51 @@
+"""The nonlinearities of the base model, by name, for JAX and for NumPy alike.
+
+Each works elementwise on an array of either library, so that training (JAX) and a frozen
+encoder (NumPy) share one definition. The first eleven are those of Metz et al. 2018, fig. 5,
+or their closest relatives; `linear` turns the base model into a chain of projections.
+"""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from metaplastic.errors import InputError
+
+
+def _sigmoid(np: ModuleType, x: Any) -> Any:
+    return 0.5 * (np.tanh(0.5 * x) + 1.0)
+
+
+def _gelu(np: ModuleType, x: Any) -> Any:
+    # The tanh form, so that NumPy needs no error function.
+    return 0.5 * x * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
+
+
+_FUNCTIONS: dict[str, Callable[[ModuleType, Any], Any]] = {
+    "relu": lambda np, x: np.maximum(x, 0),
+    "leaky_relu": lambda np, x: np.maximum(x, 0.1 * x),
+    "elu": lambda np, x: np.where(x > 0, x, np.exp(np.minimum(x, 0)) - 1.0),
+    "gelu": _gelu,
+    "swish": lambda np, x: x * _sigmoid(np, x),
+    "softplus": lambda np, x: np.logaddexp(x, np.zeros_like(x)),
+    "tanh": lambda np, x: np.tanh(x),
+    "sigmoid": _sigmoid,
+    "sine": lambda np, x: np.sin(x),
+    "step": lambda np, x: np.where(x > 0, np.ones_like(x), np.zeros_like(x)),
+    "linear": lambda np, x: x,
+}
+
+ACTIVATIONS: tuple[str, ...] = tuple(_FUNCTIONS)
+"""Names that `activate` knows."""
+
+
+def check_activation(name: str) -> str:
+    """Return `name` if it is known; otherwise raise `InputError` listing the known names."""
+    if name not in _FUNCTIONS:
+        raise InputError(f"unknown activation {name!r}; choose one of {', '.join(ACTIVATIONS)}")
+    return name
+
+
+def activate(name: str, x: Any, np: ModuleType) -> Any:
+    """Apply the named nonlinearity elementwise; `np` is `numpy` or `jax.numpy`, shape is kept."""
+    return _FUNCTIONS[name](np, x)

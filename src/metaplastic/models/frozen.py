@@ -1,0 +1,122 @@
+"""A trained base model frozen for use: an affine map and a nonlinearity per layer, NumPy only.
+
+Batch statistics are those of the whole unlabelled pool, folded into the weights, so that
+row i of the features depends on row i of the input alone.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metaplastic.models.activations import activate
+from metaplastic.models.mlp import EPSILON, MLP, Readout
+from metaplastic.models.scaling import apply_scaling
+
+BLOCK_ROWS = 256
+"""Rows per matrix product. Every block is padded to it, so that a split of the rows cannot change
+which kernel computes a row."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrozenMLP:
+    """Encoder of a trained base model. Call it with `(n, n_features_in)`; `(n, n_features_out)`.
+
+    `weights[l]` `(pre, post)` and `biases[l]` `(post,)` already contain the normalisation:
+    `drive = signal @ weights[l] + biases[l]`.
+    """
+
+    shift: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    gain: np.float32
+    weights: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]
+    activation: str
+    readout: Readout
+
+    @property
+    def n_features_in(self) -> int:
+        """Columns of the input."""
+        return self.weights[0].shape[0]
+
+    @property
+    def n_features_out(self) -> int:
+        """Columns of the features."""
+        return self.weights[-1].shape[1]
+
+    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+        return self._run(x, len(self.weights))
+
+    def layer_outputs(self, x: NDArray, depth: int) -> NDArray[np.float32]:
+        """Output (`post`) of layer `depth`, counted from 1; `depth` 0 gives the scaled inputs."""
+        return self._run(x, depth, post=True)
+
+    def _run(self, x: NDArray, depth: int, post: bool | None = None) -> NDArray[np.float32]:
+        last_post = self.readout == "post" if post is None else post
+
+        def block(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+            signal = apply_scaling(rows, self.shift, self.scale, self.gain, np)
+            for index in range(depth):
+                signal = signal @ self.weights[index] + self.biases[index]
+                if index < depth - 1 or last_post:
+                    signal = activate(self.activation, signal, np)
+            return signal
+
+        return in_blocks(block, x)
+
+
+def in_blocks(
+    function: Callable[[NDArray[np.float32]], NDArray[np.float32]], x: NDArray
+) -> NDArray[np.float32]:
+    """Apply a row-wise function to zero-padded blocks of `BLOCK_ROWS` rows and drop the padding.
+
+    `x` is an array `(n, pre)` of any real dtype or a SciPy sparse matrix, which is made dense one
+    block at a time.
+    """
+    parts = []
+    for start in range(0, x.shape[0], BLOCK_ROWS):
+        rows = dense(x[start : start + BLOCK_ROWS])
+        padded = np.zeros((BLOCK_ROWS, rows.shape[1]), np.float32)
+        padded[: len(rows)] = rows
+        parts.append(np.asarray(function(padded), np.float32)[: len(rows)])
+    return np.concatenate(parts)
+
+
+def dense(rows: NDArray) -> NDArray[np.float32]:
+    """A block of rows as a dense float32 array."""
+    return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float32)
+
+
+def freeze(model: MLP, x: NDArray) -> FrozenMLP:
+    """Fold the exact statistics of the pool `x` `(n, pre)` into the weights of `model`.
+
+    One pass over the pool per layer; sums are kept in float64.
+    """
+    scaling = model.scaling
+    frozen = FrozenMLP(
+        np.asarray(scaling.shift, np.float32),
+        np.asarray(scaling.scale, np.float32),
+        np.float32(scaling.gain),
+        (),
+        (),
+        model.activation,
+        model.readout,
+    )
+    signal = frozen.layer_outputs(x, 0)
+    for layer in model.layers:
+        raw = np.asarray(layer.weight, np.float32)
+        drive = in_blocks(lambda rows, w=raw: rows @ w, signal)
+        mean = drive.mean(0, dtype=np.float64)
+        deviation = np.sqrt(drive.var(0, dtype=np.float64) + EPSILON)
+        weight = (raw / deviation).astype(np.float32)
+        bias = (np.asarray(layer.bias, np.float64) - mean / deviation).astype(np.float32)
+        frozen = dataclasses.replace(
+            frozen,
+            weights=(*frozen.weights, weight),
+            biases=(*frozen.biases, bias),
+        )
+        signal = in_blocks(
+            lambda rows, w=weight, b=bias: activate(model.activation, rows @ w + b, np), signal
+        )
+    return frozen

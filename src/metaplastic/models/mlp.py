@@ -1,0 +1,156 @@
+"""The base model: a multi-layer perceptron with batch norm and separate feedback weights.
+
+Source: Metz et al. 2018 (arXiv 1804.00222), section 4.1 and appendix. For layer l,
+`drive = (x W - mean) / sqrt(var + epsilon) + bias` with mean and population variance over the
+batch, and `post = activation(drive)`. `feedback` has the shape of `weight` and is used only
+by rules, to send signals downwards.
+"""
+
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from metaplastic.errors import InputError
+from metaplastic.models.activations import activate, check_activation
+from metaplastic.models.scaling import InputScaling, identity_scaling
+from metaplastic.types import PRNGKey
+
+Initialisation = Literal["unit_norm", "published"]
+Readout = Literal["drive", "post"]
+
+EPSILON = 1e-6
+"""Added to the batch variance before the square root."""
+
+
+class Layer(eqx.Module):
+    """One layer's parameters; also the shape of a rule's change to them."""
+
+    weight: Float[Array, "pre post"]
+    bias: Float[Array, " post"]
+    feedback: Float[Array, "pre post"]
+
+
+class LayerTrace(eqx.Module):
+    """What one layer did on a batch; all that a rule may look at besides the model."""
+
+    pre: Float[Array, "batch pre"]
+    drive: Float[Array, "batch post"]
+    post: Float[Array, "batch post"]
+
+
+Trace = tuple[LayerTrace, ...]
+Delta = tuple[Layer, ...]
+
+
+class MLP(eqx.Module):
+    """Base model phi. `readout` says whether features are the top layer's drive or its output."""
+
+    layers: tuple[Layer, ...]
+    scaling: InputScaling
+    activation: str = eqx.field(static=True)
+    readout: Readout = eqx.field(static=True)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units per layer, inputs first: `(n_0, ..., n_L)`."""
+        return (self.layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in self.layers))
+
+    def trace(self, x: Float[Array, "batch pre"]) -> Trace:
+        """Run a batch upwards with that batch's own statistics; raw inputs, any real dtype."""
+        signal = self.scaling(x.astype(jnp.float32) if x.dtype != jnp.float64 else x)
+        trace = []
+        for layer in self.layers:
+            drive = normalise(signal @ layer.weight) + layer.bias
+            post = activate(self.activation, drive, jnp)
+            trace.append(LayerTrace(signal, drive, post))
+            signal = post
+        return tuple(trace)
+
+    def features(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch post"]:
+        """Features of a batch under its own statistics (training time; see `freeze` for later)."""
+        return self.read(self.trace(x))
+
+    def read(self, trace: Trace) -> Float[Array, "batch post"]:
+        """The features in a trace: the top layer's drive or post, as `readout` says."""
+        return trace[-1].drive if self.readout == "drive" else trace[-1].post
+
+    def apply(self, delta: Delta) -> "MLP":
+        """The model after a rule's change of its parameters."""
+        layers = jax.tree.map(jnp.add, self.layers, delta)
+        return eqx.tree_at(lambda m: m.layers, self, layers)
+
+
+def normalise(u: Float[Array, "batch post"]) -> Float[Array, "batch post"]:
+    """Batch norm without scale or offset: population statistics over the batch axis."""
+    centred = u - jnp.mean(u, axis=0)
+    return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=0) + EPSILON)
+
+
+def unit_columns(w: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
+    """Scale every column (the incoming weights of a unit) to norm 1."""
+    return w * jax.lax.rsqrt(jnp.sum(jnp.square(w), axis=0) + 1e-12)
+
+
+def unit_rows(v: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
+    """Scale every row (the feedback that a lower unit receives) to norm 1."""
+    return v * jax.lax.rsqrt(jnp.sum(jnp.square(v), axis=1, keepdims=True) + 1e-12)
+
+
+def init_mlp(
+    sizes: tuple[int, ...],
+    *,
+    key: PRNGKey,
+    activation: str = "relu",
+    initialisation: Initialisation = "unit_norm",
+    readout: Readout = "drive",
+    scaling: InputScaling | None = None,
+) -> MLP:
+    """A fresh base model.
+
+    Args:
+        sizes: units per layer, inputs first, at least two entries, all positive.
+        key: random key.
+        activation: a name of `ACTIVATIONS`.
+        initialisation: `unit_norm` (Gaussian directions, columns of the forward and rows of the
+            feedback weights of norm 1, zero biases) or `published` (Metz et al. 2018: truncated
+            normals, sd 0.01 for weights and 0.1 for biases).
+        readout: whether features are the top layer's `drive` or `post`.
+        scaling: presentation of raw inputs; the identity when left out.
+
+    Raises:
+        InputError: for sizes or names that are not allowed.
+    """
+    if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
+        raise InputError(f"sizes must be at least two positive integers (inputs first), got {sizes}")
+    if initialisation not in ("unit_norm", "published"):
+        raise InputError(f"unknown initialisation {initialisation!r}; choose unit_norm or published")
+    if readout not in ("drive", "post"):
+        raise InputError(f"unknown readout {readout!r}; choose drive or post")
+    keys = jax.random.split(key, len(sizes) - 1)
+    make = _unit_norm_layer if initialisation == "unit_norm" else _published_layer
+    layers = tuple(
+        make(pre, post, key=k) for pre, post, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
+    )
+    scaling = identity_scaling(sizes[0]) if scaling is None else scaling
+    return MLP(layers, scaling, check_activation(activation), readout)
+
+
+def _unit_norm_layer(pre: int, post: int, *, key: PRNGKey) -> Layer:
+    forward, feedback = jax.random.split(key)
+    return Layer(
+        unit_columns(jax.random.normal(forward, (pre, post))),
+        jnp.zeros(post),
+        unit_rows(jax.random.normal(feedback, (pre, post))),
+    )
+
+
+def _published_layer(pre: int, post: int, *, key: PRNGKey) -> Layer:
+    forward, bias, feedback = jax.random.split(key, 3)
+    return Layer(
+        0.01 * jax.random.truncated_normal(forward, -2.0, 2.0, (pre, post)),
+        0.1 * jax.random.truncated_normal(bias, -2.0, 2.0, (post,)),
+        0.01 * jax.random.truncated_normal(feedback, -2.0, 2.0, (pre, post)),
+    )
