@@ -1,0 +1,327 @@
+"""`local`: a compact learned rule of some 1,300 meta-parameters, the default of the package.
+
+Source: this project; the shape of the idea (a network shared by all neurons reads what a neuron
+sees and emits low-rank factors of its weight change; an error-like signal comes back through
+separate feedback weights) is that of Metz et al. 2018, arXiv 1804.00222, sections 4.2 and 5.
+
+Notation: `B` samples, `n` units; arrays with channels are `(channel, batch, unit)`, so that
+mixing channels and summing over them are plain matrix products.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from metaplastic.errors import InputError
+from metaplastic.models import (
+    MLP,
+    Delta,
+    Initialisation,
+    Layer,
+    LayerTrace,
+    Readout,
+    Trace,
+    unit_columns,
+    unit_rows,
+)
+from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.types import Locality, PRNGKey
+
+N_MESSAGES = 4
+N_HEBB, N_GATED = 4, 2
+N_FACTORS = N_HEBB + N_GATED
+N_UNIT, N_SAMPLE, N_ROLES = 5, 2, 4
+MAX_RATE = 0.3
+TIME_SCALE = 100.0
+
+Factors = Float[Array, "channel batch unit"]
+
+
+class _Signals(NamedTuple):
+    """What one layer emits: post- and pre-synaptic factors, messages downwards, mean hidden."""
+
+    post: Factors
+    pre: Factors
+    messages: Factors
+    hidden: Float[Array, "hidden unit"]
+    correlation: Float[Array, "unit unit"]
+
+
+class LocalRule(AbstractUpdateRule):
+    """A network shared by all units computes, for every unit and sample, what it should learn.
+
+    For every layer, top first, each (sample, unit) has features
+    `E = [z, x, delta_1..4, s, dec, ms]`: drive, output, four top-down signals, competition
+    (a softmax over units), decorrelation (drive times the correlation matrix) and pull towards
+    similar samples (drive averaged with cosine weights over the batch). Units add
+    `U = [b, mean x, skewness of z, outgoing norm, correlation]`, samples `S = [mean x,
+    mean x^2 - 1]`, the layer its role and the time. With `h = tanh(A_e E + A_u U + A_s S + a)`,
+
+        [p, q, m] = R_e E + R_h h + r
+
+    are post-synaptic factors, pre-synaptic factors (centred over the batch) and messages; the
+    layer below receives `delta = V m`, divided by its root mean square. The change of a weight is
+
+        T_0 = sum_c q_c^T p_c,  T_1 = W * sum_c' q_c'^T p_c',  T_2 = -W C
+
+    (C: correlations between units), each of unit mean square; `U = sum_k a_k T_k` without its
+    component along each unit's weights, bounded, and `W <- columns of unit norm of
+    (W + eta U / sqrt(n_pre))`: a receptive field turns by at most `eta` radians a step. Feedback
+    weights follow the same terms with coefficients of their own; biases follow `tanh(r_b h)`,
+    kept within [-2, 2]. Step sizes fall with the number of steps `t` as
+    `(1 + t / tau)^-gamma`, tau and gamma learned.
+
+    Locality: `layer` (s, dec, ms, C and the normalisation of terms are lateral or batch
+    statistics; equivariant to permutations of units, inputs and samples). With `lateral=False`
+    those are dropped or computed per unit, and the rule is `neuron`-local: given the signals
+    that reach it, a unit's change depends on nothing of the other units in its layer.
+    """
+
+    initialisation: ClassVar[Initialisation] = "unit_norm"
+    readout: ClassVar[Readout] = "drive"
+
+    element_in: Float[Array, "hidden element"]
+    unit_in: Float[Array, "hidden unit_feature"]
+    sample_in: Float[Array, "hidden sample_feature"]
+    role_in: Float[Array, "hidden role"]
+    element_out: Float[Array, "out element"]
+    hidden_out: Float[Array, "out hidden"]
+    offset_out: Float[Array, " out"]
+    top_element_out: Float[Array, "message element"]
+    top_hidden_out: Float[Array, "message hidden"]
+    input_out: Float[Array, "factor input_feature"]
+    bias_out: Float[Array, " hidden"]
+    weight_terms: Float[Array, " term"]
+    feedback_terms: Float[Array, " term"]
+    rates: Float[Array, " 3"]
+    decay: Float[Array, " 2"]
+    competition: Float[Array, ""]
+    similarity: Float[Array, ""]
+    lateral: bool = eqx.field(static=True)
+
+    @property
+    def locality(self) -> Locality:
+        """`layer`, or `neuron` without the lateral signals."""
+        return "layer" if self.lateral else "neuron"
+
+    @classmethod
+    def create(cls, *, key: PRNGKey, hidden: int = 24, lateral: bool = True) -> "LocalRule":
+        """An untrained rule that already learns: Hebbian with competition and decorrelation.
+
+        Args:
+            key: for the small random part of the start.
+            hidden: width of the shared network.
+            lateral: whether lateral signals and batch statistics are used.
+
+        Raises:
+            InputError: if `hidden` is not a positive integer.
+        """
+        if int(hidden) != hidden or hidden < 1:
+            raise InputError(f"hidden must be a positive integer, got {hidden!r}")
+        n_element = 2 + N_MESSAGES + (3 if lateral else 0)
+        n_out = 2 * N_FACTORS + N_MESSAGES
+        keys = iter(jax.random.split(key, 12))
+
+        def noise(*shape: int, scale: float) -> Array:
+            return scale * jax.random.normal(next(keys), shape)
+
+        z, delta, s, dec, ms = 0, 2, 6, 7, 8
+        element_out = noise(n_out, n_element, scale=0.02)
+        element_out = element_out.at[0, z].add(1.0)
+        element_out = element_out.at[1, s if lateral else 1].add(0.5)
+        for channel in (2, 3):
+            element_out = element_out.at[channel, delta + channel - 2].add(0.3)
+        element_out = element_out.at[jnp.arange(N_FACTORS, 2 * N_FACTORS), 1].add(1.0)
+        for channel in range(N_MESSAGES):
+            row = 2 * N_FACTORS + channel
+            element_out = element_out.at[row, delta + channel].add(1.0)
+        top = noise(N_MESSAGES, n_element, scale=0.02).at[0, z].add(1.0)
+        if lateral:
+            top = top.at[1, dec].add(-1.0).at[2, ms].add(1.0).at[3, s].add(1.0)
+        return cls(
+            element_in=noise(hidden, n_element, scale=0.3),
+            unit_in=noise(hidden, N_UNIT, scale=0.3),
+            sample_in=noise(hidden, N_SAMPLE, scale=0.3),
+            role_in=noise(hidden, N_ROLES, scale=0.3),
+            element_out=element_out,
+            hidden_out=noise(n_out, hidden, scale=0.02),
+            offset_out=jnp.zeros(n_out),
+            top_element_out=top,
+            top_hidden_out=noise(N_MESSAGES, hidden, scale=0.02),
+            input_out=noise(N_FACTORS, 1 + N_MESSAGES, scale=0.02).at[:, 0].add(1.0),
+            bias_out=noise(hidden, scale=0.02),
+            weight_terms=jnp.array([1.0, 0.2, 0.7]),
+            feedback_terms=jnp.array([1.0, 0.2, 0.0]),
+            rates=jnp.full(3, -2.2),  # 0.3 sigmoid(-2.2) = 0.03
+            decay=jnp.array([0.0, -1.0]),
+            competition=jnp.zeros(()),
+            similarity=jnp.zeros(()),
+            lateral=lateral,
+        )
+
+    def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
+        """The number of steps done."""
+        del model, key
+        return jnp.zeros(())
+
+    def update(
+        self, model: MLP, trace: Trace, state: Float[Array, ""], *, key: PRNGKey
+    ) -> tuple[Delta, Float[Array, ""]]:
+        """See the class; deterministic, so `key` is not used."""
+        del key
+        signals = self._signals(model, trace, state)
+        delta = tuple(
+            self._layer_change(layer, below.pre, above, state)
+            for layer, below, above in zip(model.layers, signals[:-1], signals[1:], strict=True)
+        )
+        return delta, state + 1.0
+
+    def _signals(self, model: MLP, trace: Trace, time: Float[Array, ""]) -> list[_Signals]:
+        """Signals of every layer, inputs first, computed from the top down."""
+        depth = len(model.layers)
+        signals: list[_Signals] = []
+        top_down = jnp.zeros((N_MESSAGES, *trace[-1].drive.shape))
+        for index in reversed(range(depth)):
+            layer, is_top = model.layers[index], index == depth - 1
+            outgoing = (
+                jnp.zeros(layer.bias.shape) if is_top else _outgoing(model.layers[index + 1].weight)
+            )
+            role = jnp.stack(
+                [jnp.ones(()), 1.0 * is_top, 1.0 * (index == 0), time / (time + TIME_SCALE)]
+            )
+            found = self._layer_signals(layer, trace[index], top_down, outgoing, role, is_top)
+            signals.insert(0, found)
+            top_down = self._scaled(_mix(found.messages, layer.feedback))
+        x = trace[0].pre
+        features = jnp.concatenate([x[None], top_down])
+        pre = _channels(self.input_out, features - jnp.mean(features, axis=1, keepdims=True))
+        return [signals[0]._replace(pre=pre), *signals]
+
+    def _layer_signals(
+        self,
+        layer: Layer,
+        trace: LayerTrace,
+        top_down: Factors,
+        outgoing: Float[Array, " unit"],
+        role: Float[Array, " role"],
+        is_top: bool,
+    ) -> _Signals:
+        z, x = trace.drive, trace.post
+        batch, units = z.shape
+        elements = [z[None], x[None], top_down]
+        if self.lateral:
+            normal = z - layer.bias
+            correlation = normal.T @ normal / batch * (1.0 - jnp.eye(units))
+            elements += [self._competition(z), _unit_power(z @ correlation)[None]]
+            elements += [self._similar(x, z)]
+            crowding = jnp.sqrt(jnp.mean(jnp.square(correlation), axis=0) + 1e-8)
+            per_sample = jnp.stack([jnp.mean(x, axis=1), jnp.mean(jnp.square(x), axis=1) - 1.0])
+        else:
+            correlation = jnp.zeros((units, units))
+            crowding, per_sample = jnp.zeros(units), jnp.zeros((N_SAMPLE, batch))
+        e = jnp.concatenate(elements)
+        per_unit = jnp.stack(
+            [
+                layer.bias,
+                jnp.mean(x, axis=0),
+                jnp.tanh(jnp.mean(z**3, axis=0) / 2.0),
+                outgoing,
+                crowding,
+            ]
+        )
+        h = jnp.tanh(
+            _channels(self.element_in, e)
+            + (self.unit_in @ per_unit + (self.role_in @ role)[:, None])[:, None, :]
+            + (self.sample_in @ per_sample)[:, :, None]
+        )
+        out = _channels(self.element_out, e) + _channels(self.hidden_out, h)
+        out = out + self.offset_out[:, None, None]
+        post, pre, messages = jnp.split(out, [N_FACTORS, 2 * N_FACTORS])
+        if is_top:
+            messages = _channels(self.top_element_out, e) + _channels(self.top_hidden_out, h)
+        pre = pre - jnp.mean(pre, axis=1, keepdims=True)
+        return _Signals(post, pre, messages, jnp.mean(h, axis=1), correlation)
+
+    def _layer_change(
+        self, layer: Layer, pre: Factors, own: _Signals, time: Float[Array, ""]
+    ) -> Layer:
+        n_pre, n_post = layer.weight.shape
+        w = layer.weight * jnp.sqrt(1.0 * n_pre)
+        terms = [
+            _outer(pre[:N_HEBB], own.post[:N_HEBB]),
+            w * self._scaled_term(_outer(pre[N_HEBB:], own.post[N_HEBB:])),
+        ]
+        if self.lateral:
+            terms.append(-w @ own.correlation)
+        terms = [self._scaled_term(term) for term in terms]
+        rates = MAX_RATE * jax.nn.sigmoid(self.rates) * self._slowdown(time)
+
+        change = sum(a * term for a, term in zip(self.weight_terms, terms, strict=False))
+        change -= layer.weight * jnp.sum(layer.weight * change, axis=0)
+        change *= jax.lax.rsqrt(1.0 + jnp.mean(jnp.square(change), axis=0))
+        weight = unit_columns(layer.weight + rates[0] / jnp.sqrt(1.0 * n_pre) * change)
+
+        change = sum(a * term for a, term in zip(self.feedback_terms, terms, strict=False))
+        change *= jax.lax.rsqrt(1.0 + jnp.mean(jnp.square(change), axis=1, keepdims=True))
+        feedback = unit_rows(layer.feedback + rates[1] / jnp.sqrt(1.0 * n_post) * change)
+
+        push = rates[2] * jnp.tanh(self.bias_out @ own.hidden)
+        bias = 2.0 * jnp.tanh((layer.bias + push) / 2.0)
+        return Layer(weight - layer.weight, bias - layer.bias, feedback - layer.feedback)
+
+    def _slowdown(self, time: Float[Array, ""]) -> Float[Array, ""]:
+        tau = TIME_SCALE * jnp.exp(self.decay[0])
+        return (1.0 + time / tau) ** -jax.nn.sigmoid(self.decay[1])
+
+    def _competition(self, z: Float[Array, "batch unit"]) -> Factors:
+        share = z.shape[1] * jax.nn.softmax(jnp.exp(self.competition) * z, axis=1) - 1.0
+        return (share / (1.0 + jnp.abs(share) / 4.0))[None]
+
+    def _similar(
+        self, x: Float[Array, "batch unit"], z: Float[Array, "batch unit"]
+    ) -> Factors:
+        direction = x * jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=1, keepdims=True) + 1e-6)
+        cosine = direction @ direction.T
+        others = 5.0 * jnp.exp(self.similarity) * cosine - 1e6 * jnp.eye(x.shape[0])
+        return (jax.nn.softmax(others, axis=1) @ z)[None]
+
+    def _scaled(self, signal: Factors) -> Factors:
+        """Unit mean square per channel: over the layer, or over the batch for each unit alone."""
+        axis = (1, 2) if self.lateral else 1
+        return signal * jax.lax.rsqrt(jnp.mean(jnp.square(signal), axis, keepdims=True) + 1e-6)
+
+    def _scaled_term(self, term: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
+        """Unit mean square: over the layer, or over each unit's own weights."""
+        axis = (0, 1) if self.lateral else 0
+        return term * jax.lax.rsqrt(jnp.mean(jnp.square(term), axis, keepdims=True) + 1e-8)
+
+
+def _channels(mixing: Float[Array, "out channel"], signal: Factors) -> Factors:
+    """Mix channels, the same for every sample and unit."""
+    channels, batch, units = signal.shape
+    return (mixing @ signal.reshape(channels, batch * units)).reshape(-1, batch, units)
+
+
+def _mix(messages: Factors, feedback: Float[Array, "pre post"]) -> Factors:
+    """Send every channel down through the feedback weights."""
+    channels, batch, units = messages.shape
+    down = messages.reshape(channels * batch, units) @ feedback.T
+    return down.reshape(channels, batch, -1)
+
+
+def _outer(pre: Factors, post: Factors) -> Float[Array, "pre post"]:
+    """Sum over channels and samples of pre-synaptic times post-synaptic factors."""
+    channels, batch, n_pre = pre.shape
+    return pre.reshape(channels * batch, n_pre).T @ post.reshape(channels * batch, -1)
+
+
+def _outgoing(weight: Float[Array, "unit above"]) -> Float[Array, " unit"]:
+    """Norm of each unit's outgoing weights against the mean of its layer, minus one."""
+    return jnp.sqrt(jnp.sum(jnp.square(weight), 1) * weight.shape[0] / weight.shape[1]) - 1.0
+
+
+def _unit_power(signal: Float[Array, "batch unit"]) -> Float[Array, "batch unit"]:
+    return signal * jax.lax.rsqrt(jnp.mean(jnp.square(signal)) + 1e-6)
