@@ -1,0 +1,142 @@
+"""The inner problem: the only place where task, model, rule and meta-objective meet."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Bool, Float, Int
+
+from metaplastic.errors import InputError
+from metaplastic.gradients import AbstractInnerProblem
+from metaplastic.models import MLP, check_activation, fit_scaling
+from metaplastic.objectives import AbstractMetaObjective
+from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
+from metaplastic.rules.base import RuleState
+from metaplastic.tasks import AbstractTaskDistribution, Task
+from metaplastic.trees import all_finite
+from metaplastic.types import Metrics, PRNGKey, Theta
+
+SCALING_SAMPLES = 256
+"""Unlabelled inputs from which a task's input scaling is fitted."""
+
+
+class RuleCarry(eqx.Module):
+    """What goes from step to step along one unroll."""
+
+    task: Task
+    model: MLP
+    state: RuleState
+
+
+class RuleProblem(AbstractInnerProblem):
+    """Training one architecture with the rule theta on tasks of one distribution.
+
+    One problem step is `steps_per_loss` inner steps followed by one meta-loss. Theta is the array
+    part of the rule, `rule` here its static part (`split_rule` makes both).
+    Each inner step is rematerialised in the backward pass (`checkpoint=True`), so memory grows by
+    the size of the base model per inner step and not by that of its activations; sampled batches
+    are kept.
+    """
+
+    tasks: AbstractTaskDistribution
+    objective: AbstractMetaObjective
+    rule: AbstractUpdateRule
+    sizes: tuple[int, ...] = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+    shots: int = eqx.field(static=True)
+    steps_per_loss: int = eqx.field(static=True)
+    horizons: tuple[int, int] = eqx.field(static=True)
+    checkpoint: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self) -> None:
+        check_activation(self.activation)
+        if self.batch_size < 2 or self.shots < 1 or self.steps_per_loss < 1:
+            raise InputError(
+                "batch_size must be at least 2, shots and steps_per_loss at least 1, got "
+                f"{self.batch_size}, {self.shots} and {self.steps_per_loss}"
+            )
+        low, high = self.horizons
+        if not self.steps_per_loss <= low <= high:
+            raise InputError(
+                f"horizons must be (low, high) inner steps with {self.steps_per_loss} "
+                f"(steps_per_loss) <= low <= high, got {self.horizons}"
+            )
+        if self.sizes[0] != self.tasks.n_features:
+            raise InputError(
+                f"sizes[0] must be the {self.tasks.n_features} features of the tasks, got "
+                f"{self.sizes[0]}"
+            )
+
+    def init(self, theta: Theta, *, key: PRNGKey) -> RuleCarry:
+        """A fresh task, a fresh model with its inputs scaled, a fresh rule state."""
+        task_key, data_key, model_key, rule_key = jax.random.split(key, 4)
+        rule = eqx.combine(theta, self.rule)
+        task = self.tasks.sample(key=task_key)
+        scaling = fit_scaling(self.tasks.unlabelled(task, SCALING_SAMPLES, key=data_key))
+        model = init_model(
+            rule, self.sizes, key=model_key, activation=self.activation, scaling=scaling
+        )
+        return RuleCarry(task, model, rule.init(model, key=rule_key))
+
+    def step(
+        self, theta: Theta, carry: RuleCarry, *, key: PRNGKey
+    ) -> tuple[RuleCarry, Float[Array, ""], Bool[Array, ""]]:
+        """`steps_per_loss` inner steps, then the meta-loss."""
+        step_key, loss_key = jax.random.split(key)
+        carry = self.advance(theta, carry, self.steps_per_loss, key=step_key)
+        evaluate = self._remat(lambda theta, model: self.score(carry.task, model, key=loss_key)[0])
+        loss = evaluate(theta, carry.model)
+        return carry, loss, ~(jnp.isfinite(loss) & all_finite(carry.model.layers))
+
+    def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
+        """Log-uniform over `horizons` inner steps, in problem steps."""
+        low, high = (jnp.log(h / self.steps_per_loss) for h in self.horizons)
+        drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
+        return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
+
+    def advance(self, theta: Theta, carry: RuleCarry, steps: int, *, key: PRNGKey) -> RuleCarry:
+        """Apply the rule `steps` times to fresh batches of the carry's task."""
+
+        def inner(theta: Theta, model: MLP, state: RuleState, key: PRNGKey) -> tuple:
+            data_key, rule_key = jax.random.split(key)
+            batch = self.tasks.unlabelled(carry.task, self.batch_size, key=data_key)
+            batch = checkpoint_name(batch, "batch")
+            rule = eqx.combine(theta, self.rule)
+            return apply_rule(rule, model, state, batch, key=rule_key)[:2]
+
+        inner = self._remat(inner)
+
+        def body(now: tuple, key: PRNGKey) -> tuple[tuple, None]:
+            return inner(theta, *now, key), None
+
+        (model, state), _ = jax.lax.scan(
+            body, (carry.model, carry.state), jax.random.split(key, steps)
+        )
+        return RuleCarry(carry.task, model, state)
+
+    def score(
+        self, task: Task, model: MLP, *, key: PRNGKey
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Meta-loss and metrics of a model's features on fresh labelled samples of a task."""
+        x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
+        features = model.features(checkpoint_name(x, "batch"))
+        half = labels.shape[0] // 2
+        return self.objective(
+            features[:half],
+            labels[:half],
+            features[half:],
+            labels[half:],
+            n_classes=self.tasks.n_classes,
+        )
+
+    def _remat(self, function):
+        if not self.checkpoint:
+            return function
+        policy = jax.checkpoint_policies.save_only_these_names("batch")
+        return jax.checkpoint(function, policy=policy)
+
+
+def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:
+    """Theta (the inexact-array leaves) and the rest of a rule; `eqx.combine` joins them."""
+    return eqx.partition(rule, eqx.is_inexact_array)

@@ -1,0 +1,121 @@
+"""Image augmentation on the device, as dense matrix products rather than gathers.
+
+A general affine map factors into a shear-and-scale along the rows and one along the columns
+(Catmull and Smith 1980), and each is, row by row, a one-dimensional resampling: a product with
+a matrix of tent weights. A displacement that varies smoothly from row to row gives elastic
+deformation by the same means, and the output grid may have any size.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from metaplastic.types import PRNGKey
+
+
+class Augmentation(eqx.Module):
+    """Largest strengths; each task draws its own fraction of them, each sample its own values.
+
+    Lengths are fractions of the image's side, angles radians.
+    """
+
+    shift: float = eqx.field(static=True, default=0.08)
+    rotation: float = eqx.field(static=True, default=0.25)
+    scale: float = eqx.field(static=True, default=0.2)
+    shear: float = eqx.field(static=True, default=0.3)
+    elastic: float = eqx.field(static=True, default=0.06)
+    contrast: float = eqx.field(static=True, default=0.6)
+    thickness: float = eqx.field(static=True, default=0.25)
+    noise: float = eqx.field(static=True, default=0.15)
+
+    def draw_strengths(self, *, key: PRNGKey) -> Float[Array, " 8"]:
+        """Fractions in [0, 1] of the strengths above, fixed along one task."""
+        return jax.random.uniform(key, (8,))
+
+    def __call__(
+        self,
+        images: Float[Array, "sample height width"],
+        strengths: Float[Array, " 8"],
+        *,
+        side: int,
+        key: PRNGKey,
+    ) -> Float[Array, "sample side side"]:
+        """Deformed, re-inked and noisy images in [0, 1] on a grid of `side x side`."""
+        warp_key, ink_key, noise_key = jax.random.split(key, 3)
+        n = images.shape[0]
+        limits = jnp.array(
+            [self.shift, self.rotation, self.scale, self.shear, self.elastic, self.contrast]
+        )
+        s = strengths[:6] * limits
+        shift_y, shift_x, angle, size, aspect, slant = jnp.moveaxis(
+            jax.random.uniform(warp_key, (n, 6), minval=-1.0, maxval=1.0), 1, 0
+        )
+        angle, slant = s[1] * angle, s[3] * slant
+        grow_x = jnp.exp(s[2] * (size + 0.5 * aspect))
+        grow_y = jnp.exp(s[2] * (size - 0.5 * aspect))
+        # The inverse map [[a, b], [c, d]] of (y, x), then its two one-dimensional passes.
+        a, b = jnp.cos(angle) / grow_y, -jnp.sin(angle) / grow_y
+        c = (jnp.sin(angle) + slant * jnp.cos(angle)) / grow_x
+        d = (jnp.cos(angle) - slant * jnp.sin(angle)) / grow_x
+        wave_x, wave_y = _waves(n, side, images.shape[1], s[4], key=jax.random.fold_in(warp_key, 1))
+        # Pass 1 resamples along x for every input row y: x_in = (c / a) y + (d - b c / a) x_out.
+        out = _resample(images, c / a, d - b * c / a, s[0] * shift_x, wave_x, side)
+        # Pass 2 along y for every output column x: y_in = b x + a y_out.
+        out = jnp.swapaxes(out, 1, 2)
+        out = _resample(out, b, a, s[0] * shift_y, wave_y, side)
+        out = jnp.swapaxes(out, 1, 2)
+        return self._ink(out, strengths, ink_key, noise_key)
+
+    def _ink(
+        self,
+        images: Float[Array, "sample side side"],
+        strengths: Float[Array, " 8"],
+        ink_key: PRNGKey,
+        noise_key: PRNGKey,
+    ) -> Float[Array, "sample side side"]:
+        n = images.shape[0]
+        u = jax.random.uniform(ink_key, (n, 3, 1, 1), minval=-1.0, maxval=1.0)
+        # Moving the threshold of a sharpened edge makes strokes thicker or thinner.
+        threshold = 0.5 + self.thickness * strengths[6] * u[:, 0]
+        sharp = jnp.clip(0.5 + 1.6 * (images - threshold), 0.0, 1.0)
+        images = jnp.where(strengths[6] > 0.3, sharp, images)
+        images = images * (1.0 - self.contrast * strengths[5] * 0.5 * (1.0 + u[:, 1]))
+        noise = jax.random.normal(noise_key, images.shape)
+        return jnp.clip(images + self.noise * strengths[7] ** 2 * noise, 0.0, 1.0)
+
+
+def _waves(
+    n: int, side: int, height: int, strength: Float[Array, ""], *, key: PRNGKey
+) -> tuple[Float[Array, "sample height"], Float[Array, "sample side"]]:
+    """Smooth displacements along the two axes: sums of two random sines per sample."""
+    amplitude, phase = jnp.split(jax.random.uniform(key, (2 * n, 4), minval=-1.0, maxval=1.0), 2)
+
+    def wave(columns: slice, points: int) -> Float[Array, "sample point"]:
+        at = jnp.linspace(-1.0, 1.0, points)
+        frequency = jnp.array([2.0, 4.0])
+        angle = frequency[:, None] * at + jnp.pi * phase[:, columns, None]
+        return strength * jnp.sum(amplitude[:, columns, None] * jnp.sin(angle), axis=1)
+
+    return wave(slice(0, 2), height), wave(slice(2, 4), side)
+
+
+def _resample(
+    images: Float[Array, "sample row width"],
+    across: Float[Array, " sample"],
+    along: Float[Array, " sample"],
+    shift: Float[Array, " sample"],
+    wave: Float[Array, "sample row"],
+    side: int,
+) -> Float[Array, "sample row side"]:
+    """Resample each row at `across * row + along * position + shift + wave(row)`; coordinates run
+    from -1 to 1; zero outside. Tents widen when the grid gets coarser, to average."""
+    _, rows, width = images.shape
+    row = jnp.linspace(-1.0, 1.0, rows)
+    position = jnp.linspace(-1.0, 1.0, side)
+    start = across[:, None] * row + 2.0 * shift[:, None] + 2.0 * wave
+    wanted = start[:, :, None] + along[:, None, None] * position
+    pixel = (wanted + 1.0) * (0.5 * (width - 1))
+    reach = max(1.0, (width - 1) / (side - 1))
+    tents = jnp.maximum(0.0, 1.0 - jnp.abs(pixel[..., None] - jnp.arange(width)) / reach) / reach
+    return jnp.einsum("nrsw,nrw->nrs", tents, images)

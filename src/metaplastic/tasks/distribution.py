@@ -1,0 +1,120 @@
+"""Task distributions: a source, an augmentation and a permutation of the inputs."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from metaplastic.data import AbstractSource
+from metaplastic.data.sources import SourceTask
+from metaplastic.errors import InputError
+from metaplastic.tasks.augment import Augmentation
+from metaplastic.types import PRNGKey
+
+
+class Task(eqx.Module):
+    """What stays fixed along one unroll; small, and nothing of the data itself."""
+
+    source: SourceTask
+    permutation: Int[Array, " feature"]
+    strengths: Float[Array, " 8"]
+
+
+class AbstractTaskDistribution(eqx.Module):
+    """Draws tasks and their samples, inside compiled code."""
+
+    n_features: eqx.AbstractVar[int]
+    """Columns of the inputs of every task."""
+
+    n_classes: eqx.AbstractVar[int]
+    """Classes of every task."""
+
+    @abc.abstractmethod
+    def sample(self, *, key: PRNGKey) -> Task:
+        """A task."""
+
+    @abc.abstractmethod
+    def draw(
+        self, task: Task, labels: Int[Array, " sample"], *, key: PRNGKey
+    ) -> Float[Array, "sample feature"]:
+        """One input per label."""
+
+    def unlabelled(self, task: Task, n: int, *, key: PRNGKey) -> Float[Array, "sample feature"]:
+        """`n` inputs of random classes."""
+        label_key, draw_key = jax.random.split(key)
+        labels = jax.random.randint(label_key, (n,), 0, self.n_classes)
+        return self.draw(task, labels, key=draw_key)
+
+    def labelled(
+        self, task: Task, shots: int, *, key: PRNGKey
+    ) -> tuple[Float[Array, "sample feature"], Int[Array, " sample"]]:
+        """`shots` inputs of every class, and their labels."""
+        labels = jnp.tile(jnp.arange(self.n_classes), shots)
+        return self.draw(task, labels, key=key), labels
+
+
+class SourceTasks(AbstractTaskDistribution):
+    """Tasks of one source; image sources may be augmented, resized and permuted."""
+
+    source: AbstractSource
+    augmentation: Augmentation | None
+    side: int | None = eqx.field(static=True)
+    permute: bool = eqx.field(static=True)
+
+    @classmethod
+    def create(
+        cls,
+        source: AbstractSource,
+        *,
+        augmentation: Augmentation | None = None,
+        side: int | None = None,
+        permute: bool = True,
+    ) -> "SourceTasks":
+        """Args: `side` resizes images to `side x side` and needs an `augmentation`.
+
+        Raises:
+            InputError: if an augmentation or a side is asked for and samples are not images.
+        """
+        if augmentation is not None and len(source.shape) != 2:
+            raise InputError("augmentation needs a source of images; leave it out for vectors")
+        if side is not None and (augmentation is None or side < 2):
+            raise InputError(f"side needs an augmentation and at least 2 pixels, got {side}")
+        return cls(source, augmentation, side, permute)
+
+    @property
+    def n_classes(self) -> int:
+        return self.source.n_classes
+
+    @property
+    def n_features(self) -> int:
+        return self._side**2 if self.augmentation is not None else _size(self.source.shape)
+
+    @property
+    def _side(self) -> int:
+        return self.source.shape[0] if self.side is None else self.side
+
+    def sample(self, *, key: PRNGKey) -> Task:
+        source_key, permutation_key, strength_key = jax.random.split(key, 3)
+        order = jnp.arange(self.n_features)
+        if self.permute:
+            order = jax.random.permutation(permutation_key, order)
+        strengths = Augmentation().draw_strengths(key=strength_key)
+        return Task(self.source.draw_task(key=source_key), order, strengths)
+
+    def draw(
+        self, task: Task, labels: Int[Array, " sample"], *, key: PRNGKey
+    ) -> Float[Array, "sample feature"]:
+        draw_key, augment_key = jax.random.split(key)
+        x = self.source.draw(task.source, labels, key=draw_key)
+        if self.augmentation is not None:
+            x = self.augmentation(x, task.strengths, side=self._side, key=augment_key)
+        return x.reshape(labels.shape[0], -1)[:, task.permutation]
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for n in shape:
+        size *= n
+    return size
