@@ -19,3 +19,7 @@ class MissingDataError(MetaplasticError, FileNotFoundError):
 
 class ConfigurationError(MetaplasticError, ValueError):
     """A configuration that is unknown, inconsistent, or not the one of an existing run directory."""
+
+
+class DivergenceError(MetaplasticError, RuntimeError):
+    """Training stopped being finite: the message says where and what to change."""

@@ -19,7 +19,12 @@ class AbstractLearner(abc.ABC):
     """A configuration that `fit` turns, with unlabelled inputs and a seed, into an encoder."""
 
     name: ClassVar[str]
-    """How tables call it."""
+    """What kind of learner it is."""
+
+    @property
+    def label(self) -> str:
+        """Name in tables; says what tells it from others of its kind (`pca-32`)."""
+        return self.name
 
     @abc.abstractmethod
     def fit(self, x: NDArray, *, seed: int) -> Encoder:

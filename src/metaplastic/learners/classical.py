@@ -1,0 +1,171 @@
+"""Baselines without an update rule: raw inputs, PCA, k-means, an untrained network."""
+
+import dataclasses
+from typing import ClassVar, Literal
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans as SklearnKMeans
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import PCA as SklearnPCA
+
+from metaplastic.errors import InputError
+from metaplastic.learners.base import AbstractLearner
+from metaplastic.learners.pool import check_pool, pool_scaling, row_blocks, subsample
+from metaplastic.learners.rule_learner import FREEZE_ROWS
+from metaplastic.models import FrozenMLP, InputScaling, freeze, init_mlp
+from metaplastic.models.scaling import apply_scaling
+
+Presentation = Literal["raw", "scaled"]
+"""Whether a baseline sees inputs as they are (8-bit images in [0, 1]) or as the base model does."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Present:
+    """Row-wise presentation of inputs to a baseline: `(n, d)` to `(n, d)` float32."""
+
+    scaling: InputScaling | None
+
+    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+        scaling = self.scaling
+        rows = np.concatenate(list(row_blocks(x)))
+        if scaling is None:
+            return rows / np.float32(255) if x.dtype == np.uint8 else rows
+        shift, scale, gain = (np.asarray(a) for a in (scaling.shift, scaling.scale, scaling.gain))
+        return apply_scaling(rows, shift, scale, gain, np)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LinearEncoder:
+    """`(present(x) - mean) @ weight`, with `weight` `(d, components)`."""
+
+    present: Present
+    mean: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+        return (self.present(x) - self.mean) @ self.weight
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TriangleEncoder:
+    """`max(0, mean distance to all centres - distance to centre k)`; `centres` `(k, d)`."""
+
+    present: Present
+    centres: NDArray[np.float32]
+
+    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+        rows = self.present(x)
+        squares = np.square(rows).sum(1)[:, None] + np.square(self.centres).sum(1)
+        distance = np.sqrt(np.maximum(squares - 2 * rows @ self.centres.T, 0))
+        return np.maximum(distance.mean(1, keepdims=True) - distance, 0)
+
+
+def _presentation(kind: Presentation, x: NDArray) -> Present:
+    if kind not in ("raw", "scaled"):
+        raise InputError(f"unknown presentation {kind!r}; choose raw or scaled")
+    return Present(pool_scaling(x) if kind == "scaled" else None)
+
+
+def _check_count(what: str, count: int) -> None:
+    if int(count) != count or count < 1:
+        raise InputError(f"{what} must be a positive integer, got {count!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Raw(AbstractLearner):
+    """The inputs themselves."""
+
+    name: ClassVar[str] = "raw"
+
+    presentation: Presentation = "raw"
+
+    def fit(self, x: NDArray, *, seed: int) -> Present:
+        """Nothing is learned but, if asked for, the presentation; `seed` is unused."""
+        return _presentation(self.presentation, check_pool(x))
+
+
+@dataclasses.dataclass(frozen=True)
+class PCA(AbstractLearner):
+    """The first principal components, not whitened (fewer if the pool has fewer)."""
+
+    name: ClassVar[str] = "pca"
+
+    n_components: int = 32
+    presentation: Presentation = "raw"
+
+    def __post_init__(self) -> None:
+        _check_count("n_components", self.n_components)
+
+    @property
+    def label(self) -> str:
+        """Kind and size."""
+        return f"{self.name}-{self.n_components}"
+
+    def fit(self, x: NDArray, *, seed: int) -> LinearEncoder:
+        """Exact or randomised SVD, as scikit-learn chooses by size."""
+        present = _presentation(self.presentation, check_pool(x))
+        rows = present(x)
+        pca = SklearnPCA(min(self.n_components, *rows.shape), random_state=seed).fit(rows)
+        weight = pca.components_.T.astype(np.float32)
+        return LinearEncoder(present, pca.mean_.astype(np.float32), weight)
+
+
+@dataclasses.dataclass(frozen=True)
+class KMeansTriangle(AbstractLearner):
+    """k-means with triangle activation (Coates and Ng 2011: `f_k = max(0, mean(z) - z_k)`).
+
+    Above `FREEZE_ROWS` rows the centres come from mini-batches of 1,024 rows.
+    """
+
+    name: ClassVar[str] = "k-means"
+
+    n_clusters: int = 32
+    n_init: int = 1
+    presentation: Presentation = "raw"
+
+    def __post_init__(self) -> None:
+        _check_count("n_clusters", self.n_clusters)
+        _check_count("n_init", self.n_init)
+
+    @property
+    def label(self) -> str:
+        """Kind and size."""
+        return f"{self.name}-{self.n_clusters}"
+
+    def fit(self, x: NDArray, *, seed: int) -> TriangleEncoder:
+        """Centres by k-means++ and Lloyd's algorithm; at most one per row of the pool."""
+        present = _presentation(self.presentation, check_pool(x))
+        rows = present(x)
+        options = {"n_init": self.n_init, "random_state": seed}
+        k = min(self.n_clusters, len(rows))
+        if len(rows) > FREEZE_ROWS:
+            means = MiniBatchKMeans(k, batch_size=1024, **options).fit(rows)
+        else:
+            means = SklearnKMeans(k, **options).fit(rows)
+        return TriangleEncoder(present, means.cluster_centers_.astype(np.float32))
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomNetwork(AbstractLearner):
+    """The base model as initialised (unit-norm columns), frozen over the pool.
+
+    `sizes` are the units of the layers above the inputs.
+    """
+
+    name: ClassVar[str] = "random network"
+
+    sizes: tuple[int, ...] = (128, 128, 128, 32)
+    activation: str = "relu"
+
+    def fit(self, x: NDArray, *, seed: int) -> FrozenMLP:
+        """Draw the weights; only the presentation and the statistics come from the pool."""
+        x = check_pool(x)
+        model = init_mlp(
+            (x.shape[1], *self.sizes),
+            key=jax.random.key(seed),
+            activation=self.activation,
+            scaling=pool_scaling(x),
+        )
+        return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))

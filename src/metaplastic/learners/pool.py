@@ -1,0 +1,79 @@
+"""What every learner does with a pool of unlabelled rows: check, scale, subsample, batch."""
+
+from collections.abc import Iterator
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from metaplastic.errors import InputError
+from metaplastic.models import InputScaling, dense, scaling_from_moments
+
+ROWS_AT_ONCE = 4096
+"""Rows made dense (or float64) at one time."""
+
+
+def check_pool(x: NDArray) -> NDArray:
+    """Return the pool `x` (array or SciPy sparse matrix, `(n, d)`, real) or say what is wrong.
+
+    Raises:
+        InputError: unless there are two dimensions, two rows, a column, and only finite numbers
+            that float32 can hold.
+    """
+    if hasattr(x, "tocsr"):
+        x = x.tocsr()  # other sparse formats have no rows to slice
+    elif not hasattr(x, "dtype"):
+        x = np.asarray(x)
+    if len(x.shape) != 2:
+        raise InputError(f"inputs must have two dimensions (rows, columns), got shape {x.shape}")
+    if x.shape[0] < 2 or x.shape[1] < 1:
+        raise InputError(f"at least 2 rows and 1 column are needed to learn, got shape {x.shape}")
+    if x.dtype.kind not in "buif":
+        raise InputError(f"inputs must be real numbers, got dtype {x.dtype}; encode them first")
+    for rows in row_blocks(x):
+        if not np.all(np.isfinite(rows)):
+            raise InputError(
+                "inputs hold NaN, infinity or numbers beyond float32; impute or rescale them first"
+            )
+    return x
+
+
+def row_blocks(x: NDArray) -> Iterator[NDArray[np.float32]]:
+    """The rows of `x` in order, dense float32, at most `ROWS_AT_ONCE` at a time."""
+    for start in range(0, x.shape[0], ROWS_AT_ONCE):
+        with np.errstate(over="ignore"):  # an overflow shows as an infinity, which callers check
+            yield dense(x[start : start + ROWS_AT_ONCE])
+
+
+def pool_scaling(x: NDArray) -> InputScaling:
+    """Presentation of the inputs fitted to the whole pool; moments are summed in float64."""
+    n = x.shape[0]
+    mean = sum((rows.sum(0, dtype=np.float64) for rows in row_blocks(x)), np.zeros(x.shape[1])) / n
+    squares = (np.square(rows - mean).sum(0) for rows in row_blocks(x))
+    variance = sum(squares, np.zeros(x.shape[1])) / n
+    moments = scaling_from_moments(mean, variance, np)
+    return InputScaling(*(jnp.asarray(m, jnp.float32) for m in moments))
+
+
+def subsample(x: NDArray, limit: int, *, seed: int) -> NDArray:
+    """At most `limit` rows of `x`, chosen at random without replacement, in their order."""
+    if x.shape[0] <= limit:
+        return x
+    rows = np.random.default_rng([seed, 2]).choice(x.shape[0], limit, replace=False)
+    return x[np.sort(rows)]
+
+
+class Shuffled:
+    """An endless stream of row numbers: shuffled epochs, one after another."""
+
+    def __init__(self, n: int, *, seed: int) -> None:
+        self._n = n
+        self._generator = np.random.default_rng([seed, 1])
+        self._left = np.zeros(0, np.int64)
+
+    def take(self, count: int) -> NDArray[np.int64]:
+        """The next `count` row numbers."""
+        while len(self._left) < count:
+            self._left = np.concatenate([self._left, self._generator.permutation(self._n)])
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken

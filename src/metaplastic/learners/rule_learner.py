@@ -1,0 +1,184 @@
+"""The central learner: a base model trained by an update rule on an unlabelled pool, then frozen.
+
+The training loop is here once; evaluation, the command line and the scikit-learn estimators
+import it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
+
+from metaplastic.errors import DivergenceError, InputError
+from metaplastic.learners.base import AbstractLearner
+from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
+from metaplastic.models import MLP, FrozenMLP, check_activation, dense, freeze
+from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule, init_model
+from metaplastic.trees import all_finite
+from metaplastic.types import PRNGKey
+
+CHUNK = 50
+"""Most inner steps per compiled call, and so the most batches on the device at a time."""
+
+FREEZE_ROWS = 10_000
+"""Most rows of the pool whose statistics are folded into the weights."""
+
+Snapshot = Callable[[int, MLP, RuleState], None]
+"""Called with the number of steps done, the model and the rule's state."""
+
+
+@eqx.filter_jit
+def _scan(
+    rule: AbstractUpdateRule,
+    model: MLP,
+    state: RuleState,
+    batches: Float[Array, "steps batch pre"],
+    count: Int[Array, ""],
+    first: Int[Array, ""],
+    key: PRNGKey,
+) -> tuple[MLP, RuleState, Array]:
+    # The number of steps is data, so that chunks of any length up to `steps` share one program.
+    def body(i: Array, carry: tuple[MLP, RuleState]) -> tuple[MLP, RuleState]:
+        batch = jax.lax.dynamic_index_in_dim(batches, i, keepdims=False)
+        return apply_rule(rule, *carry, batch, key=jax.random.fold_in(key, first + i))[:2]
+
+    model, state = jax.lax.fori_loop(0, count, body, (model, state))
+    return model, state, all_finite((model.layers, state))
+
+
+def train(
+    rule: AbstractUpdateRule,
+    model: MLP,
+    state: RuleState,
+    batches: NDArray | Float[Array, "steps batch pre"],
+    *,
+    key: PRNGKey,
+    first_step: int = 0,
+) -> tuple[MLP, RuleState]:
+    """Apply `rule` once to every batch of `(steps, batch, d)`, in order.
+
+    One program is compiled per shape of `rule`, `model` and batch, whatever the number of steps
+    (batches go to the device `CHUNK` at a time). Step `t` uses `fold_in(key, first_step + t)`, so
+    that training in pieces equals training at once.
+
+    Raises:
+        DivergenceError: if parameters or state stop being finite.
+    """
+    for start in range(0, len(batches), CHUNK):
+        chunk = np.asarray(batches[start : start + CHUNK], np.float32)
+        count = len(chunk)
+        if count < CHUNK:
+            chunk = np.concatenate([chunk, np.zeros((CHUNK - count, *chunk.shape[1:]), np.float32)])
+        model, state, finite = _scan(
+            rule, model, state, chunk, jnp.int32(count), jnp.int32(first_step + start), key
+        )
+        if not finite:
+            raise DivergenceError(
+                f"{type(rule).__name__} diverged between inner steps {first_step + start} and "
+                f"{first_step + start + count}; use fewer steps, a larger batch or a smaller "
+                "learning rate, and look for extreme values in the inputs"
+            )
+    return model, state
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RuleLearner(AbstractLearner):
+    """Trains a fresh base model with `rule` on batches of the pool, then freezes it.
+
+    Args:
+        rule: the update rule.
+        hidden_sizes: units of the hidden layers, from the input side; may be empty.
+        n_components: units of the top layer, the features.
+        activation: a name of `models.ACTIVATIONS`.
+        n_steps: inner steps; 0 leaves the model as initialised.
+        batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
+        alias: name in tables; the rule's class name when left out.
+
+    Raises:
+        InputError: for values that are not allowed.
+    """
+
+    name: ClassVar[str] = "rule"
+
+    rule: AbstractUpdateRule
+    hidden_sizes: tuple[int, ...] = (128, 128, 128)
+    n_components: int = 32
+    activation: str = "relu"
+    n_steps: int = 400
+    batch_size: int = 128
+    alias: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rule, AbstractUpdateRule):
+            raise InputError(f"rule must be an update rule, got {type(self.rule).__name__}")
+        check_activation(self.activation)
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        sizes = (*self.hidden_sizes, self.n_components)
+        if any(int(n) != n or n < 1 for n in sizes):
+            raise InputError(f"layers need at least one unit each, got {sizes}")
+        if self.n_steps < 0 or self.batch_size < 2:
+            raise InputError(
+                "n_steps must be at least 0 and batch_size at least 2, got "
+                f"{self.n_steps} and {self.batch_size}"
+            )
+
+    @property
+    def label(self) -> str:
+        """The alias, or the rule's class name."""
+        return self.alias or type(self.rule).__name__
+
+    def fit(self, x: NDArray, *, seed: int) -> FrozenMLP:
+        """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
+        return self.fit_with_snapshots(x, seed=seed)
+
+    def fit_with_snapshots(
+        self,
+        x: NDArray,
+        *,
+        seed: int,
+        snapshot_steps: Sequence[int] = (),
+        on_snapshot: Snapshot | None = None,
+    ) -> FrozenMLP:
+        """As `fit`, calling `on_snapshot(step, model, state)` at the given numbers of steps done.
+
+        Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result.
+        """
+        x = check_pool(x)
+        model, state, key = self.start(x, seed=seed)
+        rows = Shuffled(x.shape[0], seed=seed)
+        stops = sorted({s for s in snapshot_steps if 0 <= s <= self.n_steps} | {self.n_steps})
+        done = 0
+        for stop in stops:
+            while done < stop:
+                count = min(CHUNK, stop - done)
+                batches = draw_batches(x, rows, count, self.batch_size)
+                model, state = train(self.rule, model, state, batches, key=key, first_step=done)
+                done += count
+            if on_snapshot is not None and stop in snapshot_steps:
+                on_snapshot(stop, model, state)
+        return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))
+
+    def start(self, x: NDArray, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
+        """Fresh model (inputs scaled by the pool), rule state, and the key of the training."""
+        model_key, rule_key, step_key = jax.random.split(jax.random.key(seed), 3)
+        sizes = (x.shape[1], *self.hidden_sizes, self.n_components)
+        model = init_model(
+            self.rule,
+            sizes,
+            key=model_key,
+            activation=self.activation,
+            scaling=pool_scaling(x),
+        )
+        return model, self.rule.init(model, key=rule_key), step_key
+
+
+def draw_batches(x: NDArray, rows: Shuffled, count: int, batch_size: int) -> NDArray[np.float32]:
+    """The next `count` batches `(count, min(batch_size, n), d)`, dense float32."""
+    size = min(batch_size, x.shape[0])
+    return dense(x[rows.take(count * size)]).reshape(count, size, x.shape[1])
