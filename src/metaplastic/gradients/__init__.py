@@ -1,5 +1,14 @@
 """Gradient estimators on abstract unrolled problems; they know of no rule, model or task."""
 
 from metaplastic.gradients.base import AbstractGradientEstimator, AbstractInnerProblem, Carry
+from metaplastic.gradients.evolution import PES, AntitheticES
+from metaplastic.gradients.truncated import TruncatedBackprop
 
-__all__ = ["AbstractGradientEstimator", "AbstractInnerProblem", "Carry"]
+__all__ = [
+    "PES",
+    "AbstractGradientEstimator",
+    "AbstractInnerProblem",
+    "AntitheticES",
+    "Carry",
+    "TruncatedBackprop",
+]

@@ -118,4 +118,5 @@ def _resample(
     pixel = (wanted + 1.0) * (0.5 * (width - 1))
     reach = max(1.0, (width - 1) / (side - 1))
     tents = jnp.maximum(0.0, 1.0 - jnp.abs(pixel[..., None] - jnp.arange(width)) / reach) / reach
-    return jnp.einsum("nrsw,nrw->nrs", tents, images)
+    # A fused sum: as a batched matrix-vector product it is several times slower on CPU.
+    return jnp.sum(tents * images[:, :, None, :], axis=-1)

@@ -1,0 +1,58 @@
+"""What the estimators share: a position along an unroll, restarts, and advancing it."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from metaplastic.gradients.base import AbstractInnerProblem, Carry
+from metaplastic.types import PRNGKey, Theta
+
+
+class Unroll(eqx.Module):
+    """A task somewhere along its unroll. `done` asks for a restart at the next call."""
+
+    carry: Carry
+    position: Int[Array, ""]
+    horizon: Int[Array, ""]
+    done: Bool[Array, ""]
+
+
+def start(problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Unroll:
+    """A fresh unroll with its horizon drawn."""
+    init_key, horizon_key = jax.random.split(key)
+    return Unroll(
+        problem.init(theta, key=init_key),
+        jnp.zeros((), jnp.int32),
+        problem.horizon(key=horizon_key),
+        jnp.zeros((), bool),
+    )
+
+
+def advance(
+    problem: AbstractInnerProblem,
+    theta: Theta,
+    unroll: Unroll,
+    steps: int,
+    *,
+    key: PRNGKey,
+    checkpoint: bool = False,
+) -> tuple[Unroll, Float[Array, ""]]:
+    """`steps` problem steps: the unroll after them, and the mean of their losses.
+
+    A step's keys depend on `key` and on its place in the call alone. `done` is set when the
+    horizon is reached or a step diverged; the caller reads divergence off `failed`.
+    """
+
+    def body(state: tuple, step_key: PRNGKey) -> tuple:
+        carry, failed = state
+        carry, loss, diverged = problem.step(theta, carry, key=step_key)
+        return (carry, failed | diverged), loss
+
+    body = jax.checkpoint(body) if checkpoint else body
+    keys = jax.random.split(key, steps)
+    (carry, failed), losses = jax.lax.scan(body, (unroll.carry, jnp.zeros((), bool)), keys)
+    loss = jnp.where(failed, jnp.nan, jnp.mean(losses))
+    position = unroll.position + steps
+    done = failed | (position >= unroll.horizon)
+    return Unroll(carry, position, unroll.horizon, done), loss

@@ -1,0 +1,187 @@
+"""Executors: where the gradients of many tasks are computed.
+
+A bucket is one inner problem (one architecture, hence one compilation) and its number of tasks.
+The outer loop hands an executor theta and gets one mean gradient per bucket back.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from metaplastic.errors import InputError
+from metaplastic.gradients import AbstractGradientEstimator, AbstractInnerProblem
+from metaplastic.trees import clip_by_norm
+from metaplastic.types import Metrics, PRNGKey, Theta
+
+TaskStates = tuple[PyTree, ...]
+"""One estimator state per bucket, its leaves with a leading task axis."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bucket:
+    """Tasks that share an architecture. `cost` is the relative cost of one of its task-steps."""
+
+    name: str
+    problem: AbstractInnerProblem
+    n_tasks: int
+    cost: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.n_tasks < 1:
+            raise InputError(f"bucket {self.name!r} needs at least one task, got {self.n_tasks}")
+
+
+class AbstractExecutor(abc.ABC):
+    """Computes per-bucket gradients; task states stay with it or travel through it."""
+
+    @abc.abstractmethod
+    def init(self, theta: Theta, *, key: PRNGKey) -> TaskStates:
+        """Fresh task states, at staggered positions."""
+
+    @abc.abstractmethod
+    def gradients(
+        self, theta: Theta, states: TaskStates, *, key: PRNGKey
+    ) -> tuple[list[Theta], TaskStates, list[Metrics]]:
+        """Mean clipped gradient, next states and metrics of every bucket, in bucket order."""
+
+
+class LocalExecutor(AbstractExecutor):
+    """All buckets in this process, each pinned to one device, devices running side by side.
+
+    Args:
+        buckets: at least one, with distinct names.
+        estimator: the gradient estimator of every task.
+        clip: largest norm of one task's gradient.
+        devices: default `jax.devices()`.
+        task_axis: `map` runs a bucket's tasks one after another (best on CPU), `vmap` together
+            (best on GPU); `None` chooses by the device.
+    """
+
+    def __init__(
+        self,
+        buckets: Sequence[Bucket],
+        estimator: AbstractGradientEstimator,
+        *,
+        clip: float = 1.0,
+        devices: Sequence[jax.Device] | None = None,
+        task_axis: Literal["map", "vmap"] | None = None,
+    ) -> None:
+        if not buckets or len({b.name for b in buckets}) != len(buckets):
+            raise InputError("an executor needs at least one bucket, with distinct names")
+        if not clip > 0:
+            raise InputError(f"clip must be positive, got {clip}")
+        self.estimator = estimator
+        self.clip = clip
+        self.devices = list(jax.devices() if devices is None else devices)
+        if task_axis is None:
+            task_axis = "map" if self.devices[0].platform == "cpu" else "vmap"
+        self.task_axis: Literal["map", "vmap"] = task_axis
+        self.placement = _place(buckets, len(self.devices))
+        self.buckets = [
+            dataclasses.replace(b, problem=_put(b.problem, self.devices[d]))
+            for b, d in zip(buckets, self.placement, strict=True)
+        ]
+
+    def init(self, theta: Theta, *, key: PRNGKey) -> TaskStates:
+        def one(index: int) -> PyTree:
+            bucket, device = self.buckets[index], self.devices[self.placement[index]]
+            keys = jax.random.split(jax.random.fold_in(key, index), bucket.n_tasks)
+            return _init_states(
+                self.estimator, bucket.problem, *jax.device_put((theta, keys), device)
+            )
+
+        return tuple(self._on_devices(one))
+
+    def gradients(
+        self, theta: Theta, states: TaskStates, *, key: PRNGKey
+    ) -> tuple[list[Theta], TaskStates, list[Metrics]]:
+        def one(index: int) -> tuple:
+            bucket, device = self.buckets[index], self.devices[self.placement[index]]
+            keys = jax.random.split(jax.random.fold_in(key, index), bucket.n_tasks)
+            fixed = (self.estimator, bucket.problem, *jax.device_put((theta, keys), device))
+            found = _bucket_gradient(
+                (*fixed, self.clip, self.task_axis), jax.device_put(states[index], device)
+            )
+            return jax.block_until_ready(found)
+
+        gradients, after, metrics = zip(*self._on_devices(one), strict=True)
+        return list(gradients), tuple(after), [jax.tree.map(np.asarray, m) for m in metrics]
+
+    def _on_devices(self, work) -> list:
+        """Run `work(bucket index)` for all buckets, one thread per device; in bucket order."""
+        results: list = [None] * len(self.buckets)
+
+        def run(device: int) -> None:
+            for index, placed in enumerate(self.placement):
+                if placed == device:
+                    results[index] = work(index)
+
+        if len(self.devices) == 1:
+            run(0)
+        else:
+            with ThreadPoolExecutor(len(self.devices)) as pool:
+                list(pool.map(run, range(len(self.devices))))
+        return results
+
+
+def _place(buckets: Sequence[Bucket], n_devices: int) -> list[int]:
+    """Device of every bucket: dearest first, each to the device with least work so far."""
+    load = [0.0] * n_devices
+    placement = [0] * len(buckets)
+    for index in sorted(range(len(buckets)), key=lambda i: -buckets[i].cost * buckets[i].n_tasks):
+        device = load.index(min(load))
+        placement[index] = device
+        load[device] += buckets[index].cost * buckets[index].n_tasks
+    return placement
+
+
+def _put(tree: PyTree, device: jax.Device) -> PyTree:
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.device_put(arrays, device), rest)
+
+
+@eqx.filter_jit
+def _init_states(estimator, problem, theta, keys):
+    def one(key: PRNGKey) -> PyTree:
+        init_key, stagger_key = jax.random.split(key)
+        state = estimator.init(problem, theta, key=init_key)
+        # First unrolls are cut short at random, so that restarts are spread over time from then on.
+        cut = jax.random.uniform(stagger_key, ())
+
+        def shorten(node):
+            short = jnp.maximum(1, (cut * node.horizon).astype(node.horizon.dtype))
+            return eqx.tree_at(lambda u: u.horizon, node, short)
+
+        def is_unroll(node) -> bool:
+            return hasattr(node, "horizon") and hasattr(node, "position")
+
+        return jax.tree.map(
+            lambda n: shorten(n) if is_unroll(n) else n, state, is_leaf=is_unroll
+        )
+
+    return jax.lax.map(one, keys)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def _bucket_gradient(fixed, states):
+    estimator, problem, theta, keys, clip, task_axis = fixed
+
+    def one(arguments: tuple) -> tuple:
+        state, key = arguments
+        gradient, state, metrics = estimator.estimate(problem, theta, state, key=key)
+        gradient, norm = clip_by_norm(gradient, clip)
+        return gradient, state, metrics | {"gradient_norm": norm}
+
+    run = jax.vmap(one) if task_axis == "vmap" else lambda xs: jax.lax.map(one, xs)
+    gradients, states, metrics = run((states, keys))
+    return jax.tree.map(lambda g: jnp.mean(g, axis=0), gradients), states, metrics
+
+

@@ -1,0 +1,171 @@
+"""The outer loop: gradients of many tasks, Adam, a moving average of theta."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from metaplastic.errors import InputError
+from metaplastic.meta.executor import AbstractExecutor, LocalExecutor, TaskStates
+from metaplastic.meta.problem import split_rule
+from metaplastic.rules import AbstractUpdateRule
+from metaplastic.trees import all_finite, global_norm, select
+from metaplastic.types import Metrics, Theta
+
+
+@dataclasses.dataclass(frozen=True)
+class OuterConfig:
+    """Settings of the outer loop.
+
+    The meta-learning rate rises linearly over `warmup` updates to `learning_rate` and falls as a
+    cosine to `final_fraction` of it at update `n_updates`. `average` is the decay of the
+    moving average of theta.
+    """
+
+    n_updates: int = 1000
+    learning_rate: float = 2e-3
+    warmup: int = 50
+    final_fraction: float = 0.03
+    b1: float = 0.9
+    b2: float = 0.99
+    average: float = 0.98
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n_updates < 1 or not 0 <= self.warmup < max(self.n_updates, 1):
+            raise InputError(
+                f"n_updates must be at least 1 and more than warmup, got {self.n_updates} and "
+                f"{self.warmup}"
+            )
+        if not (self.learning_rate > 0 and 0 <= self.average < 1):
+            raise InputError(
+                "learning_rate must be positive and average in [0, 1), got "
+                f"{self.learning_rate} and {self.average}"
+            )
+
+
+class MetaState(eqx.Module):
+    """All that the next update needs; what a checkpoint holds."""
+
+    step: Int[Array, ""]
+    theta: Theta
+    average: Theta
+    optimiser: PyTree
+    skipped: Int[Array, ""]
+    tasks: TaskStates
+
+
+def meta_train(
+    rule: AbstractUpdateRule,
+    executor: LocalExecutor | AbstractExecutor,
+    config: OuterConfig,
+    *,
+    weights: list[float],
+    state: MetaState | None = None,
+) -> Iterator[tuple[MetaState, Metrics]]:
+    """Run the outer loop, yielding the state after every update and what to report of it.
+
+    Args:
+        rule: where to start; its inexact-array leaves are trained.
+        executor: computes gradients; it knows the buckets.
+        config: settings.
+        weights: one per bucket, the share of its mean gradient in the update.
+        state: to go on from; the random numbers of an update depend on the seed and its
+            number alone, so a resumed run repeats what an uninterrupted one would have done.
+
+    An update whose total gradient is not finite is skipped and counted.
+    """
+    theta, _ = split_rule(rule)
+    optimiser = _optimiser(config)
+    root = jax.random.key(config.seed)
+    if state is None:
+        state = initial_state(theta, executor, config)
+    share = np.asarray(weights, np.float32) / np.sum(weights)
+    while int(state.step) < config.n_updates:
+        key = jax.random.fold_in(root, int(state.step) + 1)
+        gradients, tasks, parts = executor.gradients(state.theta, state.tasks, key=key)
+        gradients = jax.device_put(gradients, jax.devices()[0])
+        gradient = jax.tree.map(lambda *g: sum(w * x for w, x in zip(share, g, strict=True)), *gradients)
+        state, norm = _update(optimiser, config.average, state, gradient, tasks)
+        yield state, _summary(state, parts, norm)
+
+
+def initial_state(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
+    """The state before the first update."""
+    return MetaState(
+        jnp.zeros((), jnp.int32),
+        theta,
+        theta,
+        _optimiser(config).init(theta),
+        jnp.zeros((), jnp.int32),
+        executor.init(theta, key=jax.random.fold_in(jax.random.key(config.seed), 0)),
+    )
+
+
+def averaged_rule(rule: AbstractUpdateRule, state: MetaState) -> AbstractUpdateRule:
+    """`rule` with the moving average of theta: what is evaluated and shipped."""
+    return eqx.combine(state.average, split_rule(rule)[1])
+
+
+def _optimiser(config: OuterConfig) -> optax.GradientTransformation:
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0,
+        config.learning_rate,
+        max(config.warmup, 1),
+        config.n_updates,
+        config.learning_rate * config.final_fraction,
+    )
+    return optax.adam(schedule, b1=config.b1, b2=config.b2)
+
+
+@eqx.filter_jit
+def _apply_update(
+    optimiser: optax.GradientTransformation, decay: float, state: MetaState, gradient: Theta
+) -> tuple[Any, ...]:
+    norm = global_norm(gradient)
+    finite = all_finite(gradient)
+    updates, moments = optimiser.update(gradient, state.optimiser, state.theta)
+    theta = optax.apply_updates(state.theta, updates)
+    # The average starts as a plain mean, so that it does not remember the start of training.
+    decay = jnp.minimum(decay, state.step / (state.step + 10.0))
+    average = jax.tree.map(lambda a, t: decay * a + (1 - decay) * t, state.average, theta)
+    kept = (state.theta, state.average, state.optimiser)
+    return *select(finite, (theta, average, moments), kept), ~finite, norm
+
+
+def _update(
+    optimiser: optax.GradientTransformation,
+    decay: float,
+    state: MetaState,
+    gradient: Theta,
+    tasks: TaskStates,
+) -> tuple[MetaState, Float[Array, ""]]:
+    small = eqx.tree_at(lambda s: s.tasks, state, ())
+    theta, average, moments, skip, norm = _apply_update(optimiser, decay, small, gradient)
+    skipped = state.skipped + skip.astype(jnp.int32)
+    return MetaState(state.step + 1, theta, average, moments, skipped, tasks), norm
+
+
+def _summary(state: MetaState, parts: list[Metrics], norm: Float[Array, ""]) -> Metrics:
+    """Plain numbers: totals, and the mean loss of every bucket over its live tasks."""
+    losses = []
+    for part in parts:
+        live = 1.0 - part["diverged"]
+        losses.append(float(np.sum(part["loss"] * live) / max(np.sum(live), 1.0)))
+    everything = {k: np.concatenate([np.atleast_1d(p[k]) for p in parts]) for k in parts[0]}
+    return {
+        "step": int(state.step),
+        "loss": float(np.mean(losses)),
+        "bucket_losses": losses,
+        "update_norm": float(norm),
+        "task_gradient_norm": float(np.mean(everything["gradient_norm"])),
+        "diverged": int(np.sum(everything["diverged"])),
+        "restarted": int(np.sum(everything["restarted"])),
+        "skipped_updates": int(state.skipped),
+    }
