@@ -7,26 +7,38 @@ learners can be taken draw by draw.
 """
 
 import dataclasses
-import json
-import math
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from metaplastic.errors import InputError
 from metaplastic.learners import AbstractLearner
+from metaplastic.meta.records import (
+    Record,
+    compare,
+    from_json,
+    mean_and_error,
+    provenance,
+    records_to_rows,
+    to_json,
+)
 from metaplastic.objectives.readouts import Readout, readout
 
-PACKAGES = ("metaplastic", "jax", "equinox", "numpy", "scikit-learn")
-"""Packages whose versions go into a result file."""
+__all__ = [
+    "LabelledSet",
+    "Record",
+    "compare",
+    "evaluate",
+    "from_json",
+    "mean_and_error",
+    "provenance",
+    "records_to_rows",
+    "to_json",
+]
 
 
 class LabelledSet(Protocol):
@@ -38,28 +50,6 @@ class LabelledSet(Protocol):
     def x(self) -> Any: ...
     @property
     def y(self) -> NDArray: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Record:
-    """Accuracy of one learner, with k labels a class, under one readout.
-
-    `draws[s][i]` is the accuracy (0 to 1) of draw i after seed s's unlabelled phase; `mean` and
-    `standard_error` are over all of them, seeds and draws together. Seconds are means over seeds.
-    """
-
-    learner: str
-    dataset: str
-    shots: int
-    readout: str
-    mean: float
-    standard_error: float
-    n_seeds: int
-    n_draws: int
-    fit_seconds: float
-    transform_seconds: float
-    n_features: int
-    draws: tuple[tuple[float, ...], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,129 +95,76 @@ def evaluate(
     }
     records = []
     for name, learner in named.items():
-        scores: dict[tuple[int, str], list[tuple[float, ...]]] = {}
-        fit_time = transform_time = 0.0
-        width = 0
+        trials = []
         for seed in seeds:
             columns = _columns(x.shape[1], seed, permute)
-            started = time.perf_counter()
-            encoder = learner.fit(x[:, columns], seed=seed)
-            fitted = time.perf_counter()
-            features = encoder(x[:, columns])
-            transform_time += time.perf_counter() - fitted
-            fit_time += fitted - started
-            width = features.shape[1]
-            _check_features(name, features, len(y))
+            trial_draws = {k: draws[k, seed] for k in shots}
+            trials.append(_trial(name, learner, x[:, columns], y, how, trial_draws, seed))
+        for k in shots:
             for r in how:
-                prepared = r.prepare(features)
-                for k in shots:
-                    row = tuple(_score(r, prepared, y, d) for d in draws[k, seed])
-                    scores.setdefault((k, r.name), []).append(row)
-        for (k, r_name), rows in scores.items():
-            mean, error = mean_and_error(rows)
-            seconds = (fit_time / len(seeds), transform_time / len(seeds))
-            records.append(
-                Record(
-                    name,
-                    dataset.name,
-                    k,
-                    r_name,
-                    mean,
-                    error,
-                    len(seeds),
-                    n_draws,
-                    *seconds,
-                    width,
-                    tuple(rows),
-                )
-            )
+                rows = tuple(trial.scores[k, r.name] for trial in trials)
+                records.append(_record(name, dataset.name, k, r.name, trials, rows))
     return records
 
 
-def mean_and_error(values: Any) -> tuple[float, float]:
-    """Mean and standard error of all numbers of an array-like; the error of one number is NaN."""
-    flat = np.asarray(values, np.float64).ravel()
-    error = flat.std(ddof=1) / math.sqrt(flat.size) if flat.size > 1 else math.nan
-    return float(flat.mean()), float(error)
+@dataclasses.dataclass(frozen=True)
+class _Trial:
+    """One learner after one unlabelled phase: accuracies by shots and readout, and its cost."""
+
+    scores: dict[tuple[int, str], tuple[float, ...]]
+    fit_seconds: float
+    transform_seconds: float
+    n_features: int
 
 
-def compare(a: Record, b: Record) -> tuple[float, float]:
-    """Mean of `a` minus `b` over paired draws, and its standard error.
-
-    A difference of more than two standard errors is called one.
-
-    Raises:
-        InputError: unless both come from the same data set, shots, readout, seeds and draws.
-    """
-    for field in ("dataset", "shots", "readout", "n_seeds", "n_draws"):
-        if getattr(a, field) != getattr(b, field):
-            raise InputError(
-                f"records can be compared only with the same {field}, got "
-                f"{getattr(a, field)!r} and {getattr(b, field)!r}"
-            )
-    return mean_and_error(np.asarray(a.draws) - np.asarray(b.draws))
-
-
-def provenance(*, seeds: Sequence[int]) -> dict[str, Any]:
-    """Seeds, commit, versions and machine (processor model and cores only), for a result file."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return {
-        "seeds": list(seeds),
-        "commit": _commit(),
-        "versions": versions,
-        "machine": {"processor": _processor(), "cores": os.cpu_count()},
-    }
+def _trial(
+    name: str,
+    learner: AbstractLearner,
+    x: Any,
+    y: NDArray,
+    how: Sequence[Readout],
+    draws: Mapping[int, Sequence[_Draw]],
+    seed: int,
+) -> _Trial:
+    started = time.perf_counter()
+    encoder = learner.fit(x, seed=seed)
+    fitted = time.perf_counter()
+    features = encoder(x)
+    done = time.perf_counter()
+    _check_features(name, features, len(y))
+    scores = {}
+    # Problems of a hundred rows: threads of the linear algebra only wait for each other.
+    with threadpool_limits(1):
+        for r in how:
+            prepared = r.prepare(features)
+            for k, some in draws.items():
+                scores[k, r.name] = tuple(_score(r, prepared, y, draw) for draw in some)
+    return _Trial(scores, fitted - started, done - fitted, features.shape[1])
 
 
-def to_json(records: Sequence[Record], provenance: Mapping[str, Any]) -> str:
-    """A result file: provenance and records, every draw included."""
-    rows = [dataclasses.asdict(record) for record in records]
-    return json.dumps({"provenance": dict(provenance), "records": rows}, indent=1) + "\n"
-
-
-def from_json(text: str) -> tuple[list[Record], dict[str, Any]]:
-    """Records and provenance of a result file; `InputError` if it is none."""
-    try:
-        found = json.loads(text)
-        records = [
-            Record(**{**row, "draws": tuple(tuple(d) for d in row["draws"])})
-            for row in found["records"]
-        ]
-        return records, found["provenance"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"this is not a result file of `evaluate`: {error}") from error
-
-
-def records_to_rows(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """One row per learner, data set and number of shots, for tables.
-
-    Keys: `dataset`, `shots`, `learner`, `n_features`, then for every readout its name (mean in
-    percent) and `<name>_error` (standard error in percent), `n_seeds`, `n_draws`, `fit_seconds`,
-    `transform_seconds`. Rows keep the order of the records.
-    """
-    rows: dict[tuple[str, int, str], dict[str, Any]] = {}
-    for record in records:
-        row = rows.setdefault(
-            (record.dataset, record.shots, record.learner),
-            {
-                "dataset": record.dataset,
-                "shots": record.shots,
-                "learner": record.learner,
-                "n_features": record.n_features,
-                "n_seeds": record.n_seeds,
-                "n_draws": record.n_draws,
-                "fit_seconds": record.fit_seconds,
-                "transform_seconds": record.transform_seconds,
-            },
-        )
-        row[record.readout] = 100 * record.mean
-        row[f"{record.readout}_error"] = 100 * record.standard_error
-    return list(rows.values())
+def _record(
+    name: str,
+    dataset: str,
+    shots: int,
+    readout_name: str,
+    trials: Sequence[_Trial],
+    rows: tuple[tuple[float, ...], ...],
+) -> Record:
+    mean, error = mean_and_error(rows)
+    return Record(
+        learner=name,
+        dataset=dataset,
+        shots=shots,
+        readout=readout_name,
+        mean=mean,
+        standard_error=error,
+        n_seeds=len(rows),
+        n_draws=len(rows[0]),
+        fit_seconds=float(np.mean([t.fit_seconds for t in trials])),
+        transform_seconds=float(np.mean([t.transform_seconds for t in trials])),
+        n_features=trials[-1].n_features,
+        draws=rows,
+    )
 
 
 def _named(
@@ -300,29 +237,3 @@ def _draw(y: NDArray, shots: int, max_test: int, seed: int, index: int) -> _Draw
 def _score(how: Readout, features: NDArray, y: NDArray, draw: _Draw) -> float:
     predicted = how.predict(features[draw.support], y[draw.support], features[draw.test])
     return float(np.mean(predicted == y[draw.test]))
-
-
-def _commit() -> str:
-    """The commit that the package runs from, `unknown` outside a checkout."""
-    here = Path(__file__).resolve().parent
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return done.stdout.strip() or "unknown"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
