@@ -139,4 +139,6 @@ class RuleProblem(AbstractInnerProblem):
 
 def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:
     """Theta (the inexact-array leaves) and the rest of a rule; `eqx.combine` joins them."""
-    return eqx.partition(rule, eqx.is_inexact_array)
+    theta, rest = eqx.partition(rule, eqx.is_inexact_array)
+    # Strong dtypes, so that the first update and the second share a compilation.
+    return jax.tree.map(lambda x: jnp.asarray(x, x.dtype), theta), rest

@@ -1,0 +1,184 @@
+"""The recipe that makes the shipped rule `base`, and a small one to try things with.
+
+A recipe is a frozen dataclass of plain values (so a TOML file can state it) and builds a rule,
+its buckets, the estimator and the settings of the outer loop.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+
+from metaplastic.data import (
+    AbstractSource,
+    GaussianMixture,
+    HiddenManifold,
+    ImageSource,
+    Prototypes,
+    SparseTopics,
+)
+from metaplastic.data.glyphs import GlyphSet, load_glyphs
+from metaplastic.errors import ConfigurationError
+from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
+from metaplastic.meta.executor import Bucket
+from metaplastic.meta.problem import RuleProblem, split_rule
+from metaplastic.meta.train import OuterConfig
+from metaplastic.objectives import FewShotRidge
+from metaplastic.rules import AbstractUpdateRule, LocalRule
+from metaplastic.tasks import Augmentation, SourceTasks
+from metaplastic.types import Theta
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """One architecture and the tasks it is trained on.
+
+    `source` is `glyphs` (then `features` is the side of the image) or a synthetic family
+    (then it is the number of columns).
+    """
+
+    name: str
+    source: str
+    features: int
+    widths: tuple[int, ...]
+    batch_size: int
+    n_classes: int
+    n_tasks: int
+    activation: str = "relu"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A complete meta-training experiment."""
+
+    name: str
+    shapes: tuple[Shape, ...]
+    outer: OuterConfig
+    hidden: int = 24
+    lateral: bool = True
+    estimator: str = "truncated"
+    truncation: int = 2
+    sigma: float = 0.01
+    steps_per_loss: int = 5
+    shots: int = 10
+    horizons: tuple[int, int] = (10, 400)
+    clip: float = 1.0
+    ridge: float = 0.1
+    seed: int = 0
+
+
+_BASE_SHAPES = (
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 32), 32, 10, 3),
+    Shape("glyphs14-4", "glyphs", 14, (96, 96, 96, 32), 64, 10, 2),
+    Shape("glyphs8-3", "glyphs", 8, (64, 64, 64), 64, 10, 2),
+    Shape("glyphs14-1", "glyphs", 14, (64,), 64, 10, 2),
+    Shape("glyphs16-2", "glyphs", 16, (128, 32), 64, 15, 1),
+    Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 10, 2, "leaky_relu"),
+    Shape("gaussian-2", "gaussian", 30, (48, 24), 48, 4, 2),
+    Shape("manifold-3", "manifold", 100, (64, 64, 32), 48, 8, 2),
+    Shape("topics-2", "topics", 300, (64, 32), 48, 4, 2),
+    Shape("prototypes-3", "prototypes", 144, (64, 48, 32), 32, 10, 1, "gelu"),
+)
+
+RECIPES: dict[str, Recipe] = {
+    "base": Recipe(
+        name="base",
+        shapes=_BASE_SHAPES,
+        outer=OuterConfig(n_updates=6000, learning_rate=3e-3, warmup=60, average=0.99),
+    ),
+    "small": Recipe(
+        name="small",
+        shapes=(
+            Shape("gaussian-2", "gaussian", 20, (24, 12), 24, 4, 2),
+            Shape("manifold-2", "manifold", 40, (24, 12), 24, 4, 2),
+        ),
+        outer=OuterConfig(n_updates=200, warmup=10),
+        horizons=(10, 60),
+    ),
+}
+"""Named recipes; `small` needs no fonts."""
+
+
+def build_rule(recipe: Recipe) -> AbstractUpdateRule:
+    """The untrained rule that a recipe starts from."""
+    return LocalRule.create(
+        key=jax.random.key(recipe.seed), hidden=recipe.hidden, lateral=recipe.lateral
+    )
+
+
+def build_buckets(
+    recipe: Recipe, theta_free: AbstractUpdateRule, split: str = "train"
+) -> list[Bucket]:
+    """One bucket per shape, glyphs from `split`; `theta_free` is the rule without its theta."""
+    needs_glyphs = any(shape.source == "glyphs" for shape in recipe.shapes)
+    glyphs = load_glyphs(split) if needs_glyphs else None
+    images: dict[int, ImageSource] = {}
+    buckets = []
+    for shape in recipe.shapes:
+        if shape.source == "glyphs" and glyphs is not None:
+            if shape.n_classes not in images:
+                images[shape.n_classes] = _image_source(glyphs, shape.n_classes, images)
+            tasks = SourceTasks.create(
+                images[shape.n_classes], augmentation=Augmentation(), side=shape.features
+            )
+        else:
+            tasks = SourceTasks.create(_synthetic(shape))
+        sizes = (tasks.n_features, *shape.widths)
+        problem = RuleProblem(
+            tasks,
+            FewShotRidge(strength=recipe.ridge),
+            theta_free,
+            sizes,
+            shape.activation,
+            shape.batch_size,
+            recipe.shots,
+            recipe.steps_per_loss,
+            recipe.horizons,
+        )
+        buckets.append(Bucket(shape.name, problem, shape.n_tasks, _cost(sizes, shape.batch_size)))
+    return buckets
+
+
+def _image_source(
+    glyphs: GlyphSet, n_classes: int, existing: dict[int, ImageSource]
+) -> ImageSource:
+    """Sources that differ in the number of classes alone share their arrays."""
+    for source in existing.values():
+        return dataclasses.replace(source, n_classes=n_classes)
+    return ImageSource.create(glyphs.images, glyphs.labels, n_classes)
+
+
+def _synthetic(shape: Shape) -> AbstractSource:
+    families = {
+        "gaussian": GaussianMixture,
+        "manifold": HiddenManifold,
+        "topics": SparseTopics,
+        "prototypes": Prototypes,
+    }
+    if shape.source not in families:
+        raise ConfigurationError(
+            f"shape {shape.name!r}: unknown source {shape.source!r}; choose glyphs, "
+            f"{', '.join(families)}"
+        )
+    return families[shape.source](shape.features, shape.n_classes)
+
+
+def _cost(sizes: tuple[int, ...], batch: int) -> float:
+    """Multiply-adds of one inner step of the local rule, roughly: products and feature maps."""
+    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    products = sum(12.0 * batch * a * b + 3.0 * batch * b * b for a, b in pairs)
+    return products + 2500.0 * batch * sum(sizes[1:]) + 100.0 * batch * sizes[0] + 1e6
+
+
+def build_estimator(recipe: Recipe) -> AbstractGradientEstimator:
+    """The gradient estimator that a recipe names: `truncated`, `pes` or `es`."""
+    if recipe.estimator == "truncated":
+        return TruncatedBackprop(recipe.truncation, checkpoint=False)
+    if recipe.estimator == "pes":
+        return PES(recipe.truncation, recipe.sigma)
+    if recipe.estimator == "es":
+        return AntitheticES(recipe.truncation, recipe.sigma)
+    raise ConfigurationError(
+        f"unknown estimator {recipe.estimator!r}; choose truncated, pes or es"
+    )
