@@ -1,0 +1,55 @@
+# Every target makes its own environment from the locked, hashed requirements first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast lint bench clean lock install
+
+help:
+	@echo "make demo       features of real digits, learnt without labels, and a comparison table"
+	@echo "make test       everything that CI runs: lint, import contract, types, all tests"
+	@echo "make test-fast  tests without those marked slow"
+	@echo "make lint       ruff, the import contract, pyright"
+	@echo "make bench      benchmarks"
+	@echo "make install    the environment alone ($(VENV))"
+	@echo "make lock       resolve the requirements anew into requirements.lock"
+	@echo "make clean      remove everything that these commands made"
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: $(STAMP)
+	$(BIN)/metaplastic demo
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+test: lint
+	$(PYTEST) -n 2
+
+test-fast: $(STAMP)
+	$(PYTEST) -n 2 -m "not slow"
+
+bench: $(STAMP)
+	set -e; for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done
+
+lock: $(STAMP)
+	$(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--all-extras --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist demo
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
