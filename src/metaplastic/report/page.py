@@ -1,0 +1,141 @@
+"""One self-contained HTML page: no network, no script, light and dark, fit for a phone."""
+
+import dataclasses
+import html
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from metaplastic.report.tables import Table
+
+PAPER = "https://arxiv.org/abs/1804.00222"
+"""Metz et al. 2018, the only address a page may link to."""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --paper: #ffffff;
+  --line: #d0d7de; --band: #f3f5f7; --link: #0b5cad; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --soft: #9aa4ae; --paper: #14181c;
+  --line: #39424b; --band: #1d2329; --link: #7cc0ff; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.2rem 1rem 3rem; max-width: 46rem; background: var(--paper);
+  color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; overflow-wrap: break-word; }
+h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .6rem; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; }
+a { color: var(--link); }
+nav ol { margin: .2rem 0; padding-left: 1.4rem; }
+nav { border-left: 3px solid var(--line); padding: .2rem 0 .2rem .9rem; margin: 1.2rem 0; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums;
+  min-width: 100%; }
+th, td { padding: .25rem .55rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
+th:first-child { text-align: left; }
+tbody th { font-weight: normal; }
+.emphasised { background: var(--band); }
+.emphasised th, .emphasised td { font-weight: 650; }
+.note, figcaption, footer { color: var(--soft); font-size: .9rem; }
+figure { margin: 1rem 0; }
+figure svg { display: block; width: 100%; max-width: 40rem; height: auto; margin: 0 auto; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0; }
+dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
+""".strip()
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A heading with paragraphs of plain text, then a table, then a figure (`inline_svg`)."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    table: Table | None = None
+    figure: str = ""
+    caption: str = ""
+
+
+def html_page(
+    title: str, lead: str, sections: Sequence[Section], provenance: Mapping[str, Any]
+) -> str:
+    """A complete page.
+
+    Args:
+        title: heading of the page.
+        lead: plain text, the paragraph under it.
+        sections: listed in the table of contents, in order.
+        provenance: as `meta.records.provenance` gives it; shown at the end, nested mappings
+            flattened.
+    """
+    names = [section.title for section in sections]
+    anchors = [f"s{index}-{_slug(name)}" for index, name in enumerate(names, 1)]
+    contents = "\n".join(
+        f'<li><a href="#{anchor}">{html.escape(name)}</a></li>'
+        for anchor, name in zip(anchors, names, strict=True)
+    )
+    contents += '\n<li><a href="#provenance">Provenance</a></li>'
+    body = "\n".join(_section(s, a) for s, a in zip(sections, anchors, strict=True))
+    facts = "\n".join(
+        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>"
+        for key, value in _flatten(provenance)
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)}</title>
+<style>
+{_STYLE}
+</style>
+</head>
+<body>
+<header>
+<h1>{html.escape(title)}</h1>
+<p>{html.escape(lead)}</p>
+</header>
+<nav aria-label="Contents">
+<ol>
+{contents}
+</ol>
+</nav>
+<main>
+{body}
+<section id="provenance">
+<h2>Provenance</h2>
+<dl>
+{facts}
+</dl>
+</section>
+</main>
+<footer>
+<p>The idea of a meta-learned unsupervised update rule is that of
+<a href="{PAPER}">Metz, Maheswaranathan, Cheung and Sohl-Dickstein 2018</a>.</p>
+</footer>
+</body>
+</html>
+"""
+
+
+def _section(section: Section, anchor: str) -> str:
+    parts = [f'<section id="{anchor}">', f"<h2>{html.escape(section.title)}</h2>"]
+    parts += [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
+    if section.table is not None:
+        parts.append(section.table.html())
+    if section.figure:
+        caption = f"<figcaption>{html.escape(section.caption)}</figcaption>"
+        parts.append(f"<figure>\n{section.figure}\n{caption if section.caption else ''}</figure>")
+    return "\n".join([*parts, "</section>"])
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            found += _flatten(value, f"{prefix}{key} ")
+        elif isinstance(value, (list, tuple)):
+            found.append((f"{prefix}{key}", ", ".join(map(str, value))))
+        else:
+            found.append((f"{prefix}{key}", str(value)))
+    return found

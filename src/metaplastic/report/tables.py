@@ -1,0 +1,147 @@
+"""Records as tables: one `Table` of strings, rendered as plain text, Markdown or HTML."""
+
+import dataclasses
+import html
+import math
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from metaplastic.errors import InputError
+from metaplastic.meta.records import Record, records_to_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A finished table: every cell is a string, every row as long as the header.
+
+    `emphasised` are indices of rows to set in bold where the format can. The first column is
+    aligned left, the others right.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    emphasised: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise InputError(
+                    f"a table with {len(self.header)} columns got a row of {len(row)} cells: {row}"
+                )
+
+    def text(self) -> str:
+        """For a terminal: columns padded with spaces, a rule under the header, then the note."""
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        lines = [_pad(self.header, widths), "  ".join("-" * width for width in widths)]
+        lines += [_pad(row, widths) for row in self.rows]
+        return "\n".join(lines + ([self.note] if self.note else [])) + "\n"
+
+    def markdown(self) -> str:
+        """A GitHub-flavoured Markdown table; the note follows as a paragraph."""
+        rules = [":---", *["---:"] * (len(self.header) - 1)]
+        lines = [_pipes(self.header), "|" + "|".join(rules) + "|"]
+        for index, row in enumerate(self.rows):
+            cells = [f"**{c}**" for c in row] if index in self.emphasised else row
+            lines.append(_pipes(cells))
+        return "\n".join(lines + (["", self.note] if self.note else [])) + "\n"
+
+    def html(self) -> str:
+        """A `<table>` in a container that scrolls sideways on narrow screens."""
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.header)
+        body = []
+        for index, (first, *rest) in enumerate(self.rows):
+            mark = ' class="emphasised"' if index in self.emphasised else ""
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in rest)
+            body.append(f'<tr{mark}><th scope="row">{html.escape(first)}</th>{cells}</tr>')
+        note = f'<p class="note">{html.escape(self.note)}</p>' if self.note else ""
+        rows = "\n".join(body)
+        return (
+            f'<div class="scroll" role="group" tabindex="0" aria-label="table"><table>\n'
+            f"<thead><tr>{head}</tr></thead>\n"
+            f"<tbody>\n{rows}\n</tbody>\n</table></div>\n{note}"
+        )
+
+
+def comparison_table(records: Sequence[Record], *, emphasise: Collection[str] = ()) -> Table:
+    """Learners in rows, readouts in columns, in the order of the records.
+
+    Accuracies are in percent with their standard error; seconds are means over seeds. Data set
+    and labels a class are columns only where they vary.
+
+    Args:
+        records: at least one.
+        emphasise: learners whose rows are set in bold.
+
+    Raises:
+        InputError: without records.
+    """
+    if not records:
+        raise InputError("a comparison needs at least one record, got none")
+    rows = records_to_rows(records)
+    readouts = list(dict.fromkeys(record.readout for record in records))
+    varying = [
+        (key, title)
+        for key, title in (("dataset", "data set"), ("shots", "labels a class"))
+        if len({row[key] for row in rows}) > 1
+    ]
+    header = (
+        "learner",
+        *(title for _, title in varying),
+        *(f"{name} %" for name in readouts),
+        "features",
+        "fit s",
+        "transform s",
+    )
+    cells = tuple(
+        (
+            str(row["learner"]),
+            *(str(row[key]) for key, _ in varying),
+            *(_accuracy(row, name) for name in readouts),
+            str(row["n_features"]),
+            seconds(row["fit_seconds"]),
+            seconds(row["transform_seconds"]),
+        )
+        for row in rows
+    )
+    marked = frozenset(i for i, row in enumerate(rows) if row["learner"] in emphasise)
+    return Table(header, cells, protocol_note(records), marked)
+
+
+def protocol_note(records: Sequence[Record]) -> str:
+    """One sentence: what the numbers of these records are, with data sets and both counts."""
+    datasets = ", ".join(dict.fromkeys(record.dataset for record in records))
+    shots = ", ".join(str(k) for k in dict.fromkeys(record.shots for record in records))
+    counts = " or ".join(
+        dict.fromkeys(f"{record.n_seeds} seeds x {record.n_draws} draws" for record in records)
+    )
+    return (
+        f"{datasets}: accuracy in percent \u00b1 standard error over {counts}, "
+        f"{shots} labels a class."
+    )
+
+
+def seconds(value: float) -> str:
+    """Seconds with two significant digits below ten and none after the point above."""
+    if not math.isfinite(value):
+        return "-"
+    return f"{value:.2f}" if value < 1 else f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def _accuracy(row: dict[str, Any], name: str) -> str:
+    if name not in row:
+        return "-"
+    mean, error = row[name], row[f"{name}_error"]
+    return f"{mean:.1f} \u00b1 {error:.1f}" if math.isfinite(error) else f"{mean:.1f}"
+
+
+def _pad(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (
+        cell.rjust(width) if column else cell.ljust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join([first, *rest]).rstrip()
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
