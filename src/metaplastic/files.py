@@ -4,11 +4,10 @@ Rules and encoders are safetensors files. The header's metadata says what the fi
 version of the format, and the checksum of its tensors; nothing is ever unpickled.
 """
 
-import contextlib
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,23 +36,18 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         InputError: if the folder does not exist or cannot be written.
     """
     path = Path(path)
+    # In the same folder, because a file can be renamed only within one file system.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp lets nobody else read
         os.replace(temporary, path)
     except OSError as error:
-        _remove(temporary)
         raise InputError(f"cannot write {path}: {error.strerror}") from error
-    except BaseException:
-        _remove(temporary)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_tensors(
@@ -76,7 +70,7 @@ def write_tensors(
     Raises:
         InputError: if something is not finite, cannot be told in JSON, or cannot be written.
     """
-    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    arrays = {name: np.array(value, order="C") for name, value in tensors.items()}
     for name, value in arrays.items():
         if not np.all(np.isfinite(value)):
             raise InputError(f"{name} holds NaN or infinity, so it is not saved to {path}")
@@ -187,16 +181,5 @@ def _checksum(tensors: Mapping[str, NDArray], described: Mapping[str, str]) -> s
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"{name}:{value.dtype.str}:{value.shape}\n".encode())
-        digest.update(np.ascontiguousarray(value).tobytes())
+        digest.update(value.tobytes())
     return digest.hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(path)

@@ -2,6 +2,7 @@
 
 from metaplastic.models.activations import ACTIVATIONS, activate, check_activation
 from metaplastic.models.frozen import BLOCK_ROWS, FrozenMLP, dense, freeze, in_blocks
+from metaplastic.models.io import load_encoder, save_encoder
 from metaplastic.models.mlp import (
     MLP,
     Delta,
@@ -42,7 +43,9 @@ __all__ = [
     "identity_scaling",
     "in_blocks",
     "init_mlp",
+    "load_encoder",
     "normalise",
+    "save_encoder",
     "scaling_from_moments",
     "unit_columns",
     "unit_rows",

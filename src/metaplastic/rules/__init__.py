@@ -1,6 +1,33 @@
 """Update rules: model and trace in, change of the model's parameters out."""
 
 from metaplastic.rules.base import AbstractUpdateRule, RuleState, apply_rule, init_model
+from metaplastic.rules.catalog import list_rules, load_rule
+from metaplastic.rules.hebb import Hebb
+from metaplastic.rules.io import load_rule_file, save_rule
+from metaplastic.rules.kinds import KINDS, RuleKind
+from metaplastic.rules.krotov_hopfield import KrotovHopfield
+from metaplastic.rules.layerwise import AbstractLayerwiseRule
 from metaplastic.rules.local import LocalRule
+from metaplastic.rules.oja import Oja
+from metaplastic.rules.sanger import Sanger
+from metaplastic.rules.softhebb import SoftHebb
 
-__all__ = ["AbstractUpdateRule", "LocalRule", "RuleState", "apply_rule", "init_model"]
+__all__ = [
+    "KINDS",
+    "AbstractLayerwiseRule",
+    "AbstractUpdateRule",
+    "Hebb",
+    "KrotovHopfield",
+    "LocalRule",
+    "Oja",
+    "RuleKind",
+    "RuleState",
+    "Sanger",
+    "SoftHebb",
+    "apply_rule",
+    "init_model",
+    "list_rules",
+    "load_rule",
+    "load_rule_file",
+    "save_rule",
+]

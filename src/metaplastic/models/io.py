@@ -1,0 +1,86 @@
+"""Encoders in files: safetensors, with sizes, nonlinearity and provenance in the header."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaplastic.errors import FileFormatError
+from metaplastic.files import check_tensors, read_tensors, write_tensors
+from metaplastic.models.activations import ACTIVATIONS
+from metaplastic.models.frozen import FrozenMLP
+
+FORMAT = "metaplastic-encoder"
+"""What the header of an encoder file says it is."""
+
+MAX_UNITS = 1 << 24
+"""Most units of a layer."""
+
+MAX_LAYERS = 1000
+"""Most layers."""
+
+
+def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, Any]) -> None:
+    """Write an encoder to one safetensors file, atomically; an existing file is replaced.
+
+    Args:
+        path: usually `NAME.safetensors`.
+        encoder: a trained and frozen base model.
+        metadata: provenance, plain JSON values.
+
+    Raises:
+        InputError: for metadata that JSON cannot hold, numbers that are not finite, or a place
+            that cannot be written.
+    """
+    tensors = {"shift": encoder.shift, "scale": encoder.scale, "gain": encoder.gain}
+    for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
+        tensors |= {f"weights.{index}": weight, f"biases.{index}": bias}
+    fields = {
+        "sizes": [encoder.n_features_in, *(weight.shape[1] for weight in encoder.weights)],
+        "activation": encoder.activation,
+        "readout": encoder.readout,
+    }
+    arrays = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
+    write_tensors(path, arrays, kind=FORMAT, fields=fields, metadata=metadata)
+
+
+def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
+    """The encoder in a file, and the metadata saved with it. The file is not trusted.
+
+    Raises:
+        FileFormatError: if the file is missing, truncated, changed, of another format or a newer
+            version, or its arrays do not fit its description.
+    """
+    tensors, fields, metadata = read_tensors(path, kind=FORMAT)
+    sizes, activation, readout = (fields.get(k) for k in ("sizes", "activation", "readout"))
+    if not _are_sizes(sizes):
+        raise FileFormatError(f"{path}: layer sizes must be positive integers, found {sizes!r:.80}")
+    if activation not in ACTIVATIONS or readout not in ("drive", "post"):
+        raise FileFormatError(
+            f"{path}: unknown activation {activation!r:.80} or readout {readout!r:.80}"
+        )
+    depth = len(sizes) - 1
+    expected = {"shift": (sizes[0],), "scale": (sizes[0],), "gain": ()}
+    for index in range(depth):
+        expected[f"weights.{index}"] = (sizes[index], sizes[index + 1])
+        expected[f"biases.{index}"] = (sizes[index + 1],)
+    check_tensors(path, tensors, expected)
+    encoder = FrozenMLP(
+        tensors["shift"],
+        tensors["scale"],
+        np.float32(tensors["gain"]),
+        tuple(tensors[f"weights.{index}"] for index in range(depth)),
+        tuple(tensors[f"biases.{index}"] for index in range(depth)),
+        activation,
+        readout,
+    )
+    return encoder, metadata
+
+
+def _are_sizes(sizes: Any) -> bool:
+    return (
+        isinstance(sizes, list)
+        and 2 <= len(sizes) <= MAX_LAYERS + 1
+        and all(type(n) is int and 1 <= n <= MAX_UNITS for n in sizes)
+    )

@@ -1,0 +1,73 @@
+"""What a file must say of a rule to make it again: its class and its plain fields.
+
+A rule's arrays are saved apart; a kind makes a rule of the same structure to put them in.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from metaplastic.errors import InputError
+from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.rules.hebb import Hebb
+from metaplastic.rules.krotov_hopfield import KrotovHopfield
+from metaplastic.rules.local import LocalRule
+from metaplastic.rules.oja import Oja
+from metaplastic.rules.sanger import Sanger
+from metaplastic.rules.softhebb import SoftHebb
+
+MAX_FIELD = 4096
+"""Largest integer field of a rule file, so that a file cannot ask for a huge rule."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleKind:
+    """One class of rules that files can hold.
+
+    `fields` names the plain values (`bool` or `int` from 0 to `MAX_FIELD`) that, besides the
+    arrays, make a rule; `describe` reads them from a rule, `make` takes them as keywords and
+    gives a rule whose arrays have the right shapes (their values do not matter).
+    """
+
+    rule: type[AbstractUpdateRule]
+    make: Callable[..., AbstractUpdateRule]
+    fields: Mapping[str, type] = dataclasses.field(default_factory=dict)
+    describe: Callable[[Any], dict[str, Any]] = lambda rule: {}
+
+    def check(self, fields: Mapping[str, Any]) -> None:
+        """Raise `InputError` unless `fields` are exactly those allowed, with allowed values."""
+        if fields.keys() != self.fields.keys():
+            raise InputError(
+                f"{self.rule.__name__} has the fields {sorted(self.fields)}, got {sorted(fields)}"
+            )
+        for name, value in fields.items():
+            allowed = type(value) is self.fields[name]
+            if not allowed or (isinstance(value, int) and not 0 <= value <= MAX_FIELD):
+                raise InputError(
+                    f"field {name!r} of {self.rule.__name__} must be {self.fields[name].__name__} "
+                    f"(0 to {MAX_FIELD}), got {value!r}"
+                )
+
+
+def _local(*, hidden: int, lateral: bool) -> LocalRule:
+    return LocalRule.create(key=jax.random.key(0), hidden=hidden, lateral=lateral)
+
+
+def _describe_local(rule: LocalRule) -> dict[str, Any]:
+    return {"hidden": rule.element_in.shape[0], "lateral": rule.lateral}
+
+
+KINDS: Mapping[str, RuleKind] = {
+    kind.rule.__name__: kind
+    for kind in (
+        RuleKind(LocalRule, _local, {"hidden": int, "lateral": bool}, _describe_local),
+        RuleKind(Hebb, Hebb),
+        RuleKind(Oja, Oja, {"subspace": bool}, lambda rule: {"subspace": rule.subspace}),
+        RuleKind(Sanger, Sanger),
+        RuleKind(KrotovHopfield, KrotovHopfield, {"k": int}, lambda rule: {"k": rule.k}),
+        RuleKind(SoftHebb, SoftHebb),
+    )
+}
+"""The package's own rules, by class name. `save_rule` and `load_rule_file` take a wider mapping."""
