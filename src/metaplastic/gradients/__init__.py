@@ -3,6 +3,7 @@
 from metaplastic.gradients.base import AbstractGradientEstimator, AbstractInnerProblem, Carry
 from metaplastic.gradients.evolution import PES, AntitheticES
 from metaplastic.gradients.truncated import TruncatedBackprop
+from metaplastic.gradients.unroll import Unroll, shorten
 
 __all__ = [
     "PES",
@@ -11,4 +12,6 @@ __all__ = [
     "AntitheticES",
     "Carry",
     "TruncatedBackprop",
+    "Unroll",
+    "shorten",
 ]

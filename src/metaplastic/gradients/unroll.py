@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from metaplastic.gradients.base import AbstractInnerProblem, Carry
 from metaplastic.types import PRNGKey, Theta
@@ -29,6 +29,22 @@ def start(problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Unrol
     )
 
 
+def shorten(state: PyTree, fraction: Float[Array, ""]) -> PyTree:
+    """Estimator state with every horizon in it reduced to `1 + floor(fraction * horizon)`.
+
+    With `fraction` uniform in [0, 1), the new horizon is uniform between 1 and the old one. States
+    that hold no `Unroll` come back as they are.
+    """
+
+    def cut(node: PyTree) -> PyTree:
+        if not isinstance(node, Unroll):
+            return node
+        short = 1 + jnp.floor(fraction * node.horizon).astype(node.horizon.dtype)
+        return eqx.tree_at(lambda u: u.horizon, node, jnp.minimum(short, node.horizon))
+
+    return jax.tree.map(cut, state, is_leaf=lambda node: isinstance(node, Unroll))
+
+
 def advance(
     problem: AbstractInnerProblem,
     theta: Theta,
@@ -41,7 +57,7 @@ def advance(
     """`steps` problem steps: the unroll after them, and the mean of their losses.
 
     A step's keys depend on `key` and on its place in the call alone. `done` is set when the
-    horizon is reached or a step diverged; the caller reads divergence off `failed`.
+    horizon is reached or a step diverged; after a divergence the loss is NaN.
     """
 
     def body(state: tuple, step_key: PRNGKey) -> tuple:

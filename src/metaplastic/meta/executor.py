@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from metaplastic.errors import InputError
-from metaplastic.gradients import AbstractGradientEstimator, AbstractInnerProblem
+from metaplastic.gradients import AbstractGradientEstimator, AbstractInnerProblem, shorten
 from metaplastic.trees import clip_by_norm
 from metaplastic.types import Metrics, PRNGKey, Theta
 
@@ -44,7 +44,15 @@ class AbstractExecutor(abc.ABC):
 
     @abc.abstractmethod
     def init(self, theta: Theta, *, key: PRNGKey) -> TaskStates:
-        """Fresh task states, at staggered positions."""
+        """Fresh task states whose first unrolls are cut short at random.
+
+        The first horizon of every task is drawn uniformly between 1 and the one that its problem
+        drew, so that restarts are spread over time from the start.
+        """
+
+    @abc.abstractmethod
+    def shapes(self, theta: Theta) -> TaskStates:
+        """What `init` would return, as `jax.ShapeDtypeStruct`s; nothing is computed."""
 
     @abc.abstractmethod
     def gradients(
@@ -100,9 +108,21 @@ class LocalExecutor(AbstractExecutor):
 
         return tuple(self._on_devices(one))
 
+    def shapes(self, theta: Theta) -> TaskStates:
+        """See `AbstractExecutor.shapes`."""
+        found = []
+        for bucket in self.buckets:
+            keys = jax.random.split(jax.random.key(0), bucket.n_tasks)
+            found.append(
+                eqx.filter_eval_shape(_init_states, self.estimator, bucket.problem, theta, keys)
+            )
+        return tuple(found)
+
     def gradients(
         self, theta: Theta, states: TaskStates, *, key: PRNGKey
     ) -> tuple[list[Theta], TaskStates, list[Metrics]]:
+        """See `AbstractExecutor.gradients`. `states` are donated: their buffers are gone after."""
+
         def one(index: int) -> tuple:
             bucket, device = self.buckets[index], self.devices[self.placement[index]]
             keys = jax.random.split(jax.random.fold_in(key, index), bucket.n_tasks)
@@ -153,19 +173,7 @@ def _init_states(estimator, problem, theta, keys):
     def one(key: PRNGKey) -> PyTree:
         init_key, stagger_key = jax.random.split(key)
         state = estimator.init(problem, theta, key=init_key)
-        # First unrolls are cut short at random, so that restarts are spread over time from then on.
-        cut = jax.random.uniform(stagger_key, ())
-
-        def shorten(node):
-            short = jnp.maximum(1, (cut * node.horizon).astype(node.horizon.dtype))
-            return eqx.tree_at(lambda u: u.horizon, node, short)
-
-        def is_unroll(node) -> bool:
-            return hasattr(node, "horizon") and hasattr(node, "position")
-
-        return jax.tree.map(
-            lambda n: shorten(n) if is_unroll(n) else n, state, is_leaf=is_unroll
-        )
+        return shorten(state, jax.random.uniform(stagger_key, ()))
 
     return jax.lax.map(one, keys)
 
@@ -178,7 +186,7 @@ def _bucket_gradient(fixed, states):
         state, key = arguments
         gradient, state, metrics = estimator.estimate(problem, theta, state, key=key)
         gradient, norm = clip_by_norm(gradient, clip)
-        return gradient, state, metrics | {"gradient_norm": norm}
+        return gradient, state, metrics | {"gradient_norm": norm, "clipped": (norm > clip).astype(norm.dtype)}
 
     run = jax.vmap(one) if task_axis == "vmap" else lambda xs: jax.lax.map(one, xs)
     gradients, states, metrics = run((states, keys))

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
+from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
-from metaplastic.meta.executor import AbstractExecutor, LocalExecutor, TaskStates
+from metaplastic.meta.executor import AbstractExecutor, TaskStates
 from metaplastic.meta.problem import split_rule
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.trees import all_finite, global_norm, select
@@ -63,7 +64,7 @@ class MetaState(eqx.Module):
 
 def meta_train(
     rule: AbstractUpdateRule,
-    executor: LocalExecutor | AbstractExecutor,
+    executor: AbstractExecutor,
     config: OuterConfig,
     *,
     weights: list[float],
@@ -79,7 +80,8 @@ def meta_train(
         state: to go on from; the random numbers of an update depend on the seed and its
             number alone, so a resumed run repeats what an uninterrupted one would have done.
 
-    An update whose total gradient is not finite is skipped and counted.
+    An update whose total gradient is not finite is skipped and counted. The task states of a yielded
+    state are used up by the next update: save it before asking for more.
     """
     theta, _ = split_rule(rule)
     optimiser = _optimiser(config)
@@ -91,7 +93,7 @@ def meta_train(
         key = jax.random.fold_in(root, int(state.step) + 1)
         gradients, tasks, parts = executor.gradients(state.theta, state.tasks, key=key)
         gradients = jax.device_put(gradients, jax.devices()[0])
-        gradient = jax.tree.map(lambda *g: sum(w * x for w, x in zip(share, g, strict=True)), *gradients)
+        gradient = _weighted_sum(share, gradients)
         state, norm = _update(optimiser, config.average, state, gradient, tasks)
         yield state, _summary(state, parts, norm)
 
@@ -108,6 +110,14 @@ def initial_state(theta: Theta, executor: AbstractExecutor, config: OuterConfig)
     )
 
 
+def state_shapes(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
+    """What `initial_state` would return, as `jax.ShapeDtypeStruct`s: for reading a checkpoint."""
+    integer = jax.ShapeDtypeStruct((), jnp.int32)
+    theta = jax.eval_shape(lambda: theta)
+    moments = jax.eval_shape(_optimiser(config).init, theta)
+    return MetaState(integer, theta, theta, moments, integer, executor.shapes(theta))
+
+
 def averaged_rule(rule: AbstractUpdateRule, state: MetaState) -> AbstractUpdateRule:
     """`rule` with the moving average of theta: what is evaluated and shipped."""
     return eqx.combine(state.average, split_rule(rule)[1])
@@ -122,6 +132,13 @@ def _optimiser(config: OuterConfig) -> optax.GradientTransformation:
         config.learning_rate * config.final_fraction,
     )
     return optax.adam(schedule, b1=config.b1, b2=config.b2)
+
+
+def _weighted_sum(share: NDArray[np.float32], trees: list[Theta]) -> Theta:
+    def add(*leaves: Array) -> Array:
+        return sum((w * x for w, x in zip(share, leaves, strict=True)), jnp.zeros_like(leaves[0]))
+
+    return jax.tree.map(add, *trees)
 
 
 @eqx.filter_jit
@@ -165,6 +182,7 @@ def _summary(state: MetaState, parts: list[Metrics], norm: Float[Array, ""]) -> 
         "bucket_losses": losses,
         "update_norm": float(norm),
         "task_gradient_norm": float(np.mean(everything["gradient_norm"])),
+        "clipped": float(np.mean(everything["clipped"])),
         "diverged": int(np.sum(everything["diverged"])),
         "restarted": int(np.sum(everything["restarted"])),
         "skipped_updates": int(state.skipped),

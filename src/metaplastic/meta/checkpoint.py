@@ -1,0 +1,202 @@
+"""Checkpoints: a pytree of arrays in safetensors, checksummed, written atomically, never unpickled.
+
+`step-00000042.safetensors` holds the arrays, named by their paths in the tree, and as metadata
+the format version, the step, the configuration's fingerprint and what the caller adds.
+`step-00000042.json`, written last, holds its size and SHA-256: a checkpoint without it does not
+exist. A crash at any moment, or a full disk, leaves the previous checkpoint as it was.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load, save
+
+from metaplastic.errors import ConfigurationError, FileFormatError, InputError
+
+FORMAT = "metaplastic-checkpoint-1"
+"""Name and version of the format."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read: the tree, its step, and what was saved beside them."""
+
+    tree: PyTree
+    step: int
+    extra: dict[str, Any]
+
+
+def save_checkpoint(
+    directory: Path,
+    tree: PyTree,
+    *,
+    step: int,
+    fingerprint: str,
+    extra: dict[str, Any] | None = None,
+    keep: int = 2,
+) -> Path:
+    """Write a checkpoint of all array leaves of `tree` and drop all but the newest `keep`.
+
+    `extra` is anything that JSON holds. Raises `InputError` for typed PRNG keys in the tree (make
+    them from the seed and the step instead) and `OSError` if the disk refuses, in which case the
+    earlier checkpoints are as they were.
+    """
+    header = {"format": FORMAT, "step": step, "fingerprint": fingerprint, "extra": extra or {}}
+    tensors = {name: _host(name, leaf) for name, leaf in _named_arrays(tree).items()}
+    data = save(tensors, {"checkpoint": json.dumps(header)})
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"step-{step:08d}.safetensors"
+    # A checkpoint of the same step, if any, stops existing before it is replaced.
+    path.with_suffix(".json").unlink(missing_ok=True)
+    write_atomically(path, data)
+    seal = {"file": path.name, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    write_atomically(path.with_suffix(".json"), json.dumps(seal).encode())
+    _prune(directory, keep, newest=path)
+    return path
+
+
+def load_checkpoint(directory: Path, like: PyTree, *, fingerprint: str) -> Checkpoint | None:
+    """The newest good checkpoint of `directory`, or `None` if none was ever completed.
+
+    Args:
+        directory: where `save_checkpoint` wrote.
+        like: a tree of the same structure; arrays or `jax.ShapeDtypeStruct`s are filled from the
+            file, other leaves are kept.
+        fingerprint: of the present configuration.
+
+    A damaged checkpoint is passed over with a warning.
+
+    Raises:
+        FileFormatError: if there are checkpoints but none is good.
+        ConfigurationError: if the newest good one is of another configuration.
+    """
+    seals = sorted(directory.glob("step-*.json"), reverse=True)
+    problems = []
+    for seal in seals:
+        try:
+            header, tensors = _read(seal)
+        except FileFormatError as error:
+            warnings.warn(f"{error}; trying the checkpoint before it", RuntimeWarning, stacklevel=2)
+            problems.append(str(error))
+            continue
+        if header["fingerprint"] != fingerprint:
+            raise ConfigurationError(
+                f"{directory} belongs to another configuration (fingerprint "
+                f"{header['fingerprint'][:12]}, now {fingerprint[:12]}); use the settings of that "
+                "run or choose another directory"
+            )
+        return Checkpoint(_fill(like, tensors, seal), int(header["step"]), header["extra"])
+    if problems:
+        raise FileFormatError(
+            f"no good checkpoint in {directory}: {'; '.join(problems)}; delete the run directory "
+            "and start again, or restore it from a copy"
+        )
+    return None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the file `path` by `data`, or leave it as it was; durable once this returns."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+    _sync_directory(path.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "nt":  # Windows cannot open directories, and renames there are durable.
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _named_arrays(tree: PyTree) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if _is_array(leaf)}
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | np.ndarray | jax.ShapeDtypeStruct)
+
+
+def _host(name: str, leaf: Any) -> NDArray:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        raise InputError(
+            f"{name} is a typed PRNG key, which is never stored: derive it from the seed and the step"
+        )
+    return np.ascontiguousarray(leaf).reshape(leaf.shape)
+
+
+def _prune(directory: Path, keep: int, *, newest: Path) -> None:
+    seals = sorted(directory.glob("step-*.json"), reverse=True)
+    kept = {newest.stem, *(seal.stem for seal in seals[:keep])}
+    for path in sorted(directory.glob("step-*.json")) + sorted(directory.glob("step-*.safetensors")):
+        if path.stem not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _read(seal: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """Header and tensors of a checkpoint whose checksum holds; else `FileFormatError`."""
+    path = seal.with_suffix(".safetensors")
+    try:
+        expected = json.loads(seal.read_bytes())
+        data = path.read_bytes()
+        if len(data) != expected["bytes"]:
+            raise FileFormatError(
+                f"{path} is truncated: {len(data)} bytes of {expected['bytes']}"
+            )
+        if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+            raise FileFormatError(f"{path} is damaged: its SHA-256 is not the recorded one")
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})["checkpoint"])
+        tensors = load(data)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        if isinstance(error, FileFormatError):
+            raise
+        raise FileFormatError(f"{path} cannot be read ({error})") from error
+    if header.get("format") != FORMAT:
+        raise FileFormatError(f"{path} is of format {header.get('format')!r}, not {FORMAT!r}")
+    return header, tensors
+
+
+def _fill(like: PyTree, tensors: dict[str, NDArray], source: Path) -> PyTree:
+    wanted = _named_arrays(like)
+    if wanted.keys() != tensors.keys():
+        different = sorted(wanted.keys() ^ tensors.keys())
+        raise FileFormatError(f"{source.stem} has other arrays than expected: {different[:3]} ...")
+    for name, leaf in wanted.items():
+        found = tensors[name]
+        if found.shape != leaf.shape or found.dtype != leaf.dtype:
+            raise FileFormatError(
+                f"{source.stem}: {name} is {found.dtype}{found.shape}, expected "
+                f"{leaf.dtype}{leaf.shape}"
+            )
+
+    def fill(path: tuple, leaf: Any) -> Any:
+        return jnp.array(tensors[jax.tree_util.keystr(path)]) if _is_array(leaf) else leaf
+
+    return jax.tree_util.tree_map_with_path(fill, like)
