@@ -1,0 +1,200 @@
+"""`FewShotClassifier`: features from all rows, classes from the few that have a label."""
+
+import warnings
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from metaplastic.errors import InputError
+from metaplastic.rules import AbstractUpdateRule
+from metaplastic.sklearn.heads import HeadName, check_head, fit_head
+from metaplastic.sklearn.transformer import RuleTransformer
+
+UNLABELLED = -1
+
+
+class FewShotClassifier(ClassifierMixin, BaseEstimator):
+    """Classifier for data of which only a few rows are labelled.
+
+    `fit` learns features from all rows with `RuleTransformer`, and a linear readout from the
+    labelled ones. One labelled row a class is enough; a class without any cannot be learned.
+
+    Unlabelled rows have `y == -1`, as in `sklearn.semi_supervised`. With string labels, `y` must be
+    an array of dtype object, with -1 or None for unlabelled rows. If -1 and 1 are the
+    only values, they are taken for two classes, with a warning, as one class could not be learned.
+
+    Parameters
+    ----------
+    rule, hidden_sizes, n_components, activation, n_steps, batch_size
+        As in `RuleTransformer`.
+    head : {"ridge", "logistic"}, default="ridge"
+        Ridge regression to targets -1 and 1, its strength chosen by leave-one-out on the labelled
+        rows, on features divided by one scalar; its probabilities are a softmax of the scores,
+        whose temperature makes the labelled rows most likely under leave-one-out scores. Or
+        multinomial logistic regression (C = 1) on features standardised over all rows.
+    random_state : int, RandomState instance or None, default=None
+        As in `RuleTransformer`; the head has no randomness.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels, sorted, without the mark of unlabelled rows.
+    transformer_ : RuleTransformer
+        What makes the features.
+    head_ : Head
+        What reads classes from them.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if they are all strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metaplastic.sklearn import FewShotClassifier
+    >>> x = np.concatenate([np.zeros((50, 4)), np.ones((50, 4))])
+    >>> x += 0.1 * np.random.default_rng(0).normal(size=x.shape)
+    >>> y = np.full(100, -1)
+    >>> y[0], y[50] = 0, 1
+    >>> classifier = FewShotClassifier("oja", (16,), n_components=3, n_steps=20, random_state=0)
+    >>> classifier.fit(x, y).predict(x[[1, 2, 98, 99]])
+    array([0, 0, 1, 1])
+    """
+
+    def __init__(
+        self,
+        rule: str | Path | AbstractUpdateRule = "base",
+        hidden_sizes: tuple[int, ...] = (128, 128, 128),
+        n_components: int = 32,
+        activation: str = "relu",
+        n_steps: int = 400,
+        batch_size: int = 128,
+        head: HeadName = "ridge",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.rule = rule
+        self.hidden_sizes = hidden_sizes
+        self.n_components = n_components
+        self.activation = activation
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.head = head
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn features from all rows of `X`, classes from those with a label.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            At least two rows of finite real numbers.
+        y : array-like of shape (n_samples,)
+            Labels; -1 for unlabelled rows.
+
+        Raises
+        ------
+        InputError
+            (a ValueError) for parameters that are not allowed, and for fewer than two classes
+            among the labelled rows.
+        ValueError
+            for data that is not allowed.
+        DivergenceError
+            if the rule leaves the finite numbers.
+        """
+        head = check_head(self.head)
+        names = ("rule", "hidden_sizes", "n_components", "activation", "n_steps", "batch_size")
+        transformer = RuleTransformer(
+            **{name: getattr(self, name) for name in names}, random_state=self.random_state
+        )
+        x, labels = validate_data(self, X, y, accept_sparse="csr", ensure_min_samples=2)
+        labelled = find_labelled(labels)
+        check_classification_targets(labels[labelled])
+        classes, numbers = _classes(labels[labelled])
+        self.transformer_ = transformer.fit(x)
+        features = self.transformer_.transform(x)
+        self.head_ = fit_head(head, features, features[labelled], numbers)
+        self.classes_ = classes
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """The most likely class of every row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), of the dtype of `classes_`
+        """
+        features = self._features(X)
+        return self.classes_[np.argmax(self.head_.scores(features), axis=1)]
+
+    def predict_proba(self, X: ArrayLike) -> Float[np.ndarray, "n_samples n_classes"]:
+        """Probabilities of the classes, in the order of `classes_`; every row sums to 1.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+        """
+        features = self._features(X)
+        return self.head_.probabilities(features)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _features(self, X: ArrayLike) -> NDArray[np.float32]:
+        check_is_fitted(self)
+        x = validate_data(self, X, accept_sparse="csr", reset=False)
+        return self.transformer_.transform(x)
+
+
+def find_labelled(y: NDArray) -> NDArray[np.bool_]:
+    """Which entries of `y` `(n,)` are labels; raises `InputError` if none are."""
+    if y.dtype.kind in "US":
+        if np.any(y == np.asarray(str(UNLABELLED), y.dtype)):
+            raise InputError(
+                f"y holds strings, the string '{UNLABELLED}' among them; to mark unlabelled rows "
+                "beside string labels, give an array of dtype object with -1 or None"
+            )
+        return np.ones(len(y), bool)
+    if y.dtype.kind == "O":
+        labelled = np.array([label is not None and label != UNLABELLED for label in y])
+    else:
+        labelled = y != UNLABELLED
+    if not labelled.any():
+        raise InputError("y marks every row as unlabelled (-1); at least two need labels")
+    if y.dtype.kind != "O" and np.array_equal(np.unique(y), [UNLABELLED, 1]):
+        warnings.warn(
+            "y holds -1 and 1 only, taken for two classes; -1 marks unlabelled rows only beside "
+            "two other classes",
+            stacklevel=3,
+        )
+        return np.ones(len(y), bool)
+    return labelled
+
+
+def _classes(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
+    """Sorted classes, and the number of each label's."""
+    try:
+        classes, numbers = np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        raise InputError(f"labels of different types cannot be sorted: {error}") from error
+    if len(classes) < 2:
+        raise InputError(
+            f"at least two classes are needed among the labelled rows, got only {classes[0]!r}"
+        )
+    return classes, numbers

@@ -1,0 +1,157 @@
+"""Training of a base model on rows that come piece by piece, in constant memory.
+
+What comes out depends on the rows and their order, never on how they were cut into pieces.
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from metaplastic.learners import RuleLearner, train
+from metaplastic.learners.pool import row_blocks
+from metaplastic.models import MLP, FrozenMLP, freeze
+from metaplastic.rules import RuleState
+from metaplastic.sklearn.parameters import nothing, to_numpy
+from metaplastic.types import PRNGKey
+
+WARM_UP_ROWS = 1024
+"""Rows from which the presentation of inputs is fitted, before the first step is made."""
+
+RESERVOIR_ROWS = 4096
+RESERVOIR_NUMBERS = 2**25
+"""The rows kept for the final statistics: at most so many, and fewer where they are so wide that
+they would hold more numbers than this (128 MiB), but never fewer than `LEAST_ROWS`."""
+
+LEAST_ROWS = 256
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Training:
+    """A base model under training, NumPy arrays only: it can be pickled and continued."""
+
+    model: MLP
+    state: RuleState
+    key_data: NDArray[np.uint32]
+    n_steps: int
+
+    @classmethod
+    def of(cls, model: MLP, state: RuleState, key: PRNGKey, n_steps: int) -> "Training":
+        """The training after `n_steps`, whose steps draw from `key`."""
+        return cls(to_numpy(model), to_numpy(state), np.asarray(jax.random.key_data(key)), n_steps)
+
+    def advance(self, learner: RuleLearner, rows: NDArray) -> "Training":
+        """Train on as many whole batches as `rows` `(n, d)` hold, in order."""
+        size = learner.batch_size
+        count = len(rows) // size
+        if count == 0:
+            return self
+        batches = rows[: count * size].reshape(count, size, rows.shape[1])
+        key = jax.random.wrap_key_data(self.key_data)
+        model, state = train(
+            learner.rule, self.model, self.state, batches, key=key, first_step=self.n_steps
+        )
+        return Training.of(model, state, key, self.n_steps + count)
+
+
+def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Training:
+    """A fresh model whose presentation of inputs is fitted to `rows` `(n, d)`."""
+    model, state, key = learner.start(rows, seed=seed)
+    return Training.of(model, state, key, 0)
+
+
+class Reservoir:
+    """A uniform sample of the rows seen so far (Vitter 1985, algorithm R)."""
+
+    def __init__(self, n_columns: int, seed: int) -> None:
+        wide = max(LEAST_ROWS, RESERVOIR_NUMBERS // n_columns)
+        self.capacity = min(RESERVOIR_ROWS, wide)
+        self.rows = nothing(n_columns)
+        self.n_seen = 0
+        self._generator = np.random.default_rng([seed, 3])
+
+    def add(self, rows: NDArray[np.float32]) -> None:
+        """Offer rows `(n, d)`; one uniform number is drawn for each, kept or not."""
+        number = self.n_seen + np.arange(len(rows))
+        slot = np.floor(self._generator.random(len(rows)) * (number + 1)).astype(np.int64)
+        self.n_seen += len(rows)
+        free = self.capacity - len(self.rows)
+        self.rows = np.concatenate([self.rows, rows[:free]])
+        late = np.arange(len(rows)) >= free
+        late &= slot < self.capacity
+        self.rows[slot[late]] = rows[late]  # of several for one slot the last stays
+
+
+class Stream:
+    """A training that takes its rows as they come, and the encoder it has reached.
+
+    The presentation of inputs is fitted to the first `WARM_UP_ROWS` rows, which are held back
+    until then; an encoder asked for earlier is made from what has come, and changes nothing.
+
+    Args:
+        learner: what is trained, and how.
+        n_columns: width of the rows.
+        seed: of the model, the rule and the sample of rows.
+        training: a training to continue, with its `encoder`, which stands until a further
+            step is made.
+    """
+
+    def __init__(
+        self,
+        learner: RuleLearner,
+        n_columns: int,
+        seed: int,
+        training: Training | None = None,
+        encoder: FrozenMLP | None = None,
+    ) -> None:
+        self._learner = learner
+        self._seed = seed
+        self._training = training
+        self._continued = training is not None
+        self._encoder = encoder
+        self._waiting = nothing(n_columns)
+        self._reservoir = Reservoir(n_columns, seed)
+
+    @property
+    def n_components(self) -> int:
+        """Columns of the features."""
+        return self._learner.n_components
+
+    @property
+    def n_steps(self) -> int:
+        """Steps behind the present encoder."""
+        done = 0 if self._training is None else self._training.n_steps
+        return done + len(self._waiting) // self._learner.batch_size
+
+    @property
+    def model(self) -> MLP:
+        """The trained base model behind the present encoder."""
+        return self._current().model
+
+    @property
+    def encoder(self) -> FrozenMLP:
+        """The present encoder; made when first asked for, then kept until rows come."""
+        if self._encoder is None:
+            self._encoder = freeze(self._current().model, self._reservoir.rows)
+        return self._encoder
+
+    def extend(self, x: NDArray) -> None:
+        """Take the rows of `x`, array or CSR matrix `(n, d)`."""
+        before = self.n_steps
+        for rows in row_blocks(x):
+            self._reservoir.add(rows)
+            self._waiting = np.concatenate([self._waiting, rows])
+            if self._training is None and len(self._waiting) >= WARM_UP_ROWS:
+                self._training = begin(self._learner, self._waiting[:WARM_UP_ROWS], self._seed)
+            if self._training is not None:
+                self._training = self._training.advance(self._learner, self._waiting)
+                left = len(self._waiting) % self._learner.batch_size
+                self._waiting = self._waiting[len(self._waiting) - left :].copy()
+        if not self._continued or self.n_steps > before:
+            self._encoder = None
+
+    def _current(self) -> Training:
+        if self._training is not None:
+            return self._training
+        return begin(self._learner, self._waiting, self._seed).advance(self._learner, self._waiting)

@@ -1,0 +1,231 @@
+"""`RuleTransformer`: features learned without labels by an update rule."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from metaplastic.learners import RuleLearner
+from metaplastic.models import MLP, FrozenMLP
+from metaplastic.rules import AbstractUpdateRule, RuleState
+from metaplastic.sklearn.parameters import (
+    check_range,
+    draw_seed,
+    make_learner,
+    stable_batch_size,
+)
+from metaplastic.sklearn.stream import Stream, Training
+
+
+class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Features learned from unlabelled rows by a (meta-learned) local update rule.
+
+    A multi-layer perceptron is trained by `rule` and then frozen: the statistics of the
+    training rows are folded into its weights. `transform` is NumPy alone, and row i of
+    its result depends on row i alone, bit for bit, however the rows are split.
+
+    Inputs need no scaling: columns are centred, divided by a shrunk standard deviation and clipped
+    (`metaplastic.models.scaling`). Constant columns carry nothing; if all rows are equal, so are
+    their features.
+
+    Parameters
+    ----------
+    rule : str, Path or update rule, default="base"
+        A name of `metaplastic.list_rules()`, a path of a saved rule, or a rule object.
+    hidden_sizes : tuple of int, default=(128, 128, 128)
+        Units of the hidden layers, from the input side; may be empty.
+    n_components : int, default=32
+        Number of features.
+    activation : str, default="relu"
+        A name of `metaplastic.models.ACTIVATIONS`.
+    n_steps : int, default=400
+        Steps that `fit` makes; 0 leaves the network as initialised.
+    batch_size : int, default=128
+        Rows a step; in `fit`, the largest power of two within a smaller data set.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial weights and of the order of rows.
+
+    Attributes
+    ----------
+    encoder_ : FrozenMLP
+        The frozen network; call it with rows.
+    model_ : MLP
+        The trained network, which a rule can train further.
+    shift_, scale_ : ndarray of shape (n_features_in_,)
+        Presentation of inputs, with `gain_`: `clip((x - shift_) * scale_, -5, 5) * gain_`.
+    gain_ : float
+        See `shift_`.
+    n_steps_ : int
+        Steps behind `encoder_`.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if they are all strings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metaplastic.sklearn import RuleTransformer
+    >>> x = np.random.default_rng(0).normal(size=(200, 10))
+    >>> transformer = RuleTransformer("oja", (16,), n_components=3, n_steps=20, random_state=0)
+    >>> transformer.fit_transform(x).shape
+    (200, 3)
+    """
+
+    def __init__(
+        self,
+        rule: str | Path | AbstractUpdateRule = "base",
+        hidden_sizes: tuple[int, ...] = (128, 128, 128),
+        n_components: int = 32,
+        activation: str = "relu",
+        n_steps: int = 400,
+        batch_size: int = 128,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.rule = rule
+        self.hidden_sizes = hidden_sizes
+        self.n_components = n_components
+        self.activation = activation
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn from the rows of `X`; whatever was learned before is forgotten.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            At least two rows of finite real numbers.
+        y : ignored
+
+        Raises
+        ------
+        InputError
+            (a ValueError) for parameters that are not allowed.
+        ValueError
+            for data that is not allowed.
+        DivergenceError
+            if the rule leaves the finite numbers.
+        """
+        learner = self._learner()
+        x = validate_data(self, X, accept_sparse="csr", ensure_min_samples=2)
+        check_range(x)
+        seed = draw_seed(self.random_state)
+        fitted = dataclasses.replace(
+            learner, batch_size=stable_batch_size(learner.batch_size, x.shape[0])
+        )
+        trained: list[tuple[MLP, RuleState]] = []
+        encoder = fitted.fit_with_snapshots(
+            x,
+            seed=seed,
+            snapshot_steps=(learner.n_steps,),
+            on_snapshot=lambda step, model, state: trained.append((model, state)),
+        )
+        # Of the steps after fit's own, should `partial_fit` make any.
+        key = jax.random.fold_in(jax.random.key(seed), learner.n_steps)
+        training = Training.of(*trained[0], key, learner.n_steps)
+        return self._keep(Stream(learner, x.shape[1], seed, training, encoder))
+
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn from the next rows of a stream, in constant memory.
+
+        Rows are used once, in the order in which they come, `batch_size` a step; the encoder
+        depends on that order but not on how the stream is cut into chunks. The presentation
+        of inputs is that of the first 1,024 rows, and the statistics of the encoder are those of a
+        sample of 4,096 rows (fewer above 8,192 columns), so a stream should be shuffled.
+        After `fit`, training goes on from the fitted network with its presentation of inputs.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            One row or more.
+        y : ignored
+
+        Raises
+        ------
+        As `fit`.
+        """
+        first = not hasattr(self, "_stream")
+        learner = self._learner() if first else None
+        x = validate_data(self, X, accept_sparse="csr", reset=first)
+        check_range(x)
+        if learner is None:
+            stream = self._stream
+        else:
+            stream = Stream(learner, x.shape[1], draw_seed(self.random_state))
+        stream.extend(x)
+        return self._keep(stream)
+
+    def transform(self, X: ArrayLike) -> Float[np.ndarray, "n_samples n_components"]:
+        """Features of the rows of `X`, each by itself.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components), float32
+        """
+        check_is_fitted(self)
+        x = validate_data(self, X, accept_sparse="csr", reset=False)
+        check_range(x)
+        return self._stream.encoder(x)
+
+    @property
+    def encoder_(self) -> FrozenMLP:
+        """The frozen network; after `partial_fit`, made when asked for."""
+        check_is_fitted(self)
+        return self._stream.encoder
+
+    @property
+    def model_(self) -> MLP:
+        """The trained network, with NumPy arrays."""
+        check_is_fitted(self)
+        return self._stream.model
+
+    @property
+    def shift_(self) -> NDArray[np.float32]:
+        """Centre of every column."""
+        return self.encoder_.shift
+
+    @property
+    def scale_(self) -> NDArray[np.float32]:
+        """Factor of every column; 0 for constant ones."""
+        return self.encoder_.scale
+
+    @property
+    def gain_(self) -> float:
+        """Factor of all columns."""
+        return float(self.encoder_.gain)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        assert tags.transformer_tags is not None
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _learner(self) -> RuleLearner:
+        return make_learner(
+            self.rule,
+            self.hidden_sizes,
+            self.n_components,
+            self.activation,
+            self.n_steps,
+            self.batch_size,
+        )
+
+    def _keep(self, stream: Stream) -> Self:
+        self._stream = stream
+        self.n_steps_ = stream.n_steps
+        self._n_features_out = stream.n_components
+        return self
