@@ -37,7 +37,7 @@ N_UNIT, N_SAMPLE, N_ROLES = 5, 2, 4
 MAX_RATE = 0.3
 TIME_SCALE = 100.0
 
-Factors = Float[Array, "channel batch unit"]
+Factors = Float[Array, "_channel _batch _unit"]
 
 
 class _Signals(NamedTuple):
