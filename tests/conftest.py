@@ -15,4 +15,4 @@ os.environ["MPLBACKEND"] = "Agg"
 import jaxtyping
 
 # The shapes of the annotations are checked at every call of a public function under test.
-jaxtyping.install_import_hook("metaplastic", "beartype.beartype")
+jaxtyping.install_import_hook("metaplastic", "array_types.check")

@@ -1,0 +1,85 @@
+"""Examples in the documents run as they stand.
+
+Blocks fenced as `python` or `sh` are executed, those of one file and language together and in
+order, in an empty folder. A second word `no-run` after the language leaves a block out.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+class Block(NamedTuple):
+    language: str
+    words: tuple[str, ...]
+    text: str
+    line: int
+
+
+def parse(content: str) -> list[Block]:
+    found = []
+    for match in FENCE.finditer(content):
+        language, *words = match["info"].split() or [""]
+        line = content.count("\n", 0, match.start("body")) + 1
+        found.append(Block(language, tuple(words), match["body"], line))
+    return found
+
+
+def runnable(path: Path, language: str) -> list[Block]:
+    if not path.exists():
+        return []
+    found = [block for block in parse(path.read_text()) if block.language == language]
+    return [block for block in found if "no-run" not in block.words]
+
+
+def cases(language: str) -> list:
+    paths = [path for path in DOCUMENTS if runnable(path, language)]
+    return [pytest.param(path, id=str(path.relative_to(ROOT))) for path in paths]
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    # The commands of this environment come first, so that `metaplastic` is this checkout's.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", cases("python"))
+def test_python_blocks_run(document: Path, tmp_path: Path):
+    # Empty lines keep the numbers of the lines those of the document.
+    program = ""
+    for block in runnable(document, "python"):
+        program += "\n" * (block.line - 1 - program.count("\n")) + block.text
+    script = tmp_path / document.with_suffix(".py").name
+    script.write_text(program)
+    done = run([sys.executable, script.name], tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", cases("sh"))
+def test_shell_blocks_run(document: Path, tmp_path: Path):
+    program = "".join(block.text for block in runnable(document, "sh"))
+    done = run(["bash", "-euo", "pipefail", "-c", program], tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_blocks_are_found_by_language_with_their_line():
+    text = "a\n```python\nx = 1\n```\n\n```sh no-run\nls\n```\n```\nplain\n```\n"
+    assert parse(text) == [
+        Block("python", (), "x = 1\n", 3),
+        Block("sh", ("no-run",), "ls\n", 7),
+        Block("", (), "plain\n", 10),
+    ]

@@ -1,0 +1,130 @@
+"""The architecture, checked: import floors, abstract-or-final classes, names, forbidden words."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import metaplastic
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OPTIONAL = {"freetype", "matplotlib", "mlxtend", "PIL", "pyarrow", "tensorboardX"}
+
+
+def all_modules() -> list[str]:
+    found = pkgutil.walk_packages(metaplastic.__path__, "metaplastic.")
+    return sorted(module.name for module in found if not module.name.endswith("__main__"))
+
+
+def all_module_classes() -> set[type[eqx.Module]]:
+    for name in all_modules():
+        importlib.import_module(name)
+    found, queue = set(), [eqx.Module]
+    while queue:
+        for cls in queue.pop().__subclasses__():
+            if cls not in found:
+                found.add(cls)
+                queue.append(cls)
+    return {cls for cls in found if cls.__module__.startswith("metaplastic.")}
+
+
+def test_import_contract_is_kept():
+    command = str(Path(sys.executable).with_name("lint-imports"))
+    done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_every_equinox_class_is_abstract_or_final():
+    classes = all_module_classes()
+    assert len(classes) > 10
+    for cls in classes:
+        children = [child for child in classes if cls in child.__bases__]
+        abstract_by_name = cls.__name__.lstrip("_").startswith("Abstract")
+        assert abstract_by_name or not children, f"{cls} is concrete, but {children} extend it"
+        if inspect.isabstract(cls):
+            assert abstract_by_name, f"{cls} is abstract, so its name starts with Abstract"
+
+
+def test_modules_are_short():
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in (ROOT / "src").rglob("*.py")
+        if (count := len(path.read_text().splitlines())) > 360
+    }
+    assert not long
+
+
+@pytest.mark.parametrize("command", [["-c", "import metaplastic"], ["-m", "metaplastic", "--help"]])
+def test_a_light_start_imports_no_jax(command):
+    probe = (
+        "import runpy, sys, contextlib\n"
+        "sys.argv = ['metaplastic', '--help']\n"
+        "with contextlib.suppress(SystemExit): runpy.run_module('metaplastic', run_name='__main__')\n"
+        if command[0] == "-m"
+        else "import sys; import metaplastic\n"
+    )
+    probe += "heavy = {'jax', 'numpy', 'sklearn'} & set(sys.modules)\nassert not heavy, heavy"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_everything_needs_no_optional_package():
+    # Extras are imported where they are used; a base installation imports every module.
+    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in sorted(OPTIONAL))
+    imports = "".join(f"import {name}\n" for name in all_modules())
+    probe = f"import sys\n{blocked}{imports}"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+# Assembled, so that this file does not hold what it looks for.
+FORBIDDEN = [
+    "/" + "work/",
+    "/" + "root/",
+    "pypi" + ".org",
+    "files.python" + "hosted",
+    "registry.npm" + "js",
+    "TO" + "DO",
+    "FIX" + "ME",
+    "NotImplemented" + "Error",
+    "except " + "Exception",
+    "import " + "pickle",
+    "gin" + ".configurable",
+]
+
+
+def text_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    suffixes = {".py", ".md", ".toml", ".lock", ".txt", ".json", ""}
+    paths = [ROOT / line for line in listed.stdout.splitlines()]
+    return [path for path in paths if path.suffix in suffixes and path.is_file()]
+
+
+def test_nothing_forbidden_is_written():
+    found = [
+        f"{path.relative_to(ROOT)}: {word}"
+        for path in text_files()
+        for word in FORBIDDEN
+        if word in path.read_text(errors="replace")
+    ]
+    assert not found
+
+
+def test_lock_holds_only_pinned_and_hashed_requirements():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith(" ")]
+    assert all("==" in line for line in pins)
+    assert all(line.strip().startswith("--hash=sha256:") for line in lines if line[:1] == " ")
+    assert not [line for line in lines if "://" in line or "--index" in line or "#" in line]
