@@ -30,9 +30,12 @@ class PES(AbstractGradientEstimator):
 
         g = (L+ - L-) xi / (2 sigma^2),   xi = sum of sigma e_i so far.
 
-    Summed over an unroll and divided by its number of truncations, this is an unbiased
-    estimate of the gradient of the mean loss of theta smoothed by a Gaussian of width `sigma`,
-    perturbed independently in every truncation; its variance grows with the number of them.
+    What it estimates: with n truncations in an unroll, losses L_i and independent perturbations
+    e_i ~ N(0, sigma^2), the mean of g over the unroll has as its expectation exactly the gradient
+    of E[mean_i L_i(theta + e_1, ..., theta + e_i)], the mean loss smoothed by perturbing every
+    truncation on its own. For losses quadratic in theta that is the gradient of the mean loss;
+    else they differ by O(sigma^2). Horizons are rounded up to whole truncations, and how theta
+    shapes `problem.init` is not credited. The variance grows with n.
     """
 
     truncation: int = eqx.field(static=True)
@@ -42,11 +45,13 @@ class PES(AbstractGradientEstimator):
         _check(self.truncation, self.sigma)
 
     def init(self, problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Pair:
+        """See `AbstractGradientEstimator.init`."""
         return _start_pair(problem, theta, key=key)
 
     def estimate(
         self, problem: AbstractInnerProblem, theta: Theta, state: Pair, *, key: PRNGKey
     ) -> tuple[Theta, Pair, Metrics]:
+        """See `AbstractGradientEstimator.estimate`."""
         noise_key, start_key, step_key = jax.random.split(key, 3)
         restarted = state.plus.done
         state = jax.lax.cond(
@@ -56,7 +61,15 @@ class PES(AbstractGradientEstimator):
         total = jax.tree.map(jnp.add, state.perturbation, noise)
         state = eqx.tree_at(lambda pair: pair.perturbation, state, total)
         return _step_pair(
-            problem, theta, state, noise, total, self.truncation, self.sigma, restarted, key=step_key
+            problem,
+            theta,
+            state,
+            noise,
+            total,
+            self.truncation,
+            self.sigma,
+            restarted,
+            key=step_key,
         )
 
 
@@ -65,7 +78,8 @@ class AntitheticES(AbstractGradientEstimator):
 
     The gradient of the smoothed mean loss over the next `truncation` steps from the state that
     was reached: like truncated backprop it ignores how theta shaped that state, so it is unbiased
-    only when `truncation` covers the unroll. Both particles go on from their own states.
+    only when `truncation` covers the unroll. Both particles of the next pair start from the state
+    that this pair's `+` particle reached.
     """
 
     truncation: int = eqx.field(static=True)
@@ -75,11 +89,13 @@ class AntitheticES(AbstractGradientEstimator):
         _check(self.truncation, self.sigma)
 
     def init(self, problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Pair:
+        """See `AbstractGradientEstimator.init`."""
         return _start_pair(problem, theta, key=key)
 
     def estimate(
         self, problem: AbstractInnerProblem, theta: Theta, state: Pair, *, key: PRNGKey
     ) -> tuple[Theta, Pair, Metrics]:
+        """See `AbstractGradientEstimator.estimate`."""
         noise_key, start_key, step_key = jax.random.split(key, 3)
         restarted = state.plus.done
         state = jax.lax.cond(
@@ -89,7 +105,15 @@ class AntitheticES(AbstractGradientEstimator):
         state = eqx.tree_at(lambda pair: pair.minus, state, state.plus)
         noise = _noise(theta, self.sigma, key=noise_key)
         return _step_pair(
-            problem, theta, state, noise, noise, self.truncation, self.sigma, restarted, key=step_key
+            problem,
+            theta,
+            state,
+            noise,
+            noise,
+            self.truncation,
+            self.sigma,
+            restarted,
+            key=step_key,
         )
 
 

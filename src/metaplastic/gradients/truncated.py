@@ -15,9 +15,10 @@ class TruncatedBackprop(AbstractGradientEstimator):
     """Exact gradient of the next `truncation` losses, blind to how theta shaped the state before.
 
     Source: Werbos 1990; Williams and Peng 1990. Unbiased for the whole unroll only when
-    `truncation` covers it. With `checkpoint`, only the carry of each step is stored and the step
-    is computed again in the backward pass; a problem that rematerialises its own parts (as
-    `RuleProblem` does) is better off without.
+    `truncation` covers it. Horizons are rounded up to whole truncations, and how theta shapes
+    `problem.init` is not credited. With `checkpoint`, only the carry of each step is stored and
+    the step is computed again in the backward pass; a problem that rematerialises its own parts
+    (as `RuleProblem` does) is better off without.
     """
 
     truncation: int = eqx.field(static=True)
@@ -28,16 +29,16 @@ class TruncatedBackprop(AbstractGradientEstimator):
             raise InputError(f"truncation must be at least 1, got {self.truncation}")
 
     def init(self, problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Unroll:
+        """See `AbstractGradientEstimator.init`."""
         return start(problem, theta, key=key)
 
     def estimate(
         self, problem: AbstractInnerProblem, theta: Theta, state: Unroll, *, key: PRNGKey
     ) -> tuple[Theta, Unroll, Metrics]:
+        """See `AbstractGradientEstimator.estimate`."""
         start_key, step_key = jax.random.split(key)
         restarted = state.done
-        state = jax.lax.cond(
-            restarted, lambda: start(problem, theta, key=start_key), lambda: state
-        )
+        state = jax.lax.cond(restarted, lambda: start(problem, theta, key=start_key), lambda: state)
 
         def loss_of(theta: Theta) -> tuple:
             after, loss = advance(

@@ -6,12 +6,9 @@ the format version, the step, the configuration's fingerprint and what the calle
 exist. A crash at any moment, or a full disk, leaves the previous checkpoint as it was.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from metaplastic.errors import ConfigurationError, FileFormatError, InputError
+from metaplastic.files import write_atomically
 
 FORMAT = "metaplastic-checkpoint-1"
 """Name and version of the format."""
@@ -51,8 +49,8 @@ def save_checkpoint(
     """Write a checkpoint of all array leaves of `tree` and drop all but the newest `keep`.
 
     `extra` is anything that JSON holds. Raises `InputError` for typed PRNG keys in the tree (make
-    them from the seed and the step instead) and `OSError` if the disk refuses, in which case the
-    earlier checkpoints are as they were.
+    them from the seed and the step instead), or if the disk refuses: the earlier checkpoints are
+    then as they were.
     """
     header = {"format": FORMAT, "step": step, "fingerprint": fingerprint, "extra": extra or {}}
     tensors = {name: _host(name, leaf) for name, leaf in _named_arrays(tree).items()}
@@ -107,33 +105,6 @@ def load_checkpoint(directory: Path, like: PyTree, *, fingerprint: str) -> Check
     return None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the file `path` by `data`, or leave it as it was; durable once this returns."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":  # Windows cannot open directories, and renames there are durable.
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _named_arrays(tree: PyTree) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if _is_array(leaf)}
@@ -146,7 +117,7 @@ def _is_array(leaf: Any) -> bool:
 def _host(name: str, leaf: Any) -> NDArray:
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         raise InputError(
-            f"{name} is a typed PRNG key, which is never stored: derive it from the seed and the step"
+            f"{name} is a typed PRNG key, which is never stored: make it from the seed and the step"
         )
     return np.ascontiguousarray(leaf).reshape(leaf.shape)
 
@@ -154,7 +125,8 @@ def _host(name: str, leaf: Any) -> NDArray:
 def _prune(directory: Path, keep: int, *, newest: Path) -> None:
     seals = sorted(directory.glob("step-*.json"), reverse=True)
     kept = {newest.stem, *(seal.stem for seal in seals[:keep])}
-    for path in sorted(directory.glob("step-*.json")) + sorted(directory.glob("step-*.safetensors")):
+    # Seals go first: a checkpoint must not lose its data while it still claims to exist.
+    for path in [*seals, *directory.glob("step-*.safetensors")]:
         if path.stem not in kept:
             path.unlink(missing_ok=True)
 
@@ -166,9 +138,7 @@ def _read(seal: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
         expected = json.loads(seal.read_bytes())
         data = path.read_bytes()
         if len(data) != expected["bytes"]:
-            raise FileFormatError(
-                f"{path} is truncated: {len(data)} bytes of {expected['bytes']}"
-            )
+            raise FileFormatError(f"{path} is truncated: {len(data)} bytes of {expected['bytes']}")
         if hashlib.sha256(data).hexdigest() != expected["sha256"]:
             raise FileFormatError(f"{path} is damaged: its SHA-256 is not the recorded one")
         with safe_open(path, framework="numpy") as file:

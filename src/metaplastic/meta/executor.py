@@ -8,7 +8,7 @@ import abc
 import dataclasses
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -20,6 +20,9 @@ from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractGradientEstimator, AbstractInnerProblem, shorten
 from metaplastic.trees import clip_by_norm
 from metaplastic.types import Metrics, PRNGKey, Theta
+
+Device = Any
+"""A `jax.Device`; that name is no type to a type checker."""
 
 TaskStates = tuple[PyTree, ...]
 """One estimator state per bucket, its leaves with a leading task axis."""
@@ -79,7 +82,7 @@ class LocalExecutor(AbstractExecutor):
         estimator: AbstractGradientEstimator,
         *,
         clip: float = 1.0,
-        devices: Sequence[jax.Device] | None = None,
+        devices: Sequence[Device] | None = None,
         task_axis: Literal["map", "vmap"] | None = None,
     ) -> None:
         if not buckets or len({b.name for b in buckets}) != len(buckets):
@@ -99,6 +102,8 @@ class LocalExecutor(AbstractExecutor):
         ]
 
     def init(self, theta: Theta, *, key: PRNGKey) -> TaskStates:
+        """See `AbstractExecutor.init`."""
+
         def one(index: int) -> PyTree:
             bucket, device = self.buckets[index], self.devices[self.placement[index]]
             keys = jax.random.split(jax.random.fold_in(key, index), bucket.n_tasks)
@@ -163,7 +168,7 @@ def _place(buckets: Sequence[Bucket], n_devices: int) -> list[int]:
     return placement
 
 
-def _put(tree: PyTree, device: jax.Device) -> PyTree:
+def _put(tree: PyTree, device: Device) -> PyTree:
     arrays, rest = eqx.partition(tree, eqx.is_array)
     return eqx.combine(jax.device_put(arrays, device), rest)
 
@@ -186,10 +191,9 @@ def _bucket_gradient(fixed, states):
         state, key = arguments
         gradient, state, metrics = estimator.estimate(problem, theta, state, key=key)
         gradient, norm = clip_by_norm(gradient, clip)
-        return gradient, state, metrics | {"gradient_norm": norm, "clipped": (norm > clip).astype(norm.dtype)}
+        clipped = (norm > clip).astype(norm.dtype)
+        return gradient, state, metrics | {"gradient_norm": norm, "clipped": clipped}
 
     run = jax.vmap(one) if task_axis == "vmap" else lambda xs: jax.lax.map(one, xs)
     gradients, states, metrics = run((states, keys))
     return jax.tree.map(lambda g: jnp.mean(g, axis=0), gradients), states, metrics
-
-

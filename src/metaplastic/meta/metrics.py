@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from metaplastic.errors import MissingDataError
-from metaplastic.meta.checkpoint import write_atomically
+from metaplastic.files import write_atomically
 from metaplastic.types import Metrics
 
 

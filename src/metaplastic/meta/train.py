@@ -80,8 +80,8 @@ def meta_train(
         state: to go on from; the random numbers of an update depend on the seed and its
             number alone, so a resumed run repeats what an uninterrupted one would have done.
 
-    An update whose total gradient is not finite is skipped and counted. The task states of a yielded
-    state are used up by the next update: save it before asking for more.
+    An update whose total gradient is not finite is skipped and counted. The next update uses up
+    the task states of a yielded state: save it before asking for more.
     """
     theta, _ = split_rule(rule)
     optimiser = _optimiser(config)
@@ -100,22 +100,18 @@ def meta_train(
 
 def initial_state(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
     """The state before the first update."""
-    return MetaState(
-        jnp.zeros((), jnp.int32),
-        theta,
-        theta,
-        _optimiser(config).init(theta),
-        jnp.zeros((), jnp.int32),
-        executor.init(theta, key=jax.random.fold_in(jax.random.key(config.seed), 0)),
-    )
+    tasks = executor.init(theta, key=jax.random.fold_in(jax.random.key(config.seed), 0))
+    return _fresh(config, theta, tasks)
 
 
 def state_shapes(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
     """What `initial_state` would return, as `jax.ShapeDtypeStruct`s: for reading a checkpoint."""
-    integer = jax.ShapeDtypeStruct((), jnp.int32)
-    theta = jax.eval_shape(lambda: theta)
-    moments = jax.eval_shape(_optimiser(config).init, theta)
-    return MetaState(integer, theta, theta, moments, integer, executor.shapes(theta))
+    return eqx.filter_eval_shape(_fresh, config, theta, executor.shapes(theta))
+
+
+def _fresh(config: OuterConfig, theta: Theta, tasks: TaskStates) -> MetaState:
+    zero = jnp.zeros((), jnp.int32)
+    return MetaState(zero, theta, theta, _optimiser(config).init(theta), zero, tasks)
 
 
 def averaged_rule(rule: AbstractUpdateRule, state: MetaState) -> AbstractUpdateRule:
@@ -150,8 +146,8 @@ def _apply_update(
     updates, moments = optimiser.update(gradient, state.optimiser, state.theta)
     theta = optax.apply_updates(state.theta, updates)
     # The average starts as a plain mean, so that it does not remember the start of training.
-    decay = jnp.minimum(decay, state.step / (state.step + 10.0))
-    average = jax.tree.map(lambda a, t: decay * a + (1 - decay) * t, state.average, theta)
+    keep = jnp.minimum(decay, state.step / (state.step + 10.0))
+    average = jax.tree.map(lambda a, t: keep * a + (1 - keep) * t, state.average, theta)
     kept = (state.theta, state.average, state.optimiser)
     return *select(finite, (theta, average, moments), kept), ~finite, norm
 

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import jax
 
 from metaplastic.errors import ConfigurationError
-from metaplastic.meta.checkpoint import load_checkpoint, save_checkpoint, write_atomically
+from metaplastic.files import write_atomically
+from metaplastic.meta.checkpoint import load_checkpoint, save_checkpoint
 from metaplastic.meta.executor import Bucket, LocalExecutor
 from metaplastic.meta.metrics import MetricsWriter, Progress
 from metaplastic.meta.problem import RuleProblem, split_rule
@@ -29,6 +30,7 @@ from metaplastic.meta.train import (
     state_shapes,
 )
 from metaplastic.rules import AbstractUpdateRule
+from metaplastic.rules.io import save_rule
 from metaplastic.types import Metrics
 
 Status = Literal["finished", "interrupted", "out_of_time"]
@@ -73,7 +75,7 @@ def run_meta_training(
     config_text: str,
     options: RunOptions | None = None,
     evaluate: Evaluate | None = None,
-    save_rule: SaveRule | None = None,
+    write_rule: SaveRule | None = save_rule,
     provenance: dict[str, Any] | None = None,
 ) -> RunResult:
     """Meta-train `rule` in the directory `out`, or go on with the run that is there.
@@ -89,7 +91,7 @@ def run_meta_training(
         options: see `RunOptions`.
         evaluate: called with the averaged rule and the step every `evaluate_every` updates and at
             the end; its metrics go to `metrics.jsonl` as kind `evaluation`.
-        save_rule: writes a rule file; none is written without it.
+        write_rule: writes the rule file; `None` for rules of classes that have no file format.
         provenance: metadata of the rule file.
 
     SIGINT and SIGTERM finish the update under way, save, and return status `interrupted`; a
@@ -115,7 +117,7 @@ def run_meta_training(
                 f"{out} belongs to a run of other settings (see its config.toml) that has no "
                 "checkpoint yet; choose another directory"
             )
-    saver = _Saver(out, rule, fingerprint, save_rule, provenance or {}, before)
+    saver = _Saver(out, rule, fingerprint, write_rule, provenance or {}, before)
     step = 0 if state is None else int(state.step)
     board = out / "tensorboard" if options.tensorboard else None
     progress = Progress(
@@ -162,12 +164,12 @@ class _Saver:
         out: Path,
         rule: AbstractUpdateRule,
         fingerprint: str,
-        save_rule: SaveRule | None,
+        write_rule: SaveRule | None,
         provenance: dict[str, Any],
         seconds_before: float,
     ) -> None:
         self._out, self._rule, self._fingerprint = out, rule, fingerprint
-        self._save_rule, self._provenance = save_rule, provenance
+        self._write_rule, self._provenance = write_rule, provenance
         self._begin = time.monotonic() - seconds_before
         self._saved = time.monotonic()
 
@@ -190,7 +192,7 @@ class _Saver:
             fingerprint=self._fingerprint,
             extra={"seconds": seconds},
         )
-        if self._save_rule is not None:
+        if self._write_rule is not None:
             record = {
                 **self._provenance,
                 "updates": step,
@@ -199,7 +201,7 @@ class _Saver:
                 "device": jax.devices()[0].device_kind,
             }
             averaged = averaged_rule(self._rule, state)
-            self._save_rule(self._out / "rule.safetensors", averaged, record)
+            self._write_rule(self._out / "rule.safetensors", averaged, record)
         self._saved = time.monotonic()
 
 
