@@ -67,7 +67,7 @@ def learner_figure(records: Sequence[Record], *, emphasise: Collection[str] = ()
                 markersize=5,
                 capsize=2.5,
                 elinewidth=1.2,
-                label=readout,
+                label=f"{readout} readout",
             )
         axes.set_yticks(range(len(learners)), learners)
         for label in axes.get_yticklabels():
@@ -78,7 +78,7 @@ def learner_figure(records: Sequence[Record], *, emphasise: Collection[str] = ()
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel(f"accuracy in % ({records[0].shots} labels a class), \u00b1 standard error")
         axes.set_ylabel("learner")
-        figure.legend(title="readout", loc="outside upper right", ncols=len(readouts))
+        figure.legend(loc="outside upper right", ncols=len(readouts))
     return figure
 
 
@@ -163,7 +163,9 @@ def field_figure(panels: Mapping[str, NDArray], *, columns: int = 8) -> "Figure"
             axes.set_xticks([])
             axes.set_yticks([])
             axes.spines[:].set_visible(False)
-        bar = figure.colorbar(grid[0].images[0], ax=list(grid), shrink=0.5, aspect=30, ticks=[-1, 0, 1])
+        bar = figure.colorbar(
+            grid[0].images[0], ax=list(grid), shrink=0.5, aspect=30, ticks=[-1, 0, 1]
+        )
         bar.set_label("weight, relative to the unit's largest")
         bar.outline.set_visible(False)
     return figure

@@ -111,14 +111,21 @@ def comparison_table(records: Sequence[Record], *, emphasise: Collection[str] = 
 def protocol_note(records: Sequence[Record]) -> str:
     """One sentence: what the numbers of these records are, with data sets and both counts."""
     datasets = ", ".join(dict.fromkeys(record.dataset for record in records))
-    shots = ", ".join(str(k) for k in dict.fromkeys(record.shots for record in records))
+    shots = ", ".join(dict.fromkeys(str(record.shots) for record in records))
     counts = " or ".join(
-        dict.fromkeys(f"{record.n_seeds} seeds x {record.n_draws} draws" for record in records)
+        dict.fromkeys(
+            f"{_count(record.n_seeds, 'seed')} x {_count(record.n_draws, 'draw')}"
+            for record in records
+        )
     )
     return (
         f"{datasets}: accuracy in percent \u00b1 standard error over {counts}, "
-        f"{shots} labels a class."
+        f"{shots} label{'s' * (shots != '1')} a class."
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def seconds(value: float) -> str:
