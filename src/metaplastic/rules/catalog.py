@@ -71,6 +71,15 @@ def _shipped_entry(path: Path) -> RuleEntry:
     return RuleEntry(path.stem, load, _SHIPPED.get(path.stem, "a shipped, meta-trained rule"))
 
 
+def rule_file(rule: str | Path) -> Path | None:
+    """The file that a name or path stands for; `None` for other names, known or not."""
+    path = Path(rule)
+    if isinstance(rule, Path) or path.suffix or len(path.parts) > 1:
+        return path
+    shipped = shipped_path(rule)
+    return shipped if shipped.exists() else None
+
+
 def list_rules() -> dict[str, str]:
     """Names that `load_rule` knows, with one line each; shipped rules first."""
     return {entry.name: entry.summary for entry in entries().values()}
@@ -90,12 +99,12 @@ def load_rule(rule: str | Path | AbstractUpdateRule) -> AbstractUpdateRule:
         return rule
     if not isinstance(rule, (str, Path)):
         raise InputError(f"a rule is a name, a path or a rule object, got {type(rule).__name__}")
-    known = entries()
-    if isinstance(rule, str) and rule in known:
-        return known[rule].factory()
-    path = Path(rule)
-    if isinstance(rule, Path) or path.suffix or len(path.parts) > 1:
+    path, known = rule_file(rule), entries()
+    if path is not None:
         return load_rule_file(path)[0]
+    if rule in known:
+        return known[str(rule)].factory()
+    rule = str(rule)
     near = difflib.get_close_matches(rule, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(known)}"
     raise InputError(f"unknown rule {rule!r}; {hint} (a file needs its suffix or folder)")

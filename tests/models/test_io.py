@@ -1,0 +1,107 @@
+"""Encoders in files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metaplastic import files
+from metaplastic.errors import FileFormatError, InputError
+from metaplastic.models import FrozenMLP, load_encoder, save_encoder
+from metaplastic.rules import load_rule
+from safetensors.numpy import load, save
+
+
+@pytest.fixture
+def encoder() -> FrozenMLP:
+    generator = np.random.default_rng(0)
+
+    def draw(*shape: int) -> np.ndarray:
+        return generator.normal(size=shape).astype(np.float32)
+
+    weights, biases = (draw(5, 4), draw(4, 3)), (draw(4), draw(3))
+    return FrozenMLP(draw(5), draw(5), np.float32(0.5), weights, biases, "gelu", "drive")
+
+
+@pytest.fixture
+def saved(tmp_path: Path, encoder: FrozenMLP) -> Path:
+    path = tmp_path / "encoder.safetensors"
+    save_encoder(path, encoder, {"rule": "oja"})
+    return path
+
+
+def rewrite(path: Path, tensors: dict, fields: dict) -> None:
+    """Change the file and make its checksum fit."""
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        text = dict(file.metadata())
+    found = load(path.read_bytes()) | tensors
+    text["fields"] = json.dumps(json.loads(text["fields"]) | fields)
+    text["sha256"] = files._checksum(found, text)
+    path.write_bytes(save(found, metadata=text))
+
+
+def test_loaded_encoder_computes_the_same_features(saved: Path, encoder: FrozenMLP):
+    found, metadata = load_encoder(saved)
+    x = np.random.default_rng(1).normal(size=(7, 5))
+    np.testing.assert_array_equal(found(x), encoder(x))
+    assert metadata == {"rule": "oja"}
+    assert (found.activation, found.readout) == ("gelu", "drive")
+    assert (found.n_features_in, found.n_features_out) == (5, 3)
+
+
+def test_an_encoder_is_no_rule(saved: Path):
+    with pytest.raises(FileFormatError, match="expected a file of format 'metaplastic-rule'"):
+        load_rule(saved)
+
+
+def test_weights_that_are_not_finite_are_not_saved(saved: Path, encoder: FrozenMLP):
+    encoder.biases[1][2] = np.inf
+    with pytest.raises(InputError, match=r"biases\.1 holds NaN or infinity"):
+        save_encoder(saved.with_name("other"), encoder, {})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sizes": [5, 4]},
+        {"sizes": [5, 4, 3, 2]},
+        {"sizes": [5, 4, 0]},
+        {"sizes": [5, 4, True]},
+        {"sizes": [5, 4, 10**18]},
+        {"sizes": [5] * 5000},
+        {"sizes": "5,4,3"},
+        {"activation": "cosh"},
+        {"activation": ["relu"]},
+        {"readout": "pre"},
+    ],
+)
+def test_wrong_descriptions_are_refused(saved: Path, fields: dict):
+    rewrite(saved, {}, fields)
+    with pytest.raises(FileFormatError, match=saved.name):
+        load_encoder(saved)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"gain": np.zeros(1, np.float32)},
+        {"weights.0": np.zeros((4, 5), np.float32)},
+        {"weights.1": np.zeros((4, 3), np.float16)},
+        {"biases.0": np.full(4, np.nan, np.float32)},
+        {"weights.2": np.zeros((3, 3), np.float32)},
+    ],
+)
+def test_wrong_arrays_are_refused(saved: Path, tensors: dict):
+    rewrite(saved, tensors, {})
+    with pytest.raises(FileFormatError, match=saved.name):
+        load_encoder(saved)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.99])
+def test_truncated_files_are_refused(saved: Path, keep: float):
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(keep if keep >= 1 else keep * len(content))])
+    with pytest.raises(FileFormatError, match=saved.name):
+        load_encoder(saved)
