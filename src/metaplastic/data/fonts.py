@@ -43,23 +43,28 @@ def find_fonts(folders: Sequence[str | os.PathLike] | None = None) -> list[Font]
     """
     freetype = import_freetype()
     roots = [Path(f).expanduser() for f in (_FOLDERS if folders is None else folders)]
-    paths = sorted(
-        p for root in roots for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES
-    )
-    fonts = []
-    for path in paths:
-        try:
-            face = freetype.Face(str(path))
-        except freetype.FT_Exception:
-            continue  # A broken or unsupported file: the others still serve.
-        if face.is_scalable and face.family_name:
-            family = face.family_name.decode("utf-8", "replace").strip()
-            fonts.append(Font(str(path), 0, family))
+    paths = sorted(p for root in roots for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    fonts = [font for path in paths for font in _faces(freetype, path)]
     if not fonts:
         raise MissingDataError(
             f"no fonts found in {', '.join(map(str, roots))}; install some, for example: "
             f"apt-get install {FONT_PACKAGES}"
         )
+    return fonts
+
+
+def _faces(freetype, path: Path) -> list[Font]:
+    """The scalable faces of one file; a broken or unsupported file has none."""
+    fonts, index, count = [], 0, 1
+    while index < count:
+        try:
+            face = freetype.Face(str(path), index)
+        except freetype.FT_Exception:
+            break
+        if face.is_scalable and face.family_name:
+            family = face.family_name.decode("utf-8", "replace").strip()
+            fonts.append(Font(str(path), index, family))
+        index, count = index + 1, face.num_faces
     return fonts
 
 
