@@ -70,15 +70,13 @@ class Recipe:
 
 _BASE_SHAPES = (
     Shape("glyphs16-3", "glyphs", 16, (64, 64, 32), 32, 10, 3),
-    Shape("glyphs14-4", "glyphs", 14, (96, 96, 96, 32), 64, 10, 2),
-    Shape("glyphs8-3", "glyphs", 8, (64, 64, 64), 64, 10, 2),
+    Shape("glyphs14-4", "glyphs", 14, (64, 64, 64, 32), 64, 10, 2),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 10, 2),
     Shape("glyphs14-1", "glyphs", 14, (64,), 64, 10, 2),
-    Shape("glyphs16-2", "glyphs", 16, (128, 32), 64, 15, 1),
     Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 10, 2, "leaky_relu"),
     Shape("gaussian-2", "gaussian", 30, (48, 24), 48, 4, 2),
     Shape("manifold-3", "manifold", 100, (64, 64, 32), 48, 8, 2),
     Shape("topics-2", "topics", 300, (64, 32), 48, 4, 2),
-    Shape("prototypes-3", "prototypes", 144, (64, 48, 32), 32, 10, 1, "gelu"),
 )
 
 RECIPES: dict[str, Recipe] = {
