@@ -21,3 +21,6 @@ Locality = Literal["synapse", "neuron", "layer", "network"]
 - `layer`: also other units of the same layer (lateral signals) and statistics over the batch.
 - `network`: anything, the order of units and samples included.
 """
+
+Rows = Any
+"""Inputs `(n, d)`: an array of any real dtype or a SciPy sparse matrix; they share no type."""

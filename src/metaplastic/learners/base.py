@@ -7,11 +7,13 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from metaplastic.types import Rows
+
 
 class Encoder(Protocol):
     """A fitted feature map: `(n, n_features_in)` to `(n, n_features_out)` float32, row by row."""
 
-    def __call__(self, x: NDArray) -> NDArray[np.float32]: ...
+    def __call__(self, x: Rows) -> NDArray[np.float32]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,5 +29,5 @@ class AbstractLearner(abc.ABC):
         return self.name
 
     @abc.abstractmethod
-    def fit(self, x: NDArray, *, seed: int) -> Encoder:
+    def fit(self, x: Rows, *, seed: int) -> Encoder:
         """Learn from `x` `(n, d)` without labels; deterministic in `x` and `seed`."""

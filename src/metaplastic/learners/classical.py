@@ -16,6 +16,7 @@ from metaplastic.learners.pool import check_pool, pool_scaling, row_blocks, subs
 from metaplastic.learners.rule_learner import FREEZE_ROWS
 from metaplastic.models import FrozenMLP, InputScaling, freeze, init_mlp
 from metaplastic.models.scaling import apply_scaling
+from metaplastic.types import Rows
 
 Presentation = Literal["raw", "scaled"]
 """Whether a baseline sees inputs as they are (8-bit images in [0, 1]) or as the base model does."""
@@ -27,7 +28,7 @@ class Present:
 
     scaling: InputScaling | None
 
-    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+    def __call__(self, x: Rows) -> NDArray[np.float32]:
         scaling = self.scaling
         rows = np.concatenate(list(row_blocks(x)))
         if scaling is None:
@@ -44,7 +45,7 @@ class LinearEncoder:
     mean: NDArray[np.float32]
     weight: NDArray[np.float32]
 
-    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+    def __call__(self, x: Rows) -> NDArray[np.float32]:
         return (self.present(x) - self.mean) @ self.weight
 
 
@@ -55,14 +56,14 @@ class TriangleEncoder:
     present: Present
     centres: NDArray[np.float32]
 
-    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+    def __call__(self, x: Rows) -> NDArray[np.float32]:
         rows = self.present(x)
         squares = np.square(rows).sum(1)[:, None] + np.square(self.centres).sum(1)
         distance = np.sqrt(np.maximum(squares - 2 * rows @ self.centres.T, 0))
         return np.maximum(distance.mean(1, keepdims=True) - distance, 0)
 
 
-def _presentation(kind: Presentation, x: NDArray) -> Present:
+def _presentation(kind: Presentation, x: Rows) -> Present:
     if kind not in ("raw", "scaled"):
         raise InputError(f"unknown presentation {kind!r}; choose raw or scaled")
     return Present(pool_scaling(x) if kind == "scaled" else None)
@@ -81,7 +82,7 @@ class Raw(AbstractLearner):
 
     presentation: Presentation = "raw"
 
-    def fit(self, x: NDArray, *, seed: int) -> Present:
+    def fit(self, x: Rows, *, seed: int) -> Present:
         """Nothing is learned but, if asked for, the presentation; `seed` is unused."""
         return _presentation(self.presentation, check_pool(x))
 
@@ -103,7 +104,7 @@ class PCA(AbstractLearner):
         """Kind and size."""
         return f"{self.name}-{self.n_components}"
 
-    def fit(self, x: NDArray, *, seed: int) -> LinearEncoder:
+    def fit(self, x: Rows, *, seed: int) -> LinearEncoder:
         """Exact or randomised SVD, as scikit-learn chooses by size."""
         present = _presentation(self.presentation, check_pool(x))
         rows = present(x)
@@ -134,7 +135,7 @@ class KMeansTriangle(AbstractLearner):
         """Kind and size."""
         return f"{self.name}-{self.n_clusters}"
 
-    def fit(self, x: NDArray, *, seed: int) -> TriangleEncoder:
+    def fit(self, x: Rows, *, seed: int) -> TriangleEncoder:
         """Centres by k-means++ and Lloyd's algorithm; at most one per row of the pool."""
         present = _presentation(self.presentation, check_pool(x))
         rows = present(x)
@@ -159,7 +160,7 @@ class RandomNetwork(AbstractLearner):
     sizes: tuple[int, ...] = (128, 128, 128, 32)
     activation: str = "relu"
 
-    def fit(self, x: NDArray, *, seed: int) -> FrozenMLP:
+    def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """Draw the weights; only the presentation and the statistics come from the pool."""
         x = check_pool(x)
         model = init_mlp(

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.models import InputScaling, dense, scaling_from_moments
+from metaplastic.types import Rows
 
 ROWS_AT_ONCE = 4096
 """Rows made dense (or float64) at one time."""
 
 
-def check_pool(x: NDArray) -> NDArray:
+def check_pool(x: Rows) -> Rows:
     """Return the pool `x` (array or SciPy sparse matrix, `(n, d)`, real) or say what is wrong.
 
     Raises:
@@ -38,14 +39,14 @@ def check_pool(x: NDArray) -> NDArray:
     return x
 
 
-def row_blocks(x: NDArray) -> Iterator[NDArray[np.float32]]:
+def row_blocks(x: Rows) -> Iterator[NDArray[np.float32]]:
     """The rows of `x` in order, dense float32, at most `ROWS_AT_ONCE` at a time."""
     for start in range(0, x.shape[0], ROWS_AT_ONCE):
         with np.errstate(over="ignore"):  # an overflow shows as an infinity, which callers check
             yield dense(x[start : start + ROWS_AT_ONCE])
 
 
-def pool_scaling(x: NDArray) -> InputScaling:
+def pool_scaling(x: Rows) -> InputScaling:
     """Presentation of the inputs fitted to the whole pool; moments are summed in float64."""
     n = x.shape[0]
     mean = sum((rows.sum(0, dtype=np.float64) for rows in row_blocks(x)), np.zeros(x.shape[1])) / n
@@ -55,7 +56,7 @@ def pool_scaling(x: NDArray) -> InputScaling:
     return InputScaling(*(jnp.asarray(m, jnp.float32) for m in moments))
 
 
-def subsample(x: NDArray, limit: int, *, seed: int) -> NDArray:
+def subsample(x: Rows, limit: int, *, seed: int) -> Rows:
     """At most `limit` rows of `x`, chosen at random without replacement, in their order."""
     if x.shape[0] <= limit:
         return x

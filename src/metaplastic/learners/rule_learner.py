@@ -21,7 +21,7 @@ from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsam
 from metaplastic.models import MLP, FrozenMLP, check_activation, dense, freeze
 from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule, init_model
 from metaplastic.trees import all_finite
-from metaplastic.types import PRNGKey
+from metaplastic.types import PRNGKey, Rows
 
 CHUNK = 50
 """Most inner steps per compiled call, and so the most batches on the device at a time."""
@@ -133,13 +133,13 @@ class RuleLearner(AbstractLearner):
         """The alias, or the rule's class name."""
         return self.alias or type(self.rule).__name__
 
-    def fit(self, x: NDArray, *, seed: int) -> FrozenMLP:
+    def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
         return self.fit_with_snapshots(x, seed=seed)
 
     def fit_with_snapshots(
         self,
-        x: NDArray,
+        x: Rows,
         *,
         seed: int,
         snapshot_steps: Sequence[int] = (),
@@ -164,7 +164,7 @@ class RuleLearner(AbstractLearner):
                 on_snapshot(stop, model, state)
         return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))
 
-    def start(self, x: NDArray, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
+    def start(self, x: Rows, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
         """Fresh model (inputs scaled by the pool), rule state, and the key of the training."""
         model_key, rule_key, step_key = jax.random.split(jax.random.key(seed), 3)
         sizes = (x.shape[1], *self.hidden_sizes, self.n_components)
@@ -178,7 +178,7 @@ class RuleLearner(AbstractLearner):
         return model, self.rule.init(model, key=rule_key), step_key
 
 
-def draw_batches(x: NDArray, rows: Shuffled, count: int, batch_size: int) -> NDArray[np.float32]:
+def draw_batches(x: Rows, rows: Shuffled, count: int, batch_size: int) -> NDArray[np.float32]:
     """The next `count` batches `(count, min(batch_size, n), d)`, dense float32."""
     size = min(batch_size, x.shape[0])
     return dense(x[rows.take(count * size)]).reshape(count, size, x.shape[1])

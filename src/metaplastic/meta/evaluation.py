@@ -88,6 +88,8 @@ def evaluate(
     named = _named(learners)
     x, y = _check_data(dataset, shots, n_draws, seeds, max_test)
     how = [readout(name) for name in readouts]
+    if not how:
+        raise InputError("no readout was given; ask for ridge, logistic or both")
     draws = {
         (k, seed): [_draw(y, k, max_test, seed, i) for i in range(n_draws)]
         for k in shots

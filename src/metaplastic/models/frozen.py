@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from metaplastic.models.activations import activate
 from metaplastic.models.mlp import EPSILON, MLP, Readout
 from metaplastic.models.scaling import apply_scaling
+from metaplastic.types import Rows
 
 BLOCK_ROWS = 256
 """Rows per matrix product. Every block is padded to it, so that a split of the rows cannot change
@@ -45,14 +46,14 @@ class FrozenMLP:
         """Columns of the features."""
         return self.weights[-1].shape[1]
 
-    def __call__(self, x: NDArray) -> NDArray[np.float32]:
+    def __call__(self, x: Rows) -> NDArray[np.float32]:
         return self._run(x, len(self.weights))
 
-    def layer_outputs(self, x: NDArray, depth: int) -> NDArray[np.float32]:
+    def layer_outputs(self, x: Rows, depth: int) -> NDArray[np.float32]:
         """Output (`post`) of layer `depth`, counted from 1; `depth` 0 gives the scaled inputs."""
         return self._run(x, depth, post=True)
 
-    def _run(self, x: NDArray, depth: int, post: bool | None = None) -> NDArray[np.float32]:
+    def _run(self, x: Rows, depth: int, post: bool | None = None) -> NDArray[np.float32]:
         last_post = self.readout == "post" if post is None else post
 
         def block(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -67,7 +68,7 @@ class FrozenMLP:
 
 
 def in_blocks(
-    function: Callable[[NDArray[np.float32]], NDArray[np.float32]], x: NDArray
+    function: Callable[[NDArray[np.float32]], NDArray[np.float32]], x: Rows
 ) -> NDArray[np.float32]:
     """Apply a row-wise function to zero-padded blocks of `BLOCK_ROWS` rows and drop the padding.
 
@@ -83,12 +84,12 @@ def in_blocks(
     return np.concatenate(parts)
 
 
-def dense(rows: NDArray) -> NDArray[np.float32]:
+def dense(rows: Rows) -> NDArray[np.float32]:
     """A block of rows as a dense float32 array."""
     return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float32)
 
 
-def freeze(model: MLP, x: NDArray) -> FrozenMLP:
+def freeze(model: MLP, x: Rows) -> FrozenMLP:
     """Fold the exact statistics of the pool `x` `(n, pre)` into the weights of `model`.
 
     One pass over the pool per layer; sums are kept in float64.

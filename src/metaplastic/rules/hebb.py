@@ -1,6 +1,7 @@
 """Hebb's rule with decay."""
 
-import equinox as eqx
+from typing import ClassVar
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -31,10 +32,10 @@ class Hebb(AbstractLayerwiseRule):
     time_scale: Float[Array, ""]
     decay: Float[Array, ""]
 
-    locality: Locality = eqx.field(static=True, default="synapse", init=False)
+    locality: ClassVar[Locality] = "synapse"
 
     def __init__(
-        self, learning_rate: float = 0.05, decay: float = 0.3, time_scale: float = 50.0
+        self, learning_rate: float = 0.01, decay: float = 0.3, time_scale: float = 50.0
     ) -> None:
         self.learning_rate = constant(learning_rate)
         self.time_scale = constant(time_scale)

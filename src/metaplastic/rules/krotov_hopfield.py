@@ -1,13 +1,14 @@
 """Krotov and Hopfield's competing hidden units."""
 
+from typing import ClassVar
+
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models import LayerTrace
-from metaplastic.rules.layerwise import AbstractLayerwiseRule, bounded, centred, constant
+from metaplastic.rules.layerwise import AbstractLayerwiseRule, at_rank, bounded, centred, constant
 from metaplastic.types import Locality
 
 
@@ -16,7 +17,8 @@ class KrotovHopfield(AbstractLayerwiseRule):
 
     For inputs `x` `(batch, pre)` of a layer, centred over the batch, responses
     `I_j = sum_i sign(W_ij) |W_ij|^(p-1) x_i` and, per sample, `g_j` = 1 for the largest response,
-    `-delta` for the k-th largest and 0 otherwise (no `-delta` if the layer has fewer than k units):
+    `-delta` for the k-th largest and 0 otherwise (ties share a rank; no `-delta` if the layer has
+    fewer than k units):
 
         S_ij = sum_batch g_j (radius^p x_i - I_j W_ij),  dW = eta radius S / max |S|.
 
@@ -38,7 +40,7 @@ class KrotovHopfield(AbstractLayerwiseRule):
     radius: Float[Array, ""]
     k: int = eqx.field(static=True)
 
-    locality: Locality = eqx.field(static=True, default="layer", init=False)
+    locality: ClassVar[Locality] = "layer"
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class KrotovHopfield(AbstractLayerwiseRule):
         delta: float = 0.4,
         p: float = 2.0,
         radius: float = 0.1,
-        k: int = 2,
+        k: int = 7,
     ) -> None:
         if int(k) != k or k < 2:
             raise InputError(
@@ -68,11 +70,9 @@ class KrotovHopfield(AbstractLayerwiseRule):
         x = centred(trace.pre)
         size = jnp.maximum(jnp.abs(weight), 1e-12)  # keeps the derivative in p finite at 0
         response = x @ (jnp.sign(weight) * size ** (self.p - 1.0))
-        n_units = weight.shape[1]
-        ranked = jax.lax.top_k(response, min(self.k, n_units))[1]
-        g = jax.nn.one_hot(ranked[:, 0], n_units)
-        if self.k <= n_units:
-            g = g - self.delta * jax.nn.one_hot(ranked[:, -1], n_units)
+        g = at_rank(response, 1)
+        if self.k <= weight.shape[1]:
+            g = g - self.delta * at_rank(response, self.k)
         change = self.radius**self.p * (x.T @ g) - weight * jnp.sum(g * response, axis=0)
         change = change / (jnp.max(jnp.abs(change)) + 1e-12)
         return bounded(weight, rate * self.radius * change)

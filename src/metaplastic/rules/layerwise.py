@@ -73,3 +73,15 @@ def bounded(
     too_long = square > MAX_NORM**2
     shrink = jnp.where(too_long, MAX_NORM / jnp.sqrt(jnp.where(too_long, square, 1.0)), 1.0)
     return new * shrink - weight
+
+
+def at_rank(response: Float[Array, "batch unit"], rank: int) -> Float[Array, "batch unit"]:
+    """1 where a unit's response has the given rank (1 is the largest) in its sample, else 0.
+
+    Equal responses share a rank. Repeated maxima, because sorting is slow on a CPU.
+    """
+    for _ in range(rank - 1):
+        largest = jnp.max(response, axis=1, keepdims=True)
+        response = jnp.where(response == largest, -jnp.inf, response)
+    largest = jnp.max(response, axis=1, keepdims=True)
+    return ((response == largest) & jnp.isfinite(largest)).astype(jnp.float32)

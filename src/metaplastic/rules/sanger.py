@@ -1,6 +1,7 @@
 """Sanger's generalised Hebbian algorithm."""
 
-import equinox as eqx
+from typing import ClassVar
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -29,9 +30,9 @@ class Sanger(AbstractLayerwiseRule):
     learning_rate: Float[Array, ""]
     time_scale: Float[Array, ""]
 
-    locality: Locality = eqx.field(static=True, default="network", init=False)
+    locality: ClassVar[Locality] = "network"
 
-    def __init__(self, learning_rate: float = 1.0, time_scale: float = 200.0) -> None:
+    def __init__(self, learning_rate: float = 0.3, time_scale: float = 200.0) -> None:
         self.learning_rate = constant(learning_rate)
         self.time_scale = constant(time_scale)
 

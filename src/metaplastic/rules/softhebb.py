@@ -1,12 +1,13 @@
 """SoftHebb: Hebbian learning in a soft winner-take-all layer."""
 
-import equinox as eqx
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.models import LayerTrace
-from metaplastic.rules.layerwise import AbstractLayerwiseRule, bounded, centred, constant
+from metaplastic.rules.layerwise import AbstractLayerwiseRule, at_rank, bounded, centred, constant
 from metaplastic.types import Locality
 
 
@@ -35,14 +36,14 @@ class SoftHebb(AbstractLayerwiseRule):
     beta: Float[Array, ""]
     anti: Float[Array, ""]
 
-    locality: Locality = eqx.field(static=True, default="layer", init=False)
+    locality: ClassVar[Locality] = "layer"
 
     def __init__(
         self,
         learning_rate: float = 0.1,
         time_scale: float = 100.0,
         *,
-        beta: float = 10.0,
+        beta: float = 20.0,
         anti: float = -1.0,
     ) -> None:
         self.learning_rate = constant(learning_rate)
@@ -59,7 +60,7 @@ class SoftHebb(AbstractLayerwiseRule):
         n_batch, n_units = x.shape[0], weight.shape[1]
         u = x @ weight
         y = jax.nn.softmax(self.beta * u, axis=1)
-        winner = jax.nn.one_hot(jnp.argmax(u, axis=1), n_units)
+        winner = at_rank(u, 1)
         y = y * (winner - self.anti * (1.0 - winner))
         change = x.T @ y - weight * jnp.sum(y * u, axis=0)
         return bounded(weight, rate * n_units / n_batch * change)

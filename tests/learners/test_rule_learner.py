@@ -1,0 +1,137 @@
+"""The training loop: pieces, snapshots, divergence, small pools, one compilation."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metaplastic.errors import DivergenceError, InputError, MetaplasticError
+from metaplastic.learners import RuleLearner, rule_learner, train
+from metaplastic.models import MLP, Delta, Trace, freeze
+from metaplastic.rules import AbstractUpdateRule
+from metaplastic.rules.hebb import Hebb
+from metaplastic.rules.oja import Oja
+from metaplastic.types import Locality
+
+
+class Exploding(AbstractUpdateRule):
+    """Overflows after a few steps."""
+
+    locality: ClassVar[Locality] = "synapse"
+    growth: jax.Array
+
+    def init(self, model: MLP, *, key) -> tuple:
+        return ()
+
+    def update(self, model: MLP, trace: Trace, state: tuple, *, key) -> tuple[Delta, tuple]:
+        return jax.tree.map(lambda w: self.growth * w, model.layers), state
+
+
+class Noisy(AbstractUpdateRule):
+    """Adds noise from its key: shows which key reached which step."""
+
+    locality: ClassVar[Locality] = "synapse"
+    scale: jax.Array
+
+    def init(self, model: MLP, *, key) -> tuple:
+        return ()
+
+    def update(self, model: MLP, trace: Trace, state: tuple, *, key) -> tuple[Delta, tuple]:
+        noise = self.scale * jax.random.normal(key)
+        return jax.tree.map(lambda w: jnp.full_like(w, noise), model.layers), state
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return np.random.default_rng(0).normal(size=(90, 6)).astype(np.float32)
+
+
+def learner(**changes):
+    options = {"rule": Noisy(jnp.float32(0.1)), "hidden_sizes": (5,), "n_components": 3}
+    return RuleLearner(**{**options, "n_steps": 60, "batch_size": 16, **changes})
+
+
+def test_training_in_pieces_equals_training_at_once(pool):
+    model, state, key = learner().start(pool, seed=0)
+    rows = np.random.default_rng(1).integers(0, 90, (70, 16))
+    rule = Noisy(jnp.float32(0.1))
+    whole, _ = train(rule, model, state, pool[rows], key=key)
+    part, state = train(rule, model, state, pool[rows[:33]], key=key)
+    part, _ = train(rule, part, state, pool[rows[33:]], key=key, first_step=33)
+    assert eqx.tree_equal(whole, part)
+
+
+def test_another_number_of_steps_or_another_theta_compiles_nothing(pool):
+    learner().fit(pool, seed=0)
+    compiled = rule_learner._scan._cached._cache_size()
+    learner(n_steps=17, rule=Noisy(jnp.float32(0.2))).fit(2 * pool, seed=1)
+    assert rule_learner._scan._cached._cache_size() == compiled
+
+
+def test_snapshots_show_every_asked_step_and_change_nothing(pool):
+    seen = {}
+    encoder = learner().fit_with_snapshots(
+        pool,
+        seed=0,
+        snapshot_steps=(0, 1, 37, 60, 500),
+        on_snapshot=lambda step, model, state: seen.update({step: model}),
+    )
+    assert list(seen) == [0, 1, 37, 60]
+    plain = learner().fit(pool, seed=0)
+    np.testing.assert_array_equal(encoder(pool), plain(pool))
+    np.testing.assert_array_equal(freeze(seen[60], pool)(pool), plain(pool))
+    shorter = learner(n_steps=37).fit(pool, seed=0)
+    np.testing.assert_array_equal(freeze(seen[37], pool)(pool), shorter(pool))
+
+
+def test_no_steps_leave_the_model_as_it_starts(pool):
+    model = learner().start(pool, seed=3)[0]
+    np.testing.assert_array_equal(
+        learner(n_steps=0).fit(pool, seed=3)(pool), freeze(model, pool)(pool)
+    )
+
+
+def test_divergence_says_where_and_what_to_do(pool):
+    with pytest.raises(DivergenceError, match=r"between inner steps 0 and 50.*use fewer steps"):
+        learner(rule=Exploding(jnp.float32(1e6))).fit(pool, seed=0)
+    assert issubclass(DivergenceError, MetaplasticError) and issubclass(
+        DivergenceError, RuntimeError
+    )
+
+
+def test_a_pool_smaller_than_the_batch_is_its_own_batch(pool):
+    features = learner(batch_size=512).fit(pool[:5], seed=0)(pool)
+    assert features.shape == (90, 3) and np.all(np.isfinite(features))
+
+
+def test_no_hidden_layer_and_another_activation(pool):
+    features = learner(hidden_sizes=(), activation="tanh", rule=Oja()).fit(pool, seed=0)(pool)
+    assert features.shape == (90, 3) and np.all(np.isfinite(features))
+
+
+def test_seeds_differ(pool):
+    one, two = (learner(rule=Hebb()).fit(pool, seed=s)(pool) for s in (0, 1))
+    assert not np.allclose(one, two)
+
+
+def test_label_is_the_alias_or_the_rule():
+    assert learner(rule=Hebb()).label == "Hebb"
+    assert learner(rule=Hebb(), alias="hebb, wide").label == "hebb, wide"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_sizes": (0,)},
+        {"n_components": 0},
+        {"activation": "cube"},
+        {"n_steps": -1},
+        {"batch_size": 1},
+    ],
+)
+def test_bad_configurations_are_refused(changes):
+    with pytest.raises(InputError):
+        learner(**changes)
