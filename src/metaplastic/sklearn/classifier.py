@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from metaplastic.errors import InputError
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.sklearn.heads import HeadName, check_head, fit_head
+from metaplastic.sklearn.parameters import check_rows
 from metaplastic.sklearn.transformer import RuleTransformer
 
 UNLABELLED = -1
@@ -113,7 +114,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         transformer = RuleTransformer(
             **{name: getattr(self, name) for name in names}, random_state=self.random_state
         )
-        x, labels = validate_data(self, X, y, accept_sparse="csr", ensure_min_samples=2)
+        options: dict[str, Any] = {"accept_sparse": "csr", "ensure_min_samples": 2}
+        x, labels = cast(Any, validate_data)(self, X, y, **options)
         labelled = find_labelled(labels)
         check_classification_targets(labels[labelled])
         classes, numbers = _classes(labels[labelled])
@@ -158,8 +160,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def _features(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self)
-        x = validate_data(self, X, accept_sparse="csr", reset=False)
-        return self.transformer_.transform(x)
+        return self.transformer_.transform(check_rows(self, X, reset=False))
 
 
 def find_labelled(y: NDArray) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -68,10 +68,10 @@ class LogisticHead:
         return self.regression.predict_proba(presented)
 
 
-def check_head(head: object) -> HeadName:
+def check_head(head: Any) -> HeadName:
     """Return `head` if it is a name of a readout; otherwise raise `InputError`."""
-    if head == "ridge" or head == "logistic":
-        return head
+    if isinstance(head, str) and head in ("ridge", "logistic"):
+        return cast(HeadName, head)
     raise InputError(f"unknown head {head!r}; choose ridge or logistic")
 
 
@@ -92,7 +92,7 @@ def _fit_ridge(pool: Features, support: Features, labels: Labels) -> RidgeHead:
     deviation = pool.std()
     factor = 1.0 / deviation if deviation > 0 else 1.0
     x = support * factor
-    ridge = RidgeClassifierCV(alphas=RIDGE_STRENGTHS).fit(x, labels)
+    ridge: Any = RidgeClassifierCV(alphas=RIDGE_STRENGTHS).fit(x, labels)
     weight, bias = np.atleast_2d(ridge.coef_).T, np.atleast_1d(ridge.intercept_)
     if weight.shape[1] == 1:  # scikit-learn keeps one column for two classes
         weight, bias = weight * [-1.0, 1.0], bias * [-1.0, 1.0]
@@ -140,4 +140,5 @@ def fit_sharpness(scores: Scores, labels: Labels) -> float:
         return prior - logs[np.arange(len(labels)), labels].sum()
 
     bounds = (np.log(0.05), np.log(50.0))
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    found: Any = minimize_scalar(loss, bounds=bounds, method="bounded")
+    return float(np.exp(found.x))

@@ -7,7 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from metaplastic.errors import InputError
 from metaplastic.learners import RuleLearner
@@ -52,6 +54,24 @@ def check_integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name} takes integers of at least {least}, got {value!r}")
     return int(value)
+
+
+def check_rows(estimator: BaseEstimator, x: Any, *, reset: bool, least: int = 1) -> Any:
+    """`x` as an array or CSR matrix `(n, d)` of finite numbers of any real dtype.
+
+    Args:
+        estimator: learns the number and names of columns if `reset`, else they must be its own.
+        x: array-like, sparse matrix or data frame.
+        reset: see `estimator`.
+        least: fewest rows allowed.
+
+    Raises:
+        ValueError: as `sklearn.utils.validation.validate_data`.
+        InputError: for numbers beyond float32.
+    """
+    x = validate_data(estimator, x, reset=reset, accept_sparse="csr", ensure_min_samples=least)
+    check_range(x)
+    return x
 
 
 def check_range(x: Any) -> None:

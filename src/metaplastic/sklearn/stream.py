@@ -6,6 +6,7 @@ What comes out depends on the rows and their order, never on how they were cut i
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +49,7 @@ class Training:
         if count == 0:
             return self
         batches = rows[: count * size].reshape(count, size, rows.shape[1])
-        key = jax.random.wrap_key_data(self.key_data)
+        key = jax.random.wrap_key_data(jnp.asarray(self.key_data))
         model, state = train(
             learner.rule, self.model, self.state, batches, key=key, first_step=self.n_steps
         )

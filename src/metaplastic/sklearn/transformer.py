@@ -10,13 +10,13 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from metaplastic.learners import RuleLearner
 from metaplastic.models import MLP, FrozenMLP
 from metaplastic.rules import AbstractUpdateRule, RuleState
 from metaplastic.sklearn.parameters import (
-    check_range,
+    check_rows,
     draw_seed,
     make_learner,
     stable_batch_size,
@@ -116,8 +116,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             if the rule leaves the finite numbers.
         """
         learner = self._learner()
-        x = validate_data(self, X, accept_sparse="csr", ensure_min_samples=2)
-        check_range(x)
+        x = check_rows(self, X, reset=True, least=2)
         seed = draw_seed(self.random_state)
         fitted = dataclasses.replace(
             learner, batch_size=stable_batch_size(learner.batch_size, x.shape[0])
@@ -155,8 +154,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         first = not hasattr(self, "_stream")
         learner = self._learner() if first else None
-        x = validate_data(self, X, accept_sparse="csr", reset=first)
-        check_range(x)
+        x = check_rows(self, X, reset=first)
         if learner is None:
             stream = self._stream
         else:
@@ -176,9 +174,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         ndarray of shape (n_samples, n_components), float32
         """
         check_is_fitted(self)
-        x = validate_data(self, X, accept_sparse="csr", reset=False)
-        check_range(x)
-        return self._stream.encoder(x)
+        return self._stream.encoder(check_rows(self, X, reset=False))
 
     @property
     def encoder_(self) -> FrozenMLP:

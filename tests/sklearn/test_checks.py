@@ -1,0 +1,75 @@
+"""scikit-learn's own checks of estimators, all of them."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils import estimator_checks, get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from metaplastic.rules import Oja
+from metaplastic.sklearn import FewShotClassifier, RuleTransformer
+
+SMALL = {"hidden_sizes": (16,), "n_components": 8, "n_steps": 10, "batch_size": 16}
+
+# A check fits two classes called -1 and 1, of which the classifier warns; another is skipped where
+# an environment variable is not set.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:y holds -1 and 1 only:UserWarning"),
+    pytest.mark.filterwarnings("ignore:Skipping check:sklearn.exceptions.SkipTestWarning"),
+]
+
+
+@parametrize_with_checks(
+    [
+        RuleTransformer("oja", **SMALL),
+        FewShotClassifier("hebb", **SMALL),
+        FewShotClassifier("hebb", head="logistic", **SMALL),
+    ]
+)
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks([RuleTransformer("local", **SMALL), FewShotClassifier("local", **SMALL)])
+def test_scikit_learn_with_the_learned_rule(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", [RuleTransformer(), FewShotClassifier()])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+        "check_estimator_tags_renamed",
+        "check_estimators_unfitted",
+        "check_get_params_invariance",
+        "check_mixin_order",
+        "check_no_attributes_set_in_init",
+        "check_parameters_default_constructible",
+        "check_set_params",
+        "check_valid_tag_types",
+    ],
+)
+def test_defaults(estimator, name):
+    getattr(estimator_checks, name)(type(estimator).__name__, estimator)
+
+
+def test_tags():
+    transformer, classifier = get_tags(RuleTransformer()), get_tags(FewShotClassifier())
+    assert transformer.transformer_tags.preserves_dtype == ["float32"]
+    assert transformer.estimator_type is None
+    assert classifier.estimator_type == "classifier"
+    assert classifier.target_tags.required
+    for tags in (transformer, classifier):
+        assert tags.input_tags.sparse
+        assert not tags.non_deterministic
+        assert not tags.input_tags.allow_nan
+
+
+def test_a_clone_of_a_rule_object_has_equal_constants():
+    rule = Oja(learning_rate=0.5)
+    copy = clone(RuleTransformer(rule))
+    assert copy.rule is not rule
+    assert np.asarray(copy.rule.learning_rate) == np.float32(0.5)
