@@ -12,6 +12,9 @@ from metaplastic.data.fonts import Font, import_freetype
 SIDE = 16
 """Height and width of a rendered glyph."""
 
+# Of FreeType's own header; the binding makes these names at run time, unseen by type checkers.
+_LOAD_NO_HINTING, _LOAD_RENDER, _PIXEL_MODE_GRAY = 2, 4, 2
+
 _PIXELS = 48  # Size of a glyph's em before it is shrunk by averaging.
 _MOST_SHARING = 4  # A glyph that stands for more characters than this is a placeholder.
 
@@ -60,12 +63,12 @@ def _render(face, index: int) -> NDArray[np.uint8] | None:
     """One glyph, or `None` if it is blank, a speck, or cannot be drawn."""
     freetype = import_freetype()
     try:
-        face.load_glyph(index, freetype.FT_LOAD_RENDER | freetype.FT_LOAD_NO_HINTING)
+        face.load_glyph(index, _LOAD_RENDER | _LOAD_NO_HINTING)
     except freetype.FT_Exception:
         return None
     bitmap = face.glyph.bitmap
     rows, width, pitch = bitmap.rows, bitmap.width, bitmap.pitch
-    if rows < 4 or width < 2 or pitch < width or bitmap.pixel_mode != freetype.FT_PIXEL_MODE_GRAY:
+    if rows < 4 or width < 2 or pitch < width or bitmap.pixel_mode != _PIXEL_MODE_GRAY:
         return None
     # `bitmap.buffer` copies byte by byte in Python, which takes longer than the rendering.
     buffer = ctypes.string_at(bitmap._FT_Bitmap.buffer, rows * pitch)
