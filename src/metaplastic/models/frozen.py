@@ -15,9 +15,10 @@ from metaplastic.models.mlp import EPSILON, MLP, Readout
 from metaplastic.models.scaling import apply_scaling
 from metaplastic.types import Rows
 
-BLOCK_ROWS = 256
+BLOCK_ROWS = 576
 """Rows per matrix product. Every block is padded to it, so that a split of the rows cannot change
-which kernel computes a row."""
+which kernel computes a row. Matrix libraries work on tiles of rows, and add up a partial tile in
+another order; 576 = 64 x 9 is a multiple of the usual tiles (4, 6, 8, 12, 16, 24, 32, 48, 64)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,0 +1,104 @@
+"""The inner problem: theta reaches the loss, randomness is the key's, memory is rematerialised."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metaplastic.data import GaussianMixture
+from metaplastic.errors import InputError
+from metaplastic.meta.problem import RuleProblem, split_rule
+from metaplastic.objectives import FewShotRidge
+from metaplastic.rules import LocalRule, apply_rule
+from metaplastic.tasks import SourceTasks
+
+
+def make(**changes):
+    theta, rest = split_rule(LocalRule.create(key=jax.random.key(0), hidden=4))
+    settings = {
+        "tasks": SourceTasks.create(GaussianMixture(8, 3)),
+        "objective": FewShotRidge(),
+        "rule": rest,
+        "sizes": (8, 6, 4),
+        "activation": "relu",
+        "batch_size": 10,
+        "shots": 4,
+        "steps_per_loss": 2,
+        "horizons": (2, 40),
+    }
+    return theta, RuleProblem(**(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def start():
+    theta, problem = make()
+    return theta, problem, problem.init(theta, key=jax.random.key(1))
+
+
+def test_a_step_is_the_rule_applied_and_then_scored(start):
+    theta, problem, carry = start
+    key = jax.random.key(2)
+    after, loss, diverged = problem.step(theta, carry, key=key)
+    step_key, loss_key = jax.random.split(key)
+    model, state = carry.model, carry.state
+    rule = LocalRule.create(key=jax.random.key(0), hidden=4)
+    for inner_key in jax.random.split(step_key, 2):
+        data_key, rule_key = jax.random.split(inner_key)
+        batch = problem.tasks.unlabelled(carry.task, 10, key=data_key)
+        model, state, _ = apply_rule(rule, model, state, batch, key=rule_key)
+    np.testing.assert_allclose(after.model.layers[0].weight, model.layers[0].weight, atol=1e-5)
+    np.testing.assert_allclose(loss, problem.score(carry.task, model, key=loss_key)[0], atol=1e-4)
+    assert not diverged
+    assert float(after.state) == 2
+
+
+def test_gradient_reaches_every_meta_parameter_and_is_the_same_without_checkpoints(start):
+    theta, problem, carry = start
+
+    def gradient(problem):
+        def loss(theta):
+            middle, first, _ = problem.step(theta, carry, key=jax.random.key(3))
+            return first + problem.step(theta, middle, key=jax.random.key(4))[1]
+
+        return jax.jit(jax.grad(loss))(theta)
+
+    found = gradient(problem)
+    plain = gradient(dataclasses.replace(problem, checkpoint=False))
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-5)
+        assert np.any(np.asarray(a) != 0)
+
+
+def test_divergence_is_reported_not_raised(start):
+    theta, problem, carry = start
+    broken = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), theta)
+    _, _, diverged = problem.step(broken, carry, key=jax.random.key(0))
+    assert diverged
+
+
+def test_horizons_are_log_uniform_in_problem_steps(start):
+    _, problem, _ = start
+    drawn = jax.vmap(lambda k: problem.horizon(key=k))(jax.random.split(jax.random.key(0), 2000))
+    assert drawn.min() == 1
+    assert drawn.max() == 20
+    # The median of a log-uniform variable is the geometric mean of its ends.
+    assert 3 <= np.median(drawn) <= 6
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"batch_size": 1},
+        {"shots": 0},
+        {"steps_per_loss": 0},
+        {"horizons": (1, 40)},
+        {"horizons": (50, 40)},
+        {"sizes": (9, 6, 4)},
+        {"activation": "cube"},
+    ],
+)
+def test_bad_problems_are_refused(bad):
+    with pytest.raises(InputError):
+        make(**bad)

@@ -1,0 +1,108 @@
+"""The base model, its scaling of inputs, and freezing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse
+
+from metaplastic.errors import InputError
+from metaplastic.models import ACTIVATIONS, activate, fit_scaling, freeze, init_mlp
+from metaplastic.models.scaling import CLIP
+
+
+@pytest.fixture(scope="module")
+def pool():
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(700, 12)) @ rng.normal(size=(12, 12))).astype(np.float32)
+
+
+def test_trace_has_normalised_drives_and_chained_layers(pool):
+    model = init_mlp((12, 9, 5), key=jax.random.key(0), scaling=fit_scaling(jnp.asarray(pool)))
+    first, second = model.trace(jnp.asarray(pool))
+    for trace in (first, second):
+        np.testing.assert_allclose(trace.drive.mean(0), 0.0, atol=1e-4)
+        np.testing.assert_allclose(trace.drive.std(0), 1.0, atol=1e-3)
+    np.testing.assert_array_equal(second.pre, first.post)
+    np.testing.assert_array_equal(first.post, np.maximum(first.drive, 0))
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_agree_between_libraries(activation):
+    x = np.linspace(-6, 6, 101).astype(np.float32)
+    found = activate(activation, jnp.asarray(x), jnp)
+    np.testing.assert_allclose(found, activate(activation, x, np), atol=1e-5)
+
+
+def test_initialisations():
+    unit = init_mlp((50, 40, 30), key=jax.random.key(0))
+    for layer in unit.layers:
+        np.testing.assert_allclose(np.linalg.norm(layer.weight, axis=0), 1.0, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(layer.feedback, axis=1), 1.0, atol=1e-5)
+        assert not np.any(layer.bias)
+    published = init_mlp((300, 200), key=jax.random.key(0), initialisation="published")
+    weight = np.asarray(published.layers[0].weight)
+    # A normal of sd 0.01 cut at two sd has sd 0.0088.
+    assert abs(weight.std() - 0.0088) < 2e-4
+    assert np.abs(weight).max() <= 0.02
+    assert np.any(published.layers[0].feedback != weight)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "step"])
+@pytest.mark.parametrize("readout", ["drive", "post"])
+def test_frozen_model_equals_the_model_on_the_whole_pool(pool, activation, readout):
+    model = init_mlp(
+        (12, 9, 5),
+        key=jax.random.key(1),
+        activation=activation,
+        readout=readout,
+        scaling=fit_scaling(jnp.asarray(pool)),
+    )
+    found = freeze(model, pool)(pool)
+    np.testing.assert_allclose(found, model.features(jnp.asarray(pool)), atol=2e-4)
+
+
+def test_frozen_rows_are_independent_of_the_split(pool):
+    frozen = freeze(init_mlp((12, 9, 5), key=jax.random.key(1)), pool)
+    whole = frozen(pool)
+    for size in (1, 7, 256, 300):
+        parts = [frozen(pool[i : i + size]) for i in range(0, len(pool), size)]
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+    np.testing.assert_array_equal(frozen(scipy.sparse.csr_array(pool)), whole)
+
+
+def test_scaling_tames_units_tails_and_constants():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 5)).astype(np.float32) * [1.0, 1e4, 1.0, 1.0, 1.0] + 3.0
+    x[:, 2] = 7.0
+    x[:, 3] = 0.001 * (x[:, 3] - 3.0)
+    x[:40, 4] = 500.0
+    scaling = fit_scaling(jnp.asarray(x, jnp.float32))
+    out = np.asarray(scaling(jnp.asarray(x, jnp.float32)))
+    spread = out.std(0)
+    assert np.all(out[:, 2] == 0.0)
+    assert spread[1] > 0.9 * spread.max()
+    assert spread[3] < 0.1 * spread[0]
+    assert np.abs(out).max() <= CLIP * float(scaling.gain) * (1 + 1e-6)
+
+
+def test_scaling_of_constant_inputs_is_zero():
+    out = fit_scaling(jnp.full((10, 3), 4.0))(jnp.full((2, 3), 4.0))
+    np.testing.assert_array_equal(out, np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"sizes": (3,)},
+        {"sizes": (3, 0)},
+        {"sizes": (3, 2.5)},
+        {"sizes": (3, 2), "activation": "relux"},
+        {"sizes": (3, 2), "initialisation": "xavier"},
+        {"sizes": (3, 2), "readout": "top"},
+    ],
+)
+def test_bad_models_are_refused(bad):
+    sizes = bad.pop("sizes")
+    with pytest.raises(InputError):
+        init_mlp(sizes, key=jax.random.key(0), **bad)

@@ -1,0 +1,168 @@
+"""The local rule against a plain NumPy reference in float64, written from its docstring."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metaplastic.errors import InputError
+from metaplastic.models import init_mlp
+from metaplastic.rules import LocalRule, apply_rule
+from metaplastic.rules.local import MAX_RATE, N_FACTORS, N_HEBB, N_MESSAGES, TIME_SCALE
+from metaplastic.trees import count_parameters
+
+SIZES = (6, 7, 5, 4)
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["lateral", "strict"])
+def rule(request):
+    """A rule far from its start, so that every term matters."""
+    made = LocalRule.create(key=jax.random.key(0), hidden=5, lateral=request.param)
+    leaves, structure = jax.tree.flatten(made)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [
+        x + 0.4 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)
+    ]
+    return jax.tree.unflatten(structure, moved)
+
+
+def sigmoid(a):
+    return 1.0 / (1.0 + np.exp(-a))
+
+
+def rms_scaled(a, axis, eps):
+    return a / np.sqrt((a**2).mean(axis=axis, keepdims=True) + eps)
+
+
+def softmax(a):
+    e = np.exp(a - a.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def elements_of(r, z, x, b, delta, lateral):
+    """`E` `(batch, unit, element)`, the correlation matrix, and per-sample features."""
+    n_batch, n = z.shape
+    parts = [z, x, *np.moveaxis(delta, 2, 0)]
+    if not lateral:
+        return np.stack(parts, 2), np.zeros((n, n)), np.zeros(n), np.zeros((n_batch, 2))
+    c = (z - b).T @ (z - b) / n_batch
+    np.fill_diagonal(c, 0.0)
+    s = n * softmax(np.exp(r["competition"]) * z) - 1.0
+    dec = z @ c
+    direction = x / np.sqrt((x**2).sum(1, keepdims=True) + 1e-6)
+    weight = 5.0 * np.exp(r["similarity"]) * direction @ direction.T
+    np.fill_diagonal(weight, -np.inf)
+    parts += [s / (1 + np.abs(s) / 4), rms_scaled(dec, None, 1e-6), softmax(weight) @ z]
+    crowding = np.sqrt((c**2).mean(0) + 1e-8)
+    return np.stack(parts, 2), c, crowding, np.stack([x.mean(1), (x**2).mean(1) - 1], 1)
+
+
+def reference(r, layers, traces, time, lateral):
+    """All layers' next parameters by the equations, float64; layouts `(batch, unit, channel)`."""
+    depth = len(layers)
+    top_down = np.zeros((*traces[-1][1].shape, N_MESSAGES))
+    post, pre, hidden, correlation = ([None] * (depth + 1) for _ in range(4))
+    for index in reversed(range(depth)):
+        (w, b, v), (_, z, x) = layers[index], traces[index]
+        top = index == depth - 1
+        e, c, crowding, per_sample = elements_of(r, z, x, b, top_down, lateral)
+        if top:
+            outgoing = np.zeros(len(b))
+        else:
+            above = layers[index + 1][0]
+            outgoing = np.sqrt((above**2).sum(1) * above.shape[0] / above.shape[1]) - 1
+        u = np.stack([b, x.mean(0), np.tanh((z**3).mean(0) / 2), outgoing, crowding], 1)
+        role = np.array([1.0, top, index == 0, time / (time + TIME_SCALE)])
+        h = np.tanh(
+            e @ r["element_in"].T
+            + (u @ r["unit_in"].T)[None]
+            + (per_sample @ r["sample_in"].T)[:, None]
+            + r["role_in"] @ role
+        )
+        out = e @ r["element_out"].T + h @ r["hidden_out"].T + r["offset_out"]
+        messages = out[..., 2 * N_FACTORS :]
+        if top:
+            messages = e @ r["top_element_out"].T + h @ r["top_hidden_out"].T
+        post[index + 1] = out[..., :N_FACTORS]
+        q = out[..., N_FACTORS : 2 * N_FACTORS]
+        pre[index + 1] = q - q.mean(0)
+        hidden[index + 1], correlation[index + 1] = h.mean(0), c
+        top_down = np.einsum("ij,bjc->bic", v, messages)
+        top_down = rms_scaled(top_down, (0, 1) if lateral else 0, 1e-6)
+    inputs = np.concatenate([traces[0][0][..., None], top_down], 2)
+    pre[0] = (inputs - inputs.mean(0)) @ r["input_out"].T
+    slow = (1 + time / (TIME_SCALE * np.exp(r["decay"][0]))) ** -sigmoid(r["decay"][1])
+    rate = MAX_RATE * sigmoid(r["rates"]) * slow
+    result = []
+    for index, (w, b, v) in enumerate(layers):
+        p, q = post[index + 1], pre[index]
+        n_pre, n_post = w.shape
+        axis = (0, 1) if lateral else 0
+        hebb = np.einsum("bic,bjc->ij", q[..., :N_HEBB], p[..., :N_HEBB])
+        gate = np.einsum("bic,bjc->ij", q[..., N_HEBB:], p[..., N_HEBB:])
+        terms = [hebb, np.sqrt(n_pre) * w * rms_scaled(gate, axis, 1e-8)]
+        if lateral:
+            terms.append(-np.sqrt(n_pre) * w @ correlation[index + 1])
+        terms = [rms_scaled(t, axis, 1e-8) for t in terms]
+        change = sum(a * t for a, t in zip(r["weight_terms"], terms, strict=False))
+        change = change - w * (w * change).sum(0)
+        change = change / np.sqrt(1 + (change**2).mean(0))
+        new_w = w + rate[0] / np.sqrt(n_pre) * change
+        new_w /= np.linalg.norm(new_w, axis=0)
+        change = sum(a * t for a, t in zip(r["feedback_terms"], terms, strict=False))
+        change = change / np.sqrt(1 + (change**2).mean(1, keepdims=True))
+        new_v = v + rate[1] / np.sqrt(n_post) * change
+        new_v /= np.linalg.norm(new_v, axis=1, keepdims=True)
+        new_b = 2 * np.tanh((b + rate[2] * np.tanh(hidden[index + 1] @ r["bias_out"])) / 2)
+        result.append((new_w, new_b, new_v))
+    return result
+
+
+@pytest.mark.parametrize("sizes", [SIZES, (6, 4)], ids=["three layers", "one layer"])
+@pytest.mark.parametrize("time", [0.0, 250.0])
+def test_a_step_agrees_with_the_equations(rule, sizes, time):
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda a: a.astype(jnp.float64), rule)
+        model = init_mlp(sizes, key=jax.random.key(2))
+        model = jax.tree.map(lambda a: a.astype(jnp.float64), model)
+        biased = [0.3 * jax.random.normal(jax.random.key(i), (n,)) for i, n in enumerate(sizes[1:])]
+        layers = tuple(
+            type(layer)(layer.weight, bias.astype(jnp.float64), layer.feedback)
+            for layer, bias in zip(model.layers, biased, strict=True)
+        )
+        model = type(model)(layers, model.scaling, model.activation, model.readout)
+        x = jax.random.normal(jax.random.key(3), (9, sizes[0]), jnp.float64)
+        after, state, trace = apply_rule(wide, model, jnp.asarray(time), x, key=jax.random.key(0))
+        theta = {k: np.asarray(a) for k, a in vars(wide).items() if isinstance(a, jax.Array)}
+        plain = [tuple(np.asarray(a) for a in (m.weight, m.bias, m.feedback)) for m in model.layers]
+        traces = [tuple(np.asarray(a) for a in (t.pre, t.drive, t.post)) for t in trace]
+        wanted = reference(theta, plain, traces, time, rule.lateral)
+        assert float(state) == time + 1
+        for layer, expected in zip(after.layers, wanted, strict=True):
+            for found, value in zip((layer.weight, layer.bias, layer.feedback), expected, strict=True):
+                np.testing.assert_allclose(np.asarray(found), value, atol=1e-9)
+
+
+def test_weights_turn_by_at_most_the_step_size():
+    made = LocalRule.create(key=jax.random.key(0))
+    model = init_mlp((20, 16, 8), key=jax.random.key(1))
+    x = jax.random.normal(jax.random.key(2), (32, 20))
+    after, _, _ = apply_rule(made, model, jnp.zeros(()), x, key=jax.random.key(0))
+    limit = MAX_RATE * sigmoid(np.asarray(made.rates[0]))
+    for old, new in zip(model.layers, after.layers, strict=True):
+        np.testing.assert_allclose(np.linalg.norm(new.weight, axis=0), 1.0, atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(new.feedback, axis=1), 1.0, atol=1e-5)
+        cosine = np.clip(np.sum(np.asarray(old.weight * new.weight), axis=0), -1, 1)
+        angle = np.arccos(cosine)
+        assert angle.max() <= limit * 1.01
+        assert angle.min() > 0.1 * limit
+
+
+def test_it_is_compact():
+    assert count_parameters(LocalRule.create(key=jax.random.key(0))) < 1300
+
+
+@pytest.mark.parametrize("hidden", [0, -3, 2.5])
+def test_bad_width_is_refused(hidden):
+    with pytest.raises(InputError, match="hidden"):
+        LocalRule.create(key=jax.random.key(0), hidden=hidden)

@@ -1,0 +1,125 @@
+"""Task distributions: augmentation, permutation, and what is drawn."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metaplastic.data import GaussianMixture, ImageSource
+from metaplastic.errors import InputError
+from metaplastic.tasks import Augmentation, SourceTasks
+
+NONE = jnp.zeros(8)
+FULL = jnp.ones(8)
+
+
+@pytest.fixture(scope="module")
+def blob():
+    """A smooth off-centre blob on 16 x 16."""
+    y, x = np.mgrid[0:16, 0:16]
+    image = np.exp(-((y - 6.0) ** 2) / 6.0 - ((x - 9.0) ** 2) / 10.0)
+    return jnp.asarray(image, jnp.float32)[None]
+
+
+def centre(image):
+    """Centre of mass `(y, x)` in units where the image reaches from -1 to 1."""
+    image = np.asarray(image, np.float64)
+    y, x = (np.linspace(-1, 1, n) for n in image.shape)
+    return np.array([(image.sum(1) * y).sum(), (image.sum(0) * x).sum()]) / image.sum()
+
+
+def only(**kept):
+    """An augmentation with a single strength."""
+    zero = dict.fromkeys(
+        ("shift", "rotation", "scale", "shear", "elastic", "contrast", "thickness", "noise"), 0.0
+    )
+    return Augmentation(**(zero | kept))
+
+
+def test_no_strength_changes_nothing(blob):
+    out = Augmentation()(blob, NONE, side=16, key=jax.random.key(0))
+    np.testing.assert_allclose(out, blob, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [8, 14])
+def test_resizing_keeps_the_picture(blob, side):
+    out = Augmentation()(blob, NONE, side=side, key=jax.random.key(0))[0]
+    assert out.shape == (side, side)
+    np.testing.assert_allclose(centre(out), centre(blob[0]), atol=0.03)
+    np.testing.assert_allclose(np.mean(out), np.mean(blob), rtol=0.15)
+
+
+def test_shift_moves_the_centre_within_its_bound(blob):
+    many = jnp.tile(blob, (64, 1, 1))
+    out = only(shift=0.1)(many, FULL, side=16, key=jax.random.key(0))
+    moved = np.array([centre(image) for image in out]) - centre(blob[0])
+    # A fraction 0.1 of the side is 0.2 of the coordinates' range.
+    assert np.abs(moved).max() < 0.22
+    assert np.all(moved.std(0) > 0.05)
+
+
+def test_rotation_keeps_the_distance_from_the_middle(blob):
+    many = jnp.tile(blob, (64, 1, 1))
+    out = only(rotation=0.6)(many, FULL, side=16, key=jax.random.key(0))
+    centres = np.array([centre(image) for image in out])
+    np.testing.assert_allclose(
+        np.linalg.norm(centres, axis=1), np.linalg.norm(centre(blob[0])), atol=0.03
+    )
+    angles = np.arctan2(*centres.T) - np.arctan2(*centre(blob[0]))
+    assert 0.25 < np.abs(angles).max() < 0.65
+
+
+@pytest.mark.parametrize("strength", ["scale", "shear", "elastic", "contrast", "noise"])
+def test_every_strength_acts_and_stays_in_range(blob, strength):
+    many = jnp.tile(blob, (8, 1, 1))
+    out = only(**{strength: 0.3})(many, FULL, side=16, key=jax.random.key(0))
+    assert np.abs(out - many).max() > 0.02
+    assert np.abs(out[0] - out[1]).max() > 0.01
+    assert np.min(out) >= 0
+    assert np.max(out) <= 1
+
+
+def test_thickness_changes_the_amount_of_ink(blob):
+    many = jnp.tile(blob, (32, 1, 1))
+    out = only(thickness=0.3)(many, FULL, side=16, key=jax.random.key(0))
+    ink = np.asarray(out).mean((1, 2))
+    assert ink.max() > 1.5 * ink.min()
+
+
+@pytest.fixture(scope="module")
+def source():
+    images = np.random.default_rng(0).integers(0, 255, (40, 6, 6)).astype(np.uint8)
+    return ImageSource.create(images, np.repeat(np.arange(8), 5), n_classes=4)
+
+
+def test_permutation_is_the_task_s_own_and_fixed(source):
+    tasks = SourceTasks.create(source)
+    task, other = (tasks.sample(key=jax.random.key(s)) for s in (0, 1))
+    assert sorted(task.permutation.tolist()) == list(range(36))
+    assert task.permutation.tolist() != other.permutation.tolist()
+    labels = jnp.arange(4)
+    unmixed = eqx.tree_at(lambda t: t.permutation, task, jnp.arange(36))
+    key = jax.random.key(5)
+    np.testing.assert_array_equal(
+        tasks.draw(task, labels, key=key),
+        tasks.draw(unmixed, labels, key=key)[:, task.permutation],
+    )
+    straight = SourceTasks.create(source, permute=False).sample(key=jax.random.key(0))
+    assert straight.permutation.tolist() == list(range(36))
+
+
+def test_labelled_has_every_class_as_often(source):
+    tasks = SourceTasks.create(source, augmentation=Augmentation(), side=5)
+    task = tasks.sample(key=jax.random.key(0))
+    x, labels = tasks.labelled(task, 3, key=jax.random.key(1))
+    assert x.shape == (12, 25)
+    assert np.bincount(labels).tolist() == [3, 3, 3, 3]
+    assert tasks.unlabelled(task, 7, key=jax.random.key(2)).shape == (7, 25)
+
+
+def test_what_does_not_fit_is_refused(source):
+    with pytest.raises(InputError, match="images"):
+        SourceTasks.create(GaussianMixture(5, 2), augmentation=Augmentation())
+    with pytest.raises(InputError, match="side"):
+        SourceTasks.create(source, side=5)
