@@ -1,0 +1,103 @@
+"""`metaplastic data`: list, build and check data."""
+
+import argparse
+from pathlib import Path
+
+from metaplastic.cli.options import Command, add_json, positive, print_json
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="public sets, and which of them are here")
+    listing.set_defaults(action=_list)
+    build = actions.add_parser("build", help="make a set that no package ships")
+    sets = build.add_subparsers(title="sets", metavar="SET", required=True)
+    glyphs = sets.add_parser("glyphs", help="render the installed fonts, for meta-training")
+    glyphs.add_argument("--workers", type=positive, default=2, help="processes (2)")
+    glyphs.add_argument("--per-class", type=positive, default=250, help="most a character (250)")
+    glyphs.set_defaults(action=_build_glyphs)
+    snippets = sets.add_parser("movie_snippets", help="movie-review snippets, through pip")
+    snippets.add_argument("archive", nargs="?", type=Path, help="source archive of vaderSentiment")
+    snippets.set_defaults(action=_build_snippets)
+    check = actions.add_parser("check", help="read a file as `fit` would, and describe it")
+    check.add_argument("file", metavar="FILE", help="a file, a folder of images, or a set's name")
+    check.set_defaults(action=_check)
+    for action in (listing, glyphs, snippets, check):
+        add_json(action)
+
+
+def _run(args: argparse.Namespace) -> int:
+    return args.action(args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    import dataclasses
+
+    from metaplastic.data.sets import list_sets
+
+    found = list_sets()
+    if args.json:
+        print_json([dataclasses.asdict(info) for info in found])
+        return 0
+    width = max(len(info.name) for info in found)
+    for info in found:
+        missing = "" if info.available else f" (not here: {info.how})"
+        print(f"{info.name:{width}}  {info.description}{missing}")
+    return 0
+
+
+def _build_glyphs(args: argparse.Namespace) -> int:
+    from metaplastic.data.glyphs import build_glyphs, glyph_path
+
+    sets = build_glyphs(per_class=args.per_class, workers=args.workers)
+    found = {
+        split: {
+            "images": len(glyphs.images),
+            "characters": len(glyphs.characters),
+            "file": str(glyph_path(split)),
+        }
+        for split, glyphs in sets.items()
+    }
+    if args.json:
+        print_json(found)
+    else:
+        for split, made in found.items():
+            print(f"{split}: {made['images']} images of {made['characters']} characters")
+            print(f"  {made['file']}")
+    return 0
+
+
+def _build_snippets(args: argparse.Namespace) -> int:
+    from metaplastic.data.snippets import build_movie_snippets
+
+    path = build_movie_snippets(args.archive)
+    if args.json:
+        print_json({"file": str(path)})
+    else:
+        print(path)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from metaplastic.cli.inputs import describe, load
+
+    found = describe(load(args.file))
+    if args.json:
+        print_json(found)
+    else:
+        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    return 0
+
+
+COMMAND = Command(
+    "data",
+    "list, build and check data",
+    "List the public sets, build those that no package ships, or check a file of your own.",
+    (
+        "metaplastic data list",
+        "metaplastic data build glyphs",
+        "metaplastic data check table.csv",
+    ),
+    _arguments,
+    _run,
+)

@@ -1,0 +1,73 @@
+"""`metaplastic fit`: learn features of one's own data."""
+
+import argparse
+from pathlib import Path
+
+from metaplastic.cli.options import (
+    Command,
+    add_json,
+    add_network,
+    add_seed,
+    check_output,
+    network,
+    note,
+    print_json,
+)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or a set's name")
+    parser.add_argument("--out", type=Path, required=True, metavar="ENCODER", help="file to write")
+    parser.add_argument("--rule", default="base", help="a name, or a rule file (base)")
+    add_network(parser)
+    add_seed(parser)
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    add_json(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    check_output(args.out, force=args.force)
+    import time
+
+    from metaplastic import __version__
+    from metaplastic.cli.inputs import load
+    from metaplastic.learners.pool import check_pool
+    from metaplastic.models.io import save_encoder
+    from metaplastic.sklearn import RuleTransformer
+
+    transformer = RuleTransformer(args.rule, random_state=args.seed, **network(args))
+    x = check_pool(load(args.data).x)
+    note(f"{args.data}: {x.shape[0]} rows, {x.shape[1]} columns")
+    started = time.perf_counter()
+    transformer.fit(x)
+    seconds = time.perf_counter() - started
+    encoder = transformer.encoder_
+    found = {
+        "rule": args.rule,
+        "rows": x.shape[0],
+        "columns": encoder.n_features_in,
+        "features": encoder.n_features_out,
+        "steps": transformer.n_steps_,
+        "seed": args.seed,
+    }
+    save_encoder(args.out, encoder, {**found, "metaplastic": __version__})
+    found |= {"seconds": round(seconds, 2), "encoder": str(args.out)}
+    if args.json:
+        print_json(found)
+    else:
+        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    return 0
+
+
+COMMAND = Command(
+    "fit",
+    "learn features of your data, without labels",
+    "Learn features of unlabelled data and write an encoder file for `metaplastic transform`.\n"
+    "DATA is .npz, .npy, .csv, .parquet, IDX, a folder of images, or a name of `data list`.",
+    (
+        "metaplastic fit table.csv --out encoder.safetensors",
+        "metaplastic fit digits --out encoder.safetensors --rule oja --hidden-sizes 64,64",
+    ),
+    _arguments,
+    _run,
+)

@@ -1,0 +1,89 @@
+"""`metaplastic meta-train`: the outer loop, in a run directory."""
+
+import argparse
+from pathlib import Path
+
+from metaplastic.cli.options import Command, add_json, note, positive, print_json
+
+INTERRUPTED_STATUS = 130
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run directory")
+    parser.add_argument("--recipe", metavar="NAME", help="where to start from: base, small (base)")
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings on top of it")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="one setting more, for example outer.n_updates=500; may be repeated",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    parser.add_argument(
+        "--executor", choices=["local"], default="local", help="where gradients are computed"
+    )
+    parser.add_argument(
+        "--workers", type=positive, metavar="N", help="CPU devices that work side by side"
+    )
+    parser.add_argument(
+        "--max-minutes", type=float, metavar="M", help="save and stop after so long"
+    )
+    parser.add_argument(
+        "--evaluate-every", type=positive, default=100, metavar="N", help="updates (100)"
+    )
+    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard events too")
+    add_json(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.workers is not None:
+        # JAX reads the number of devices when it starts, so before anything makes an array.
+        from metaplastic.meta.devices import configure_cpu_devices
+
+        configure_cpu_devices(args.workers)
+    from metaplastic.recipes.experiment import Words, recipe_to_resume, run_recipe
+    from metaplastic.recipes.run import RunOptions
+
+    said = args.recipe or args.config or args.changes
+    if args.resume and not said:
+        recipe = recipe_to_resume(args.out)
+    else:
+        recipe = Words(args.recipe or "base", args.config, tuple(args.changes)).recipe()
+    options = RunOptions(
+        resume=args.resume,
+        evaluate_every=args.evaluate_every,
+        max_seconds=None if args.max_minutes is None else 60 * args.max_minutes,
+        tensorboard=args.tensorboard,
+    )
+    result = run_recipe(recipe, args.out, options)
+    found = {
+        "status": result.status,
+        "updates": int(result.state.step),
+        "skipped_updates": int(result.state.skipped),
+        "seconds": round(result.seconds, 1),
+        "rule": str(args.out / "rule.safetensors"),
+    }
+    if args.json:
+        print_json(found)
+    else:
+        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    if result.status != "finished":
+        note(f"saved; go on with: metaplastic meta-train --out {args.out} --resume")
+    return INTERRUPTED_STATUS if result.status == "interrupted" else 0
+
+
+COMMAND = Command(
+    "meta-train",
+    "meta-train a rule",
+    "Meta-train a rule by a recipe. The run directory holds config.toml, metrics.jsonl,\n"
+    "checkpoints/ and rule.safetensors; an interrupted or killed run can be resumed.",
+    (
+        "metaplastic meta-train --recipe small --out runs/first",
+        "metaplastic meta-train --out runs/base --workers 2 --set outer.n_updates=500",
+        "metaplastic meta-train --out runs/base --resume",
+    ),
+    _arguments,
+    _run,
+)

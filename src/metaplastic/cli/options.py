@@ -1,0 +1,99 @@
+"""What the commands share: how one is described, and small readers and writers of words."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from metaplastic.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command of the command line; `run` returns the exit status."""
+
+    name: str
+    summary: str
+    description: str
+    examples: tuple[str, ...]
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`: the result for machines."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """`--seed`."""
+    parser.add_argument("--seed", type=natural, default=0, help="seed of all random draws (0)")
+
+
+def natural(word: str) -> int:
+    """A whole number of at least 0."""
+    number = int(word)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{word!r} is below 0")
+    return number
+
+
+def positive(word: str) -> int:
+    """A whole number of at least 1."""
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word!r} is below 1")
+    return number
+
+
+def sizes(word: str) -> tuple[int, ...]:
+    """Layer sizes such as `128,128`; the empty word is no layer."""
+    try:
+        return tuple(positive(part) for part in word.split(",")) if word else ()
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{word!r} is no list of positive whole numbers such as 128,128"
+        ) from error
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Options of the base model and its training; left out, they are `RuleTransformer`'s."""
+    parser.add_argument(
+        "--hidden-sizes",
+        type=sizes,
+        metavar="N,N,...",
+        help="units of the hidden layers (128,128,128)",
+    )
+    parser.add_argument("--n-components", type=positive, metavar="N", help="features (32)")
+    parser.add_argument("--activation", metavar="NAME", help="nonlinearity (relu)")
+    parser.add_argument("--n-steps", type=natural, metavar="N", help="training steps (400)")
+    parser.add_argument("--batch-size", type=positive, metavar="N", help="rows per step (128)")
+
+
+def network(args: argparse.Namespace) -> dict[str, Any]:
+    """Those options of `add_network` that were given, as keywords."""
+    names = ("hidden_sizes", "n_components", "activation", "n_steps", "batch_size")
+    return {name: value for name in names if (value := getattr(args, name)) is not None}
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Raise `InputError`, before any work, if `path` cannot be written or would be overwritten."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file to write")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder {path.parent} does not exist; make it first")
+    if path.exists() and not force:
+        raise InputError(f"{path} exists; give --force to replace it, or another name")
+
+
+def note(text: str) -> None:
+    """Tell the person at the terminal, not the result."""
+    print(text, file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """Print a result for machines."""
+    print(json.dumps(value, indent=1))

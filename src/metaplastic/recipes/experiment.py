@@ -1,0 +1,80 @@
+"""A recipe from its words to a trained rule: the only place that puts all its parts together."""
+
+import dataclasses
+from pathlib import Path
+
+from metaplastic import __version__
+from metaplastic.errors import ConfigurationError
+from metaplastic.meta.executor import LocalExecutor
+from metaplastic.meta.problem import split_rule
+from metaplastic.recipes.base import Recipe, build_buckets, build_estimator, build_rule
+from metaplastic.recipes.config import (
+    change_recipe,
+    fingerprint,
+    named_recipe,
+    read_recipe,
+    recipe_text,
+)
+from metaplastic.recipes.run import RunOptions, RunResult, run_meta_training
+from metaplastic.recipes.validation import Validator
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """What a user says of a recipe: its name, a TOML file on top of it, changes on top of both."""
+
+    name: str = "base"
+    config: Path | None = None
+    changes: tuple[str, ...] = ()
+
+    def recipe(self) -> Recipe:
+        """The recipe meant; raises `ConfigurationError` for words that mean none."""
+        start = named_recipe(self.name)
+        if self.config is not None:
+            start = read_recipe(self.config, start)
+        return change_recipe(start, self.changes)
+
+
+def recipe_to_resume(out: Path) -> Recipe:
+    """The recipe of the run in a directory; raises `ConfigurationError` if there is none."""
+    config = out / "config.toml"
+    if not config.is_file():
+        raise ConfigurationError(f"{out} holds no run to resume (no config.toml)")
+    return read_recipe(config, named_recipe("base"))
+
+
+def run_recipe(
+    recipe: Recipe, out: Path, options: RunOptions | None = None, *, validate: bool = True
+) -> RunResult:
+    """Meta-train by a recipe in the directory `out`; see `run_meta_training`.
+
+    With `validate`, the averaged rule is scored on tasks of the validation split every
+    `options.evaluate_every` updates.
+
+    Raises:
+        ConfigurationError: for settings that do not go together, or a directory that does not
+            fit (see `run_meta_training`).
+        MissingDataError: if the recipe needs glyphs and none are built.
+    """
+    rule = build_rule(recipe)
+    free = split_rule(rule)[1]
+    estimator = build_estimator(recipe)
+    buckets = build_buckets(recipe, free)
+    evaluate = Validator(build_buckets(recipe, free, split="validation")) if validate else None
+    return run_meta_training(
+        rule,
+        buckets,
+        recipe.outer,
+        LocalExecutor(buckets, estimator, clip=recipe.clip),
+        out,
+        fingerprint=fingerprint(recipe),
+        config_text=recipe_text(recipe),
+        options=options,
+        evaluate=evaluate,
+        provenance={
+            "licence": "Apache-2.0",
+            "recipe": recipe.name,
+            "metaplastic": __version__,
+            "seed": recipe.outer.seed,
+        },
+    )
