@@ -12,8 +12,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-SHRINKAGE = 0.2
-"""Weight of the median standard deviation that is added to every column's own."""
+SHRINKAGE = 1.0
+"""Weight of the median standard deviation that is added to every column's own. Chosen on
+validation glyphs (docs/experiments.md): less of it blows up the nearly constant borders of
+images, much more leaves tables to their largest columns."""
 
 CLIP = 5.0
 """Largest presented magnitude, in shrunk standard deviations."""
