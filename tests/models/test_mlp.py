@@ -73,16 +73,18 @@ def test_frozen_rows_are_independent_of_the_split(pool):
 
 def test_scaling_tames_units_tails_and_constants():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(4000, 5)).astype(np.float32) * [1.0, 1e4, 1.0, 1.0, 1.0] + 3.0
+    x = rng.normal(size=(4000, 8))
+    x[:, 1] *= 1e4
     x[:, 2] = 7.0
-    x[:, 3] = 0.001 * (x[:, 3] - 3.0)
+    x[:, 3] *= 0.001
     x[:40, 4] = 500.0
     scaling = fit_scaling(jnp.asarray(x, jnp.float32))
     out = np.asarray(scaling(jnp.asarray(x, jnp.float32)))
     spread = out.std(0)
     assert np.all(out[:, 2] == 0.0)
-    assert spread[1] > 0.9 * spread.max()
-    assert spread[3] < 0.1 * spread[0]
+    # A column of huge units counts for at most twice a usual one, a nearly constant one for little.
+    assert spread[0] < spread[1] < 2.2 * spread[0]
+    assert spread[3] < 0.01 * spread[0]
     assert np.abs(out).max() <= CLIP * float(scaling.gain) * (1 + 1e-6)
 
 
