@@ -20,9 +20,7 @@ def rule(request):
     made = LocalRule.create(key=jax.random.key(0), hidden=5, lateral=request.param)
     leaves, structure = jax.tree.flatten(made)
     keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [
-        x + 0.4 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)
-    ]
+    moved = [x + 0.4 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
     return jax.tree.unflatten(structure, moved)
 
 
@@ -139,7 +137,9 @@ def test_a_step_agrees_with_the_equations(rule, sizes, time):
         wanted = reference(theta, plain, traces, time, rule.lateral)
         assert float(state) == time + 1
         for layer, expected in zip(after.layers, wanted, strict=True):
-            for found, value in zip((layer.weight, layer.bias, layer.feedback), expected, strict=True):
+            for found, value in zip(
+                (layer.weight, layer.bias, layer.feedback), expected, strict=True
+            ):
                 np.testing.assert_allclose(np.asarray(found), value, atol=1e-9)
 
 

@@ -115,9 +115,7 @@ class RuleProblem(AbstractInnerProblem):
         )
         return RuleCarry(carry.task, model, state)
 
-    def score(
-        self, task: Task, model: MLP, *, key: PRNGKey
-    ) -> tuple[Float[Array, ""], Metrics]:
+    def score(self, task: Task, model: MLP, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of a model's features on fresh labelled samples of a task."""
         x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
         features = model.features(checkpoint_name(x, "batch"))

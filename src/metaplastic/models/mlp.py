@@ -124,9 +124,13 @@ def init_mlp(
         InputError: for sizes or names that are not allowed.
     """
     if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
-        raise InputError(f"sizes must be at least two positive integers (inputs first), got {sizes}")
+        raise InputError(
+            f"sizes must be at least two positive integers (inputs first), got {sizes}"
+        )
     if initialisation not in ("unit_norm", "published"):
-        raise InputError(f"unknown initialisation {initialisation!r}; choose unit_norm or published")
+        raise InputError(
+            f"unknown initialisation {initialisation!r}; choose unit_norm or published"
+        )
     if readout not in ("drive", "post"):
         raise InputError(f"unknown readout {readout!r}; choose drive or post")
     keys = jax.random.split(key, len(sizes) - 1)

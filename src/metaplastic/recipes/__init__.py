@@ -1,0 +1,1 @@
+"""Complete experiments: the only floor that maps names to constructors."""

@@ -5,10 +5,9 @@ its buckets, the estimator and the settings of the outer loop.
 """
 
 import dataclasses
-from typing import Any
+import itertools
 
 import jax
-import numpy as np
 
 from metaplastic.data import (
     AbstractSource,
@@ -22,12 +21,12 @@ from metaplastic.data.glyphs import GlyphSet, load_glyphs
 from metaplastic.errors import ConfigurationError
 from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
 from metaplastic.meta.executor import Bucket
-from metaplastic.meta.problem import RuleProblem, split_rule
+from metaplastic.meta.problem import RuleProblem
 from metaplastic.meta.train import OuterConfig
 from metaplastic.objectives import FewShotRidge
 from metaplastic.rules import AbstractUpdateRule, LocalRule
+from metaplastic.rules.catalog import load_rule
 from metaplastic.tasks import Augmentation, SourceTasks
-from metaplastic.types import Theta
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +49,17 @@ class Shape:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A complete meta-training experiment."""
+    """A complete meta-training experiment.
+
+    `start` is the rule to start from, a name or path that `load_rule` takes; left empty, it is an
+    untrained local rule with `hidden` units, `lateral` or not. The other fields are those of the
+    classes that they configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
+    """
 
     name: str
     shapes: tuple[Shape, ...]
     outer: OuterConfig
+    start: str = ""
     hidden: int = 24
     lateral: bool = True
     estimator: str = "truncated"
@@ -99,7 +104,9 @@ RECIPES: dict[str, Recipe] = {
 
 
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
-    """The untrained rule that a recipe starts from."""
+    """The rule that a recipe starts from; raises what `load_rule` raises."""
+    if recipe.start:
+        return load_rule(recipe.start)
     return LocalRule.create(
         key=jax.random.key(recipe.seed), hidden=recipe.hidden, lateral=recipe.lateral
     )
@@ -164,7 +171,7 @@ def _synthetic(shape: Shape) -> AbstractSource:
 
 def _cost(sizes: tuple[int, ...], batch: int) -> float:
     """Multiply-adds of one inner step of the local rule, roughly: products and feature maps."""
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    pairs = list(itertools.pairwise(sizes))
     products = sum(12.0 * batch * a * b + 3.0 * batch * b * b for a, b in pairs)
     return products + 2500.0 * batch * sum(sizes[1:]) + 100.0 * batch * sizes[0] + 1e6
 
@@ -177,6 +184,4 @@ def build_estimator(recipe: Recipe) -> AbstractGradientEstimator:
         return PES(recipe.truncation, recipe.sigma)
     if recipe.estimator == "es":
         return AntitheticES(recipe.truncation, recipe.sigma)
-    raise ConfigurationError(
-        f"unknown estimator {recipe.estimator!r}; choose truncated, pes or es"
-    )
+    raise ConfigurationError(f"unknown estimator {recipe.estimator!r}; choose truncated, pes or es")

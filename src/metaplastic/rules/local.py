@@ -280,9 +280,7 @@ class LocalRule(AbstractUpdateRule):
         share = z.shape[1] * jax.nn.softmax(jnp.exp(self.competition) * z, axis=1) - 1.0
         return (share / (1.0 + jnp.abs(share) / 4.0))[None]
 
-    def _similar(
-        self, x: Float[Array, "batch unit"], z: Float[Array, "batch unit"]
-    ) -> Factors:
+    def _similar(self, x: Float[Array, "batch unit"], z: Float[Array, "batch unit"]) -> Factors:
         direction = x * jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=1, keepdims=True) + 1e-6)
         cosine = direction @ direction.T
         others = 5.0 * jnp.exp(self.similarity) * cosine - 1e6 * jnp.eye(x.shape[0])

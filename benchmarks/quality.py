@@ -1,0 +1,193 @@
+"""How good the features are: every learner on every public set, by the protocol.
+
+Writes `docs/results/quality.json` (every draw, with seeds, commit, versions and machine) and
+`docs/results.md` (tables made from it), and fills the table in README.md. `--quick` measures little
+and writes nothing but to `--json`.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from metaplastic.data.sets import load_set
+from metaplastic.errors import MissingDataError
+from metaplastic.files import write_atomically
+from metaplastic.learners import (
+    PCA,
+    AbstractLearner,
+    KMeansTriangle,
+    RandomNetwork,
+    Raw,
+    RuleLearner,
+)
+from metaplastic.meta.evaluation import evaluate
+from metaplastic.meta.records import Record, compare, from_json, provenance, to_json
+from metaplastic.recipes.base import RECIPES, build_rule
+from metaplastic.report import comparison_table
+from metaplastic.report.tables import Table
+from metaplastic.rules.catalog import load_rule
+
+ROOT = Path(__file__).parents[1]
+SETS = (
+    "mnist14",
+    "digits",
+    "glyphs_heldout_scripts",
+    "fashion14",
+    "movie_snippets",
+    "breast_cancer",
+    "wine",
+)
+HAND_DESIGNED = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb")
+BASE = "base"
+MARKS = ("<!-- quality: begin -->", "<!-- quality: end -->")
+
+
+def learners() -> dict[str, AbstractLearner]:
+    """All by label. Hand-designed rules train the shared network, and the single layer that
+    suits them better."""
+    default = RuleLearner(load_rule(BASE))
+    sizes = (*default.hidden_sizes, default.n_components)
+    found: dict[str, AbstractLearner] = {
+        "raw": Raw(),
+        "PCA-32": PCA(32),
+        "k-means-32": KMeansTriangle(32),
+        "k-means-400": KMeansTriangle(400),
+        "random network": RandomNetwork(sizes),
+    }
+    for name in HAND_DESIGNED:
+        found[name] = RuleLearner(load_rule(name))
+        found[f"{name}, one layer"] = RuleLearner(load_rule(name), hidden_sizes=())
+    found["untrained rule"] = RuleLearner(build_rule(RECIPES["base"]))
+    found[BASE] = default
+    return found
+
+
+def measure(quick: bool) -> list[Record]:
+    """Records of all learners on all sets that are on this machine."""
+    records: list[Record] = []
+    for name in SETS[:2] if quick else SETS:
+        try:
+            dataset = load_set(name)
+        except MissingDataError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        for label, learner in learners().items():
+            if quick and label not in ("raw", "PCA-32", BASE):
+                continue
+            found = evaluate(
+                {label: learner},
+                dataset,
+                n_draws=5 if quick else 30,
+                seeds=(0,) if quick else (0, 1, 2),
+            )
+            records += found
+            scores = " ".join(f"{100 * r.mean:.1f}" for r in found)
+            print(f"{name}: {label}: {scores}", file=sys.stderr, flush=True)
+    return records
+
+
+def by_set(records: list[Record]) -> Mapping[str, list[Record]]:
+    """Records of every set, in their order."""
+    return {name: [r for r in records if r.dataset == name] for name in _names(records)}
+
+
+def overview(records: list[Record]) -> Table:
+    """Learners in rows, sets in columns, `ridge / logistic` in cells."""
+    names = _names(records)
+    labels = list(dict.fromkeys(r.learner for r in records))
+    means = {(r.dataset, r.learner, r.readout): 100 * r.mean for r in records}
+    rows = tuple(
+        (
+            label,
+            *(f"{means[n, label, 'ridge']:.1f} / {means[n, label, 'logistic']:.1f}" for n in names),
+        )
+        for label in labels
+    )
+    errors = [100 * r.standard_error for r in records]
+    note = (
+        "Accuracy in percent with 10 labels a class, ridge / logistic readout, permuted columns, "
+        f"3 seeds x 30 draws; standard errors from {min(errors):.1f} to {max(errors):.1f}."
+    )
+    marked = frozenset(i for i, label in enumerate(labels) if label == BASE)
+    return Table(("learner", *names), rows, note, marked)
+
+
+def verdicts(records: list[Record]) -> Table:
+    """Per set and readout: the strongest other learner, and how far `base` is from it."""
+    rows = []
+    for name, found in by_set(records).items():
+        for readout in ("ridge", "logistic"):
+            own = next(r for r in found if r.learner == BASE and r.readout == readout)
+            others = [r for r in found if r.learner != BASE and r.readout == readout]
+            best = max(others, key=lambda r: r.mean)
+            difference, error = compare(own, best)
+            rows.append(
+                (
+                    name,
+                    readout,
+                    f"{100 * own.mean:.1f}",
+                    f"{best.learner} {100 * best.mean:.1f}",
+                    f"{100 * difference:+.1f} ± {100 * error:.1f}",
+                )
+            )
+    header = ("data set", "readout", BASE, "best other", "difference")
+    return Table(header, tuple(rows), "Differences are paired over draws, ± their standard error.")
+
+
+def document(records: list[Record], origin: Mapping[str, object]) -> str:
+    """`docs/results.md`."""
+    parts = [
+        "# What the shipped rule achieves\n",
+        "Made by `python benchmarks/quality.py` from `docs/results/quality.json`; not edited by "
+        'hand. The protocol is that of docs/design.md, "How a representation is judged".\n',
+        "Origin: " + ", ".join(f"{k} {v}" for k, v in origin.items() if k != "versions") + ".\n",
+        "## All sets\n",
+        overview(records).markdown(),
+        "## Against the best other learner\n",
+        verdicts(records).markdown(),
+    ]
+    for name, found in by_set(records).items():
+        parts += [f"## {name}\n", comparison_table(found, emphasise=(BASE,)).markdown()]
+    return "\n".join(parts)
+
+
+def fill_readme(text: str, table: str) -> str:
+    """The text of README.md with what stands between the marks replaced."""
+    pattern = re.compile(re.escape(MARKS[0]) + ".*" + re.escape(MARKS[1]), re.DOTALL)
+    return pattern.sub(lambda _: f"{MARKS[0]}\n{table}\n{MARKS[1]}", text)
+
+
+def _names(records: list[Record]) -> list[str]:
+    return list(dict.fromkeys(r.dataset for r in records))
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two sets, three learners, few draws")
+    parser.add_argument("--tables-only", action="store_true", help="from the existing results")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the records here")
+    args = parser.parse_args()
+    result = ROOT / "docs" / "results" / "quality.json"
+    if args.tables_only:
+        records, origin = from_json(result.read_text())
+    else:
+        records, origin = measure(args.quick), provenance(seeds=(0, 1, 2))
+        text = to_json(records, origin)
+        if args.json is not None:
+            write_atomically(args.json, text.encode())
+        if not args.quick:
+            result.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(result, text.encode())
+    print(overview(records).text())
+    if not args.quick:
+        write_atomically(ROOT / "docs" / "results.md", document(records, origin).encode())
+        readme = ROOT / "README.md"
+        filled = fill_readme(readme.read_text(encoding="utf-8"), overview(records).markdown())
+        write_atomically(readme, filled.encode())
+
+
+if __name__ == "__main__":
+    main()
