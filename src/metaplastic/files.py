@@ -97,7 +97,7 @@ def write_tensors(
     except (TypeError, ValueError) as error:
         raise InputError(f"metadata must be plain JSON values: {error}") from error
     described["sha256"] = _checksum(arrays, described)
-    write_atomically(path, save(arrays, metadata=described))
+    write_atomically(path, _ordered(save(arrays, metadata=described)))
 
 
 def read_tensors(
@@ -160,6 +160,14 @@ def _read(path: str | Path) -> bytes:
             return file.read()
     except OSError as error:
         raise FileFormatError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _ordered(content: bytes) -> bytes:
+    """The same safetensors file with its header in order, so that equal objects are equal files."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of eight bytes
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def _header(path: str | Path, content: bytes) -> dict[str, Any]:

@@ -66,6 +66,13 @@ def test_local_rule_comes_back_with_its_metadata(saved: Path, local: LocalRule):
     assert metadata == METADATA
 
 
+def test_equal_rules_are_equal_files(saved: Path, local: LocalRule):
+    for _ in range(5):
+        again = saved.with_name("again.safetensors")
+        save_rule(again, local, METADATA)
+        assert again.read_bytes() == saved.read_bytes()
+
+
 @pytest.mark.parametrize("lateral", [False, True])
 def test_fields_of_the_local_rule_come_back(tmp_path: Path, lateral: bool):
     rule = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral)

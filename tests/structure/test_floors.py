@@ -68,7 +68,9 @@ def test_a_light_start_imports_no_jax(command):
         else "import sys; import metaplastic\n"
     )
     probe += "heavy = {'jax', 'numpy', 'sklearn'} & set(sys.modules)\nassert not heavy, heavy"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -77,7 +79,9 @@ def test_importing_everything_needs_no_optional_package():
     blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in sorted(OPTIONAL))
     imports = "".join(f"import {name}\n" for name in all_modules())
     probe = f"import sys\n{blocked}{imports}"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from metaplastic.cli.inputs import add_input, describe, load
 from metaplastic.cli.options import Command, add_json, positive, print_json
 
 
@@ -20,7 +21,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     snippets.add_argument("archive", nargs="?", type=Path, help="source archive of vaderSentiment")
     snippets.set_defaults(action=_build_snippets)
     check = actions.add_parser("check", help="read a file as `fit` would, and describe it")
-    check.add_argument("file", metavar="FILE", help="a file, a folder of images, or a set's name")
+    add_input(check)
     check.set_defaults(action=_check)
     for action in (listing, glyphs, snippets, check):
         add_json(action)
@@ -79,9 +80,7 @@ def _build_snippets(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from metaplastic.cli.inputs import describe, load
-
-    found = describe(load(args.file))
+    found = describe(load(args))
     if args.json:
         print_json(found)
     else:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from metaplastic.cli.inputs import add_input, load_labelled
 from metaplastic.cli.options import (
     Command,
     add_json,
@@ -18,7 +19,7 @@ from metaplastic.cli.options import (
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a labelled set: a name, or a file")
+    add_input(parser)
     parser.add_argument("--rule", nargs="+", default=[], metavar="R", help="names or files (base)")
     parser.add_argument(
         "--learner",
@@ -51,7 +52,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.out is not None:
         check_output(args.out, force=args.force)
-    from metaplastic.cli.inputs import load_labelled
     from metaplastic.files import write_atomically
     from metaplastic.meta.evaluation import evaluate
     from metaplastic.meta.records import provenance, records_to_rows, to_json
@@ -62,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     others = args.learner or ([] if args.rule else ["raw", "pca"])
     seeds = range(args.seed, args.seed + args.seeds)
     found = learners(rules, others, Network(**network(args)))
-    data = load_labelled(args.data)
+    data = load_labelled(args)
     records = []
     for name, learner in found.items():
         note(f"{name} ...")

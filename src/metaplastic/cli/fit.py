@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from metaplastic.cli.inputs import add_input, load
 from metaplastic.cli.options import (
     Command,
     add_json,
@@ -16,7 +17,7 @@ from metaplastic.cli.options import (
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or a set's name")
+    add_input(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="ENCODER", help="file to write")
     parser.add_argument("--rule", default="base", help="a name, or a rule file (base)")
     add_network(parser)
@@ -30,13 +31,12 @@ def _run(args: argparse.Namespace) -> int:
     import time
 
     from metaplastic import __version__
-    from metaplastic.cli.inputs import load
     from metaplastic.learners.pool import check_pool
     from metaplastic.models.io import save_encoder
     from metaplastic.sklearn import RuleTransformer
 
     transformer = RuleTransformer(args.rule, random_state=args.seed, **network(args))
-    x = check_pool(load(args.data).x)
+    x = check_pool(load(args).x)
     note(f"{args.data}: {x.shape[0]} rows, {x.shape[1]} columns")
     started = time.perf_counter()
     transformer.fit(x)

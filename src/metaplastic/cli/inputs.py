@@ -1,5 +1,6 @@
 """DATA on the command line: the name of a public set, or a file of one's own."""
 
+import argparse
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -16,21 +17,39 @@ class Input:
     y: Any = None
 
 
-def load(word: str) -> Input:
-    """The set or file that `word` means; a file wins over a set of the same name.
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """DATA, and how to read it."""
+    parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or a set's name")
+    parser.add_argument("--label", metavar="COLUMN", help="column of a table that holds labels")
+    parser.add_argument(
+        "--image-size", type=image_size, metavar="HxW", help="resize a folder's images, e.g. 16x16"
+    )
+
+
+def image_size(word: str) -> tuple[int, int]:
+    """A height and width such as `16x16`."""
+    parts = word.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"{word!r} is no size such as 16x16")
+    return int(parts[0]), int(parts[1])
+
+
+def load(args: argparse.Namespace) -> Input:
+    """The set or file that was named; a file wins over a set of the same name.
 
     Raises:
-        InputError: if it is neither.
-        FileFormatError: if the file cannot be read.
+        InputError: if it is neither, or of a kind that cannot be read.
+        FileFormatError: if the file is damaged.
         MissingDataError: if the set, or the package that reads the file, is not installed.
     """
     from metaplastic.data.sets import list_sets, load_set
 
+    word = args.data
     if Path(word).exists():
-        from metaplastic.data.readers import read_rows
+        from metaplastic.data.files import read_table
 
-        found = read_rows(word)
-        return Input(Path(word).name, found.inputs, found.labels)
+        found = read_table(word, label=args.label, image_size=args.image_size)
+        return Input(Path(word).name, found.x, found.y)
     names = [info.name for info in list_sets()]
     if word not in names:
         raise InputError(f"{word!r} is no file and no set; the sets are {', '.join(names)}")
@@ -38,13 +57,13 @@ def load(word: str) -> Input:
     return Input(known.name, known.inputs, known.labels)
 
 
-def load_labelled(word: str) -> Input:
+def load_labelled(args: argparse.Namespace) -> Input:
     """As `load`; raises `InputError` if there are no labels."""
-    found = load(word)
+    found = load(args)
     if found.y is None:
         raise InputError(
-            f"{word} has no labels to evaluate with: name a set, an .npz file with `y`, a table "
-            "with a column `label`, or a folder with one folder of images a class"
+            f"{args.data} has no labels to evaluate with: name a set, an .npz file with `y`, a "
+            "table and its label column (--label), or a folder with one folder of images a class"
         )
     return found
 

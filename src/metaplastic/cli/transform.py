@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
+from metaplastic.cli.inputs import add_input, check_matrix, load
 from metaplastic.cli.options import Command, add_json, check_output, print_json
 
 SUFFIXES = (".npy", ".npz", ".csv")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or a set's name")
+    add_input(parser)
     parser.add_argument(
         "--encoder", type=Path, required=True, metavar="ENCODER", help="file that `fit` wrote"
     )
@@ -30,12 +31,11 @@ def _run(args: argparse.Namespace) -> int:
     if args.out.suffix not in SUFFIXES:
         raise InputError(f"{args.out}: name a file ending in {', '.join(SUFFIXES)}")
     check_output(args.out, force=args.force)
-    from metaplastic.cli.inputs import check_matrix, load
     from metaplastic.files import write_atomically
     from metaplastic.models.io import load_encoder
 
     encoder, _ = load_encoder(args.encoder)
-    x = check_matrix(load(args.data))
+    x = check_matrix(load(args))
     if x.shape[1] != encoder.n_features_in:
         raise InputError(
             f"{args.data} has {x.shape[1]} columns, but {args.encoder} was fitted to "

@@ -1,0 +1,163 @@
+"""fit, transform, evaluate and data on tiny files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metaplastic.cli import main
+from metaplastic.models import load_encoder
+
+# One architecture throughout, so that it is compiled once.
+NETWORK = ["--hidden-sizes", "6", "--n-components", "3", "--n-steps", "4", "--batch-size", "16"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    status = main.main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    generator = np.random.default_rng(0)
+    y = np.repeat([0, 1], 20)
+    x = generator.normal(size=(40, 5)) + 3 * y[:, None]
+    rows = np.column_stack([x, y])
+    path = tmp_path / "table.csv"
+    np.savetxt(path, rows, "%.6g", ",", header="a,b,c,d,e,kind", comments="")
+    return path
+
+
+@pytest.fixture
+def encoder(table: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    path = table.with_name("encoder.safetensors")
+    words = ["fit", table, "--label", "kind", "--rule", "oja", "--out", path, *NETWORK]
+    assert run(capsys, *words)[0] == 0
+    return path
+
+
+def test_fit_then_transform(table: Path, encoder: Path, capsys: pytest.CaptureFixture[str]):
+    found, metadata = load_encoder(encoder)
+    assert (found.n_features_in, found.n_features_out) == (5, 3)
+    assert (metadata["rule"], metadata["steps"], metadata["seed"]) == ("oja", 4, 0)
+    x = np.loadtxt(table, delimiter=",", skiprows=1)[:, :5]
+    for suffix in (".npy", ".npz", ".csv"):
+        out = table.with_name(f"features{suffix}")
+        words = ["transform", table, "--label", "kind", "--encoder", encoder, "--out", out]
+        status, text, _ = run(capsys, *words, "--json")
+        assert status == 0
+        assert json.loads(text) == {"rows": 40, "features": 3, "out": str(out)}
+        if suffix == ".csv":
+            features = np.loadtxt(out, delimiter=",", skiprows=1, dtype=np.float32)
+        else:
+            loaded = np.load(out)
+            features = loaded["x"] if suffix == ".npz" else loaded
+        np.testing.assert_array_equal(features, found(x))
+
+
+def test_the_same_seed_gives_the_same_encoder(
+    table: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+):
+    before = encoder.read_bytes()
+    words = ["fit", table, "--label", "kind", "--rule", "oja", "--out", encoder, *NETWORK]
+    assert run(capsys, *words, "--force")[0] == 0
+    assert encoder.read_bytes() == before
+    assert run(capsys, *words, "--force", "--seed", 1)[0] == 0
+    assert encoder.read_bytes() != before
+
+
+def test_nothing_is_overwritten_unless_told(
+    table: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+):
+    before = encoder.read_bytes()
+    status, _, err = run(capsys, "fit", table, "--rule", "oja", "--out", encoder)
+    assert status == 2
+    assert "--force" in err
+    status, _, err = run(capsys, "transform", table, "--encoder", encoder, "--out", table)
+    assert status == 2
+    assert "--force" in err
+    assert encoder.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["fit", "nothing.csv", "--out", "new"], "no file and no set"),
+        (["fit", "table.csv", "--out", "new", "--rule", "oja", "--label", "no"], "no"),
+        (["fit", "table.csv", "--out", "new", "--rule", "ojaa"], "did you mean oja"),
+        (["fit", "table.csv", "--out", "new", "--rule", "oja", "--activation", "x"], "activation"),
+        (["fit", "table.csv", "--out", "nowhere/new"], "does not exist"),
+        (["fit", "table.csv", "--out", "."], "is a folder"),
+        (["transform", "table.csv", "--encoder", "table.csv", "--out", "f.npy"], "safetensors"),
+        (["transform", "table.csv", "--encoder", "no", "--out", "f.npy"], "cannot read no"),
+        (["transform", "table.csv", "--encoder", "no", "--out", "f.doc"], "ending in .npy"),
+        (
+            ["transform", "table.csv", "--encoder", "encoder.safetensors", "--out", "f.npy"],
+            "6 columns, but encoder.safetensors was fitted to 5",
+        ),
+        (["evaluate", "x.npy", "--rule", "oja"], "has no labels"),
+        (["evaluate", "table.csv", "--label", "kind", "--learner", "pcs"], "unknown learner"),
+        (
+            ["evaluate", "table.csv", "--label", "kind", "--learner", "raw", "--shots", "21"],
+            "ask for fewer shots",
+        ),
+        (["data", "check", "nan.npy"], "nan.npy"),
+        (["data", "check", "words.npy"], "words.npy"),
+    ],
+)
+def test_bad_input_is_status_2_in_one_line_and_writes_nothing(
+    words: list[str],
+    says: str,
+    encoder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.chdir(encoder.parent)
+    np.save("x.npy", np.zeros((3, 2)))
+    np.save("nan.npy", np.array([[0.0, np.nan]]))
+    np.save("words.npy", np.array([["a", "b"]]))
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    status, out, err = run(capsys, *words)
+    assert (status, out) == (2, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("metaplastic: ")
+    assert says in last
+    assert "Traceback" not in err
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_evaluate_prints_a_table_and_writes_every_draw(
+    table: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = table.with_name("result.json")
+    words = ["evaluate", table, "--label", "kind", "--rule", "oja", "--learner", "raw", *NETWORK]
+    words += ["--shots", 1, 5, "--draws", 3, "--seeds", 1]
+    status, text, err = run(capsys, *words, "--out", out)
+    assert status == 0
+    assert "oja" in text
+    assert "raw" in text
+    assert "raw ..." in err
+    records = json.loads(out.read_text())["records"]
+    assert {(r["learner"], r["shots"], r["readout"]) for r in records} == {
+        (learner, shots, readout)
+        for learner in ("raw", "oja")
+        for shots in (1, 5)
+        for readout in ("ridge", "logistic")
+    }
+    status, text, _ = run(capsys, *words, "--json")
+    rows = json.loads(text)
+    assert len(rows) == 4
+    assert all(50 < row["ridge"] <= 100 for row in rows)
+
+
+def test_data_is_listed_and_checked(table: Path, capsys: pytest.CaptureFixture[str]):
+    names = [row["name"] for row in json.loads(run(capsys, "data", "list", "--json")[1])]
+    assert {"digits", "mnist14", "wine"} <= set(names)
+    assert run(capsys, "data", "list")[1].count("\n") == len(names)
+    status, out, _ = run(capsys, "data", "check", table, "--label", "kind", "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert (found["rows"], found["columns"], found["classes"]) == (40, 5, 2)
+    assert found["rows a class"] == "20 to 20"
+    assert "columns: 4" in run(capsys, "data", "check", "iris")[1]

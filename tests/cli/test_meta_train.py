@@ -1,0 +1,135 @@
+"""meta-train: configuration, a short run, resuming, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from metaplastic.cli import main
+from metaplastic.errors import ConfigurationError
+from metaplastic.recipes.base import RECIPES
+from metaplastic.recipes.config import change_recipe, fingerprint, read_recipe, recipe_text
+from metaplastic.rules import load_rule
+
+SMALL = RECIPES["small"]
+TINY = [
+    "shapes=[{name='g',source='gaussian',features=6,widths=[4],batch_size=12,n_classes=2,"
+    "n_tasks=1}]",
+    "hidden=3",
+    "shots=2",
+    "horizons=[5,10]",
+    "outer.warmup=0",
+]
+
+
+def words(out: Path, *changes: str) -> list[str]:
+    found = ["meta-train", "--recipe", "small", "--out", str(out), "--evaluate-every", "100000"]
+    for change in (*TINY, *changes):
+        found += ["--set", change]
+    return found
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_recipes_are_read_as_written(name: str, tmp_path: Path):
+    path = tmp_path / "config.toml"
+    path.write_text(recipe_text(RECIPES[name]))
+    assert read_recipe(path, SMALL) == RECIPES[name]
+
+
+def test_a_file_need_not_be_complete(tmp_path: Path):
+    path = tmp_path / "config.toml"
+    path.write_text("clip = 2\n[outer]\nn_updates = 5\nwarmup = 0\n")
+    found = read_recipe(path, SMALL)
+    assert found == change_recipe(SMALL, ["clip=2.0", "outer.n_updates=5", "outer.warmup=0"])
+    assert found.outer.learning_rate == SMALL.outer.learning_rate
+    assert fingerprint(found) != fingerprint(SMALL)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("clip", "key=value"),
+        ("outer.n_update=3", "did you mean n_updates"),
+        ("shapes.7.n_tasks=3", "entries are 0 to 1"),
+        ("seed.x=1", "nothing below a plain value"),
+        ("nothing.x=1", "there is no 'nothing'"),
+        ("horizons=[1]", "takes 2 values"),
+        ("clip=high", "clip must be float"),
+        ("clip=nan", "clip must be float"),
+        ("seed=1.5", "seed must be int"),
+        ("lateral=1", "lateral must be bool"),
+        ("outer=3", "outer must be a table"),
+        ("outer.n_updates=0", "n_updates must be at least 1"),
+        ("shapes=[{name='a'}]", "missing batch_size"),
+        ("shapes=3", "shapes must be a list"),
+    ],
+)
+def test_wrong_changes_are_refused(change: str, says: str):
+    with pytest.raises(ConfigurationError, match=says.replace("[", r"\[")):
+        change_recipe(SMALL, [change])
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        (["--recipe", "none"], "unknown recipe"),
+        (["--config", "nothing.toml"], "cannot read nothing.toml"),
+        (["--set", "x=1"], "unknown key x"),
+        (["--resume"], "holds no run to resume"),
+    ],
+)
+def test_wrong_words_make_no_directory(
+    extra: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    status = main.main(["meta-train", "--out", str(tmp_path / "run"), *extra])
+    out, err = capsys.readouterr()
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert says in err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_run_is_finished_and_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "run"
+    assert main.main([*words(out, "outer.n_updates=2"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["status"], found["updates"]) == ("finished", 2)
+    load_rule(out / "rule.safetensors")
+    config = tomllib.loads((out / "config.toml").read_text())
+    assert config["outer"]["n_updates"] == 2
+    before = (out / "rule.safetensors").read_bytes()
+    assert main.main(words(out, "outer.n_updates=3")) == 2
+    assert "not empty" in capsys.readouterr().err
+    assert main.main([*words(out, "outer.n_updates=3"), "--resume"]) == 2
+    assert (out / "rule.safetensors").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(tmp_path: Path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "metaplastic"]
+    process = subprocess.Popen(
+        [*command, *words(out, "outer.n_updates=100000")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    metrics = out / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "status: interrupted" in text
+    load_rule(out / "rule.safetensors")
+    resume = ["meta-train", "--out", str(out), "--resume", "--max-minutes", "0", "--json"]
+    done = subprocess.run([*command, *resume], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    interrupted = int(text.split("updates: ")[1].split()[0])
+    assert found["status"] == "out_of_time"
+    assert found["updates"] == interrupted + 1
