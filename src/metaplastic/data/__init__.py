@@ -1,14 +1,30 @@
 """Data: sources that draw samples on the device, public sets, readers of users' files."""
 
+from metaplastic.data.cache import cache_dir
+from metaplastic.data.files import Table, read_table
+from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
+from metaplastic.data.sets import Dataset, SetInfo, list_sets, load_set
+from metaplastic.data.snippets import build_movie_snippets
 from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask
 from metaplastic.data.synthetic import GaussianMixture, HiddenManifold, Prototypes, SparseTopics
 
 __all__ = [
     "AbstractSource",
+    "Dataset",
     "GaussianMixture",
+    "GlyphSet",
     "HiddenManifold",
     "ImageSource",
     "Prototypes",
+    "SetInfo",
     "SourceTask",
     "SparseTopics",
+    "Table",
+    "build_glyphs",
+    "build_movie_snippets",
+    "cache_dir",
+    "list_sets",
+    "load_glyphs",
+    "load_set",
+    "read_table",
 ]

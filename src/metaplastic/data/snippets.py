@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import subprocess
 import sys
 import tarfile
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.data.cache import cache_dir
+from metaplastic.data.folders import split_words
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 from metaplastic.files import write_atomically
 
@@ -148,7 +148,7 @@ def bags_of_words(
     Returns:
         Counts `(document, word)` float32 and labels `(document,)`, 1 for positive.
     """
-    words = [re.findall(r"[a-z]+(?:'[a-z]+)?", text.lower().replace("’", "'")) for text in texts]  # noqa: RUF001
+    words = [split_words(text) for text in texts]
     totals = Counter(word for snippet in words for word in snippet)
     common = sorted(totals, key=lambda word: (-totals[word], word))[:n_words]
     column = {word: i for i, word in enumerate(common)}

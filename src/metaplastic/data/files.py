@@ -1,0 +1,197 @@
+"""Readers of users' files. Nothing is unpickled, and every bad file is one clear line."""
+
+import os
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metaplastic.data.columns import label_array, read_csv, read_parquet
+from metaplastic.data.folders import read_folder
+from metaplastic.data.idx import read_idx
+from metaplastic.errors import FileFormatError, InputError, MissingDataError
+
+ALLOWED = (
+    ".npy, .npz, .csv, .tsv, .parquet, IDX (-ubyte, .idx, also .gz), CIFAR-10 batches (.bin), "
+    "or a folder with one subfolder of images or texts per class"
+)
+
+_CIFAR_RECORD = 1 + 3 * 32 * 32
+# All that NumPy raises for damaged files; RuntimeError: zip files of unknown kinds or encrypted.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class Table(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        x: `(n, d)` finite numbers, in the file's own type; images are flattened; a SciPy CSR
+            matrix if the file was one.
+        y: `(n,)` labels, int64 or strings, or `None`.
+        names: of the columns of `x`, if the file names them.
+    """
+
+    x: Any
+    y: NDArray | None
+    names: tuple[str, ...] | None
+
+
+def read_table(
+    path: str | os.PathLike,
+    *,
+    label: str | int | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Table:
+    """Read a file or folder; its name's ending tells the format.
+
+    - `.npy`: one array, rows first. `.npz`: `X` and `y` (or `x`), or its only array, or a sparse
+      matrix as SciPy saves it.
+    - `.csv`, `.tsv`, `.txt`, `.parquet`: one row each; the column `label`, or one called label,
+      target, class or y, holds the labels.
+    - IDX, as MNIST: labels are taken from `...labels-idx1...` beside `...images-idx3...`.
+    - `.bin`: CIFAR-10 batches, 3,072 numbers a row (red, green, blue).
+    - a folder: see `folders.read_folder`.
+
+    Args:
+        path: the file or folder.
+        label: the label column of a table, by name or number.
+        image_size: `(height, width)` to which a folder's images are resized.
+
+    Raises:
+        MissingDataError: if there is no such file, or a package to read it is not installed.
+        FileFormatError: if it cannot be read, is damaged, holds no rows or no finite numbers.
+        InputError: for an unknown format or an argument that does not go with it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingDataError(f"there is no file or folder {path}")
+    suffix = path.suffix.lower()
+    if label is not None and suffix not in (".csv", ".tsv", ".txt", ".parquet"):
+        raise InputError(f"label= goes with .csv, .tsv and .parquet files, not with {path}")
+    if image_size is not None and not path.is_dir():
+        raise InputError(f"image_size= goes with folders of images, not with {path}")
+    if path.is_dir():
+        found = read_folder(path, image_size)
+    elif suffix in (".csv", ".tsv", ".txt"):
+        found = read_csv(path, label)
+    elif suffix == ".parquet":
+        found = read_parquet(path, label)
+    elif suffix in (".npy", ".npz"):
+        found = _read_numpy(path)
+    elif suffix == ".bin":
+        found = read_cifar10(path)
+    elif "ubyte" in path.name.lower() or ".idx" in path.name.lower():
+        found = _read_idx_pair(path)
+    else:
+        raise InputError(f"unknown kind of file {path.name!r}; allowed are {ALLOWED}")
+    return _checked(path, *found)
+
+
+_Found = tuple[Any, NDArray | None, tuple[str, ...] | None]
+
+
+def _checked(path: Path, x: Any, y: NDArray | None, names: tuple[str, ...] | None) -> Table:
+    """Two axes, rows, columns, finite numbers, as many labels as rows."""
+    if x.dtype.kind not in "biuf":
+        raise FileFormatError(f"{path}: holds {x.dtype}, not numbers")
+    if len(x.shape) < 2 or 0 in x.shape:
+        raise FileFormatError(
+            f"{path}: expected rows of at least one number, shape (n, d), found shape {x.shape}"
+        )
+    if len(x.shape) > 2:
+        x = x.reshape(x.shape[0], -1)
+    values = x.data if hasattr(x, "tocsr") else x
+    if x.dtype.kind == "f" and not np.all(np.isfinite(values)):
+        raise FileFormatError(f"{path}: holds NaN or infinity; drop or fill those rows first")
+    if y is not None and y.shape != (x.shape[0],):
+        raise FileFormatError(f"{path}: {x.shape[0]} rows, but labels of shape {y.shape}")
+    return Table(x, y, names)
+
+
+def _read_numpy(path: Path) -> _Found:
+    try:
+        with open(path, "rb") as file:
+            zipped = file.read(2) == b"PK"
+        if not zipped:
+            # Not `np.load`, which takes anything else for a pickle.
+            with open(path, "rb") as file:
+                return np.lib.format.read_array(file, allow_pickle=False), None, None
+        with np.load(path, allow_pickle=False) as archive:
+            names = set(archive.files)
+            if {"data", "shape", "format"} <= names:
+                return _read_sparse(path)
+            arrays = {name: archive[name] for name in names}
+    except FileFormatError:
+        raise
+    except _DAMAGE as error:
+        raise FileFormatError(f"{path}: not a NumPy file of plain numbers ({error})") from error
+    key = next((k for k in ("X", "x") if k in arrays), None)
+    if key is None and len(arrays) == 1:
+        key = next(iter(arrays))
+    if key is None:
+        shown = ", ".join(sorted(arrays)) or "nothing"
+        raise FileFormatError(f"{path}: expected arrays X and y, or one array; it holds {shown}")
+    y = arrays.get("y") if key in ("X", "x") else None
+    if y is not None and y.ndim == 1:
+        y = label_array(y.tolist(), path)
+    return arrays[key], y, None
+
+
+def _read_sparse(path: Path) -> _Found:
+    from scipy import sparse
+
+    matrix = sparse.load_npz(path).tocsr()
+    matrix.check_format()  # Else a damaged file reads beyond its arrays.
+    return matrix, None, None
+
+
+def _read_idx_pair(path: Path) -> _Found:
+    """An IDX file, with the labels beside it if it is one of a pair as in MNIST."""
+    beside = path.with_name(path.name.replace("images-idx3", "labels-idx1"))
+    y = None
+    if beside != path and beside.exists():
+        y = read_idx(beside)
+        if y.ndim != 1 or y.dtype.kind not in "iu":
+            raise FileFormatError(f"{beside}: expected a row of whole numbers, found {y.shape}")
+        y = y.astype(np.int64)
+    return read_idx(path), y, None
+
+
+def read_cifar10(path: str | os.PathLike) -> _Found:
+    """A binary batch of CIFAR-10 (A. Krizhevsky 2009): per image a label and 3x32x32 numbers.
+
+    Returns:
+        `(n, 3072)` uint8, labels `(n,)` int64, `None`.
+
+    Raises:
+        FileFormatError: if its length is no multiple of 3,073 or a label is above 9.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise FileFormatError(f"cannot read {path}: {error.strerror}") from error
+    if not content or len(content) % _CIFAR_RECORD:
+        raise FileFormatError(
+            f"{path}: not a CIFAR-10 batch ({len(content)} bytes, expected a multiple of "
+            f"{_CIFAR_RECORD})"
+        )
+    records = np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD)
+    if records[:, 0].max() > 9:
+        raise FileFormatError(f"{path}: not a CIFAR-10 batch (it has a label above 9)")
+    return records[:, 1:], records[:, 0].astype(np.int64), None
