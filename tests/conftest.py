@@ -1,4 +1,4 @@
-"""Set before anything imports JAX or the package: one CPU, compiled programs kept, shapes checked."""
+"""Set before anything imports JAX or the package: CPU, compiled programs kept, shapes checked."""
 
 import os
 from pathlib import Path

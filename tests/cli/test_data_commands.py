@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from metaplastic.cli import main
 from metaplastic.models import load_encoder
 

@@ -8,8 +8,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import metaplastic
 import pytest
+
+import metaplastic
 from metaplastic.cli import info, main
 from metaplastic.errors import InputError
 

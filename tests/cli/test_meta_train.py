@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from metaplastic.cli import main
 from metaplastic.errors import ConfigurationError
 from metaplastic.recipes.base import RECIPES

@@ -9,10 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
+
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.rules import KINDS, LocalRule, Oja, RuleKind, list_rules, load_rule, save_rule
 from metaplastic.rules.io import load_rule_file
-from safetensors.numpy import load, save
 
 METADATA = {"licence": "Apache-2.0", "recipe": "small", "updates": 3, "seconds": 1.5}
 HAND_MADE = ["hebb", "oja", "sanger", "krotov_hopfield", "softhebb"]
@@ -232,7 +233,7 @@ def test_a_changed_licence_is_noticed(saved: Path):
 
 
 def mutate(content: bytes, generator: np.random.Generator) -> bytes:
-    """Flip, drop, repeat, insert or overwrite some bytes; the header is hit as often as the rest."""
+    """Flip, drop, repeat, insert or overwrite some bytes, of the header as often as of the rest."""
     data = bytearray(content)
     (size,) = struct.unpack("<Q", content[:8])
     for _ in range(generator.integers(1, 4)):
@@ -277,7 +278,7 @@ def test_mutated_files_are_refused_or_equal(saved: Path, local: LocalRule):
 def test_unknown_names_suggest_the_nearest():
     with pytest.raises(InputError, match="did you mean sanger"):
         load_rule("sangr")
-    with pytest.raises(InputError, match="choose one of .*oja"):
+    with pytest.raises(InputError, match=r"choose one of .*oja"):
         load_rule("xyzzy")
     with pytest.raises(InputError, match="got int"):
         load_rule(3)  # pyright: ignore[reportArgumentType]

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import jaxtyping
 import pytest
+
 from metaplastic.errors import InputError
 from metaplastic.models import Layer, init_mlp, normalise
 

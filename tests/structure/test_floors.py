@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import equinox as eqx
-import metaplastic
 import pytest
+
+import metaplastic
 
 ROOT = Path(__file__).parents[2]
 OPTIONAL = {"freetype", "matplotlib", "mlxtend", "PIL", "pyarrow", "tensorboardX"}
@@ -58,16 +59,18 @@ def test_modules_are_short():
     assert not long
 
 
-@pytest.mark.parametrize("command", [["-c", "import metaplastic"], ["-m", "metaplastic", "--help"]])
-def test_a_light_start_imports_no_jax(command):
-    probe = (
-        "import runpy, sys, contextlib\n"
-        "sys.argv = ['metaplastic', '--help']\n"
-        "with contextlib.suppress(SystemExit): runpy.run_module('metaplastic', run_name='__main__')\n"
-        if command[0] == "-m"
-        else "import sys; import metaplastic\n"
-    )
-    probe += "heavy = {'jax', 'numpy', 'sklearn'} & set(sys.modules)\nassert not heavy, heavy"
+HELP = """
+import contextlib, runpy, sys
+sys.argv = ["metaplastic", "--help"]
+with contextlib.suppress(SystemExit):
+    runpy.run_module("metaplastic", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("start", ["import metaplastic", HELP], ids=["import", "help"])
+def test_a_light_start_imports_no_heavy_package(start: str):
+    probe = f"import sys\n{start}\nheavy = {{'jax', 'numpy', 'sklearn'}} & set(sys.modules)\n"
+    probe += "assert not heavy, heavy"
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=False
     )
