@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -18,6 +18,8 @@ from metaplastic.meta.problem import split_rule
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.trees import all_finite, global_norm, select
 from metaplastic.types import Metrics, Theta
+
+Rule = TypeVar("Rule", bound=AbstractUpdateRule)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _fresh(config: OuterConfig, theta: Theta, tasks: TaskStates) -> MetaState:
     return MetaState(zero, theta, theta, _optimiser(config).init(theta), zero, tasks)
 
 
-def averaged_rule(rule: AbstractUpdateRule, state: MetaState) -> AbstractUpdateRule:
+def averaged_rule(rule: Rule, state: MetaState) -> Rule:
     """`rule` with the moving average of theta: what is evaluated and shipped."""
     return eqx.combine(state.average, split_rule(rule)[1])
 
@@ -123,7 +125,7 @@ def _optimiser(config: OuterConfig) -> optax.GradientTransformation:
     schedule = optax.warmup_cosine_decay_schedule(
         0.0,
         config.learning_rate,
-        max(config.warmup, 1),
+        config.warmup,
         config.n_updates,
         config.learning_rate * config.final_fraction,
     )
@@ -166,15 +168,19 @@ def _update(
 
 
 def _summary(state: MetaState, parts: list[Metrics], norm: Float[Array, ""]) -> Metrics:
-    """Plain numbers: totals, and the mean loss of every bucket over its live tasks."""
+    """Plain numbers: totals, and the mean loss of every bucket over its live tasks.
+
+    A bucket without a live task has the loss `None` and is left out of the mean over buckets.
+    """
     losses = []
     for part in parts:
-        live = 1.0 - part["diverged"]
-        losses.append(float(np.sum(part["loss"] * live) / max(np.sum(live), 1.0)))
+        live = part["diverged"] == 0
+        losses.append(float(np.mean(part["loss"][live])) if np.any(live) else None)
+    known = [loss for loss in losses if loss is not None]
     everything = {k: np.concatenate([np.atleast_1d(p[k]) for p in parts]) for k in parts[0]}
     return {
         "step": int(state.step),
-        "loss": float(np.mean(losses)),
+        "loss": float(np.mean(known)) if known else float("nan"),
         "bucket_losses": losses,
         "update_norm": float(norm),
         "task_gradient_norm": float(np.mean(everything["gradient_norm"])),
