@@ -117,7 +117,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         options: dict[str, Any] = {"accept_sparse": "csr", "ensure_min_samples": 2}
         x, labels = cast(Any, validate_data)(self, X, y, **options)
         labelled = find_labelled(labels)
-        check_classification_targets(labels[labelled])
         classes, numbers = _classes(labels[labelled])
         self.transformer_ = transformer.fit(x)
         features = self.transformer_.transform(x)
@@ -191,11 +190,13 @@ def find_labelled(y: NDArray) -> NDArray[np.bool_]:
 def _classes(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     """Sorted classes, and the number of each label's."""
     try:
+        check_classification_targets(labels)
         classes, numbers = np.unique(labels, return_inverse=True)
     except TypeError as error:
         raise InputError(f"labels of different types cannot be sorted: {error}") from error
     if len(classes) < 2:
         raise InputError(
-            f"at least two classes are needed among the labelled rows, got only {classes[0]!r}"
+            "at least two classes are needed among the labelled rows, got only "
+            f"{classes.tolist()[0]!r}"
         )
     return classes, numbers

@@ -15,6 +15,7 @@ from metaplastic.errors import InputError
 from metaplastic.objectives.readouts import RIDGE_STRENGTHS
 
 HeadName = Literal["ridge", "logistic"]
+Pool = Float[np.ndarray, "pool dim"]
 Features = Float[np.ndarray, "row dim"]
 Scores = Float[np.ndarray, "row class"]
 Labels = Int[np.ndarray, " row"]
@@ -75,7 +76,7 @@ def check_head(head: Any) -> HeadName:
     raise InputError(f"unknown head {head!r}; choose ridge or logistic")
 
 
-def fit_head(head: HeadName, pool: Features, support: Features, labels: Labels) -> Head:
+def fit_head(head: HeadName, pool: Pool, support: Features, labels: Labels) -> Head:
     """Fit the named readout.
 
     Args:
@@ -88,7 +89,7 @@ def fit_head(head: HeadName, pool: Features, support: Features, labels: Labels) 
     return (_fit_ridge if head == "ridge" else _fit_logistic)(pool, support, labels)
 
 
-def _fit_ridge(pool: Features, support: Features, labels: Labels) -> RidgeHead:
+def _fit_ridge(pool: Pool, support: Features, labels: Labels) -> RidgeHead:
     deviation = pool.std()
     factor = 1.0 / deviation if deviation > 0 else 1.0
     x = support * factor
@@ -103,7 +104,7 @@ def _fit_ridge(pool: Features, support: Features, labels: Labels) -> RidgeHead:
     return RidgeHead(factor, weight, bias, fit_sharpness(held_out[several], labels[several]))
 
 
-def _fit_logistic(pool: Features, support: Features, labels: Labels) -> LogisticHead:
+def _fit_logistic(pool: Pool, support: Features, labels: Labels) -> LogisticHead:
     shift, deviation = pool.mean(0), pool.std(0)
     # A column whose spread is rounding noise next to its mean is constant.
     varies = deviation > 1e-6 * np.abs(shift) + 1e-12

@@ -1,0 +1,36 @@
+"""One small configuration for all tests, so that they share compiled programs."""
+
+import numpy as np
+import pytest
+
+from metaplastic.sklearn import FewShotClassifier, RuleTransformer
+
+SMALL = {
+    "rule": "hebb",
+    "hidden_sizes": (16,),
+    "n_components": 4,
+    "n_steps": 10,
+    "batch_size": 16,
+    "random_state": 0,
+}
+
+
+@pytest.fixture
+def make_transformer():
+    return lambda **changes: RuleTransformer(**{**SMALL, **changes})
+
+
+@pytest.fixture
+def make_classifier():
+    return lambda **changes: FewShotClassifier(**{**SMALL, **changes})
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """Rows `(2500, 8)` of four well separated classes, shuffled, and their labels."""
+    generator = np.random.default_rng(0)
+    y = generator.integers(4, size=2500)
+    centres = 4.0 * generator.normal(size=(4, 8))
+    x = centres[y] + generator.normal(size=(2500, 8))
+    x.setflags(write=False)
+    return x, y

@@ -1,0 +1,217 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from metaplastic.errors import InputError
+from metaplastic.objectives.readouts import readout
+from metaplastic.sklearn.heads import SHARPNESS, fit_sharpness, leave_one_out
+
+HEADS = ("ridge", "logistic")
+
+
+def few_labels(y, shots, seed=0):
+    """Labels of `shots` rows a class; -1 for the rest."""
+    generator = np.random.default_rng(seed)
+    few = np.full(len(y), -1)
+    for label in np.unique(y):
+        few[generator.choice(np.flatnonzero(y == label), shots, replace=False)] = label
+    return few
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("shots", [1, 2, 10])
+def test_few_labels_are_enough(make_classifier, blobs, head, shots):
+    x, y = blobs
+    few = few_labels(y, shots)
+    classifier = make_classifier(head=head).fit(x, few)
+    np.testing.assert_array_equal(classifier.classes_, np.arange(4))
+    assert classifier.score(x[few == -1], y[few == -1]) > (0.8 if shots == 1 else 0.9)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("shots", [1, 5])
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_the_head_is_the_readout_of_the_protocol(make_classifier, blobs, head, shots, n_classes):
+    x, y = (part[blobs[1] < n_classes] for part in blobs)
+    few = few_labels(y, shots)
+    classifier = make_classifier(head=head).fit(x, few)
+    protocol = readout(head)
+    prepared = protocol.prepare(classifier.transformer_.transform(x))
+    labelled = few != -1
+    expected = protocol.predict(prepared[labelled], few[labelled], prepared)
+    assert np.mean(classifier.predict(x) == expected) == 1.0
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_probabilities(make_classifier, blobs, head, n_classes):
+    x, y = (part[blobs[1] < n_classes] for part in blobs)
+    few = few_labels(y, 5)
+    classifier = make_classifier(head=head).fit(x, few)
+    probability = classifier.predict_proba(x)
+    assert probability.shape == (len(x), n_classes)
+    assert np.all(probability > 0)
+    np.testing.assert_allclose(probability.sum(1), 1.0, atol=1e-12)
+    np.testing.assert_array_equal(np.argmax(probability, 1), classifier.predict(x))
+    assert log_loss(y, probability) < 0.6 * np.log(n_classes)
+
+
+def test_features_come_from_all_rows(make_classifier, make_transformer, blobs):
+    x, y = blobs
+    classifier = make_classifier().fit(x, few_labels(y, 2))
+    np.testing.assert_array_equal(
+        classifier.transformer_.transform(x), make_transformer().fit(x).transform(x)
+    )
+
+
+def test_fully_labelled(make_classifier, blobs):
+    x, y = blobs
+    assert make_classifier().fit(x, y).score(x, y) > 0.9
+
+
+@pytest.mark.parametrize("mark", [-1, None])
+def test_string_labels(make_classifier, blobs, mark):
+    x, y = blobs
+    names = np.array(["ant", "bee", "cat", "dog"])
+    few = few_labels(y, 3)
+    labels = np.where(few == -1, mark, names[few].astype(object))
+    classifier = make_classifier().fit(x, labels)
+    np.testing.assert_array_equal(classifier.classes_, names)
+    reference = make_classifier().fit(x, few)
+    np.testing.assert_array_equal(classifier.predict(x), names[reference.predict(x)])
+    full = make_classifier().fit(x, names[y])
+    assert full.score(x, names[y]) > 0.9
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "float32", "object"])
+def test_numeric_labels_of_any_dtype(make_classifier, blobs, dtype):
+    x, y = blobs
+    few = few_labels(y, 3)
+    classifier = make_classifier().fit(x, few.astype(dtype))
+    assert classifier.classes_.dtype == dtype
+    np.testing.assert_array_equal(
+        classifier.predict(x).astype(int), make_classifier().fit(x, few).predict(x)
+    )
+
+
+def test_signed_labels_are_two_classes(make_classifier, blobs):
+    x, y = blobs
+    signed = np.where(y < 2, -1, 1)
+    with pytest.warns(UserWarning, match="taken for two classes"):
+        classifier = make_classifier().fit(x, signed)
+    np.testing.assert_array_equal(classifier.classes_, [-1, 1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([-1, -1, -1, -1], "marks every row as unlabelled"),
+        ([-1, 0, 0, -1], "at least two classes.* got only 0"),
+        ([2, 2, 2, 2], "at least two classes.* got only 2"),
+        (np.array(["a", "a", None, -1], object), "at least two classes.* got only 'a'"),
+        (["a", "-1", "b", "a"], "dtype object with -1 or None"),
+        (np.array(["a", 3, None, -1], object), "sorted|Unknown label type"),
+        ([0.5, 1.7, 2.3, -1], "Unknown label type"),
+    ],
+)
+def test_bad_labels(make_classifier, blobs, labels, message):
+    classifier = make_classifier()
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(blobs[0][:4], labels)
+    assert not hasattr(classifier, "transformer_")  # said before any work
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("head", "svm", "unknown head 'svm'; choose ridge or logistic"),
+        ("head", None, "unknown head None"),
+        ("rule", "hep", "did you mean hebb"),
+        ("n_steps", -1, "n_steps takes integers"),
+        ("batch_size", 1, "batch_size takes integers"),
+    ],
+)
+def test_bad_parameters(make_classifier, blobs, name, value, message):
+    with pytest.raises(InputError, match=message):
+        make_classifier(**{name: value}).fit(*blobs)
+
+
+def test_bad_numbers(make_classifier, blobs):
+    x, y = blobs[0][:100].copy(), blobs[1][:100]
+    x[0, 0] = 1e39
+    with pytest.raises(InputError, match="rescale them"):
+        make_classifier().fit(x, y)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_sparse_pandas_and_pickle(make_classifier, blobs, head):
+    x, y = blobs[0][:300], few_labels(blobs[1][:300], 3)
+    classifier = make_classifier(head=head).fit(x, y)
+    expected = classifier.predict_proba(x)
+    sparse = make_classifier(head=head).fit(sp.csr_matrix(x), y)
+    np.testing.assert_array_equal(sparse.predict_proba(sp.csc_matrix(x)), expected)
+    frame = pd.DataFrame(x, columns=list("abcdefgh"))
+    framed = make_classifier(head=head).fit(frame, pd.Series(y))
+    np.testing.assert_array_equal(framed.predict_proba(frame), expected)
+    assert list(framed.feature_names_in_) == list("abcdefgh")
+    copy = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(copy.predict_proba(x), expected)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_equal_rows(make_classifier, head):
+    classifier = make_classifier(head=head).fit(np.ones((20, 8)), np.arange(20) % 2)
+    np.testing.assert_allclose(classifier.predict_proba(np.ones((3, 8))), 0.5, atol=1e-6)
+
+
+def test_pipeline_and_grid_search(make_classifier, blobs):
+    x, y = blobs[0][:400], blobs[1][:400]
+    pipeline = make_pipeline(FunctionTransformer(), make_classifier())
+    search = GridSearchCV(
+        pipeline,
+        {"fewshotclassifier__head": HEADS, "fewshotclassifier__n_steps": [0, 10]},
+        cv=2,
+        scoring="neg_log_loss",
+    )
+    search.fit(x, y)
+    assert search.best_score_ > -0.5
+
+
+def test_leave_one_out_is_refitting(blobs):
+    x, y = blobs[0][:30], blobs[1][:30]
+    targets = 2.0 * np.eye(4)[y] - 1.0
+    fast = leave_one_out(x, targets, 0.7)
+    for row in range(30):
+        rest = np.arange(30) != row
+        slow = Ridge(alpha=0.7).fit(x[rest], targets[rest]).predict(x[[row]])[0]
+        np.testing.assert_allclose(fast[row], slow, atol=1e-8)
+
+
+class TestSharpness:
+    def test_without_rows_it_is_the_constant(self):
+        value = fit_sharpness(np.zeros((0, 3)), np.zeros(0, int))
+        np.testing.assert_allclose(value, SHARPNESS, rtol=1e-3)
+
+    @pytest.mark.parametrize("true", [0.3, 1.0, 8.0])
+    def test_finds_the_temperature_of_many_rows(self, true):
+        generator = np.random.default_rng(0)
+        scores = generator.normal(size=(20_000, 3))
+        noise = generator.gumbel(size=scores.shape)
+        labels = np.argmax(true * scores + noise, axis=1)
+        np.testing.assert_allclose(fit_sharpness(scores, labels), true, rtol=0.1)
+
+    def test_agrees_with_logistic_regression(self):
+        generator = np.random.default_rng(1)
+        score = generator.normal(size=5000)
+        labels = (generator.random(5000) < 1 / (1 + np.exp(-3 * score))).astype(int)
+        regression = LogisticRegression(C=np.inf, fit_intercept=False).fit(score[:, None], labels)
+        found = fit_sharpness(np.column_stack([-score, score]), labels)
+        np.testing.assert_allclose(2 * found, regression.coef_[0, 0], rtol=0.02)

@@ -1,0 +1,139 @@
+"""`partial_fit`: rows that come piece by piece."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from metaplastic.sklearn import stream
+from metaplastic.sklearn.stream import Reservoir
+
+
+def streamed(transformer, x, size):
+    for start in range(0, len(x), size):
+        transformer.partial_fit(x[start : start + size])
+    return transformer
+
+
+@pytest.mark.parametrize("size", [1, 100, 1023, 1025])
+def test_cuts_of_the_stream_do_not_matter(make_transformer, blobs, size):
+    x = blobs[0][: 60 if size == 1 else None]
+    whole, cut = make_transformer().partial_fit(x), streamed(make_transformer(), x, size)
+    assert whole.n_steps_ == cut.n_steps_ == len(x) // 16
+    np.testing.assert_array_equal(whole.transform(x), cut.transform(x))
+    for name in ("shift_", "scale_", "gain_"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(cut, name))
+
+
+def test_looking_at_the_encoder_changes_nothing(make_transformer, blobs):
+    x, _ = blobs
+    whole, looked_at = make_transformer().partial_fit(x), make_transformer()
+    seen = []
+    for start in range(0, len(x), 500):
+        seen.append(looked_at.partial_fit(x[start : start + 500]).transform(x))
+        assert looked_at.encoder_ is looked_at.encoder_
+    np.testing.assert_array_equal(seen[-1], whole.transform(x))
+    assert not np.array_equal(seen[-1], seen[-2])
+
+
+def test_order_of_rows_matters(make_transformer, blobs):
+    x, _ = blobs
+    forwards, backwards = (make_transformer().partial_fit(rows) for rows in (x, x[::-1]))
+    assert not np.array_equal(forwards.transform(x), backwards.transform(x))
+
+
+def test_presentation_is_that_of_the_first_rows(make_transformer, blobs):
+    x, _ = blobs
+    transformer = streamed(make_transformer(), x, 300)
+    np.testing.assert_allclose(transformer.shift_, x[:1024].mean(0), atol=1e-5)
+
+
+def test_memory_is_constant(make_transformer, blobs, monkeypatch):
+    monkeypatch.setattr(stream, "RESERVOIR_ROWS", 300)
+    x, _ = blobs
+    transformer, sizes = make_transformer(), []
+    for _ in range(6):
+        transformer.partial_fit(x[:2000])
+        sizes.append(len(pickle.dumps(transformer)))
+    assert transformer.n_steps_ == 6 * 2000 // 16
+    assert max(sizes) - min(sizes) < 200  # the pickle spells larger counts with more bytes
+    assert sizes[0] < 300 * 8 * 4 + 20_000
+
+
+def test_statistics_of_the_encoder_are_those_of_the_stream(make_transformer, blobs):
+    x, _ = blobs
+    features = streamed(make_transformer(), x, 700).transform(x)
+    np.testing.assert_allclose(features.var(0), 1.0, rtol=1e-3)  # the reservoir holds all rows
+
+
+def test_learns_what_fit_learns(make_transformer, blobs):
+    """Features of the streamed and of the fitted network span about the same of the classes."""
+    x, y = blobs
+    for transformer in (make_transformer().fit(x), streamed(make_transformer(), x, 256)):
+        features = transformer.transform(x)
+        centres = np.stack([features[y == c].mean(0) for c in range(4)])
+        nearest = np.argmin(((features[:, None] - centres) ** 2).sum(-1), axis=1)
+        assert np.mean(nearest == y) > 0.9
+
+
+def test_few_rows_give_defined_features(make_transformer, blobs):
+    x, _ = blobs
+    transformer = make_transformer().partial_fit(x[:1])
+    assert transformer.n_steps_ == 0
+    features = transformer.transform(x[:5])
+    assert np.all(np.isfinite(features))
+    np.testing.assert_array_equal(features, features[:1].repeat(5, 0))
+    assert len(np.unique(transformer.partial_fit(x[1:9]).transform(x[:5]), axis=0)) == 5
+    assert transformer.n_steps_ == 0
+    assert transformer.partial_fit(x[9:17]).n_steps_ == 1
+
+
+def test_goes_on_from_fit(make_transformer, blobs):
+    x, _ = blobs
+    transformer = make_transformer().fit(x)
+    fitted, shift = transformer.transform(x), transformer.shift_
+    transformer.partial_fit(x[:15] + 1.0)
+    assert transformer.n_steps_ == 10
+    np.testing.assert_array_equal(transformer.transform(x), fitted)  # no step yet
+    transformer.partial_fit(x[15:1000] + 1.0)
+    assert transformer.n_steps_ == 10 + 1000 // 16
+    assert not np.array_equal(transformer.transform(x), fitted)
+    np.testing.assert_array_equal(transformer.shift_, shift)
+    features = transformer.transform(x[:1000] + 1.0 * (np.arange(1000) >= 0)[:, None])
+    np.testing.assert_allclose(features.var(0), 1.0, rtol=1e-3)
+
+
+def test_fit_forgets_the_stream(make_transformer, blobs):
+    x, _ = blobs
+    transformer = make_transformer().partial_fit(x[:, :5]).fit(x)
+    assert transformer.n_features_in_ == 8
+    np.testing.assert_array_equal(transformer.transform(x), make_transformer().fit_transform(x))
+
+
+class TestReservoir:
+    def test_keeps_everything_at_first(self):
+        reservoir = Reservoir(1, seed=0)
+        rows = np.arange(4096, dtype=np.float32)[:, None]
+        reservoir.add(rows[:10])
+        reservoir.add(rows[10:])
+        np.testing.assert_array_equal(reservoir.rows, rows)
+
+    def test_is_a_uniform_sample(self, monkeypatch):
+        monkeypatch.setattr(stream, "RESERVOIR_ROWS", 100)
+        counts = np.zeros(1000)
+        for seed in range(300):
+            reservoir = Reservoir(1, seed)
+            for part in np.split(np.arange(1000, dtype=np.float32)[:, None], [30, 150, 900]):
+                reservoir.add(part)
+            kept = reservoir.rows[:, 0].astype(int)
+            assert len(np.unique(kept)) == 100
+            counts[kept] += 1
+        # Each row is kept with probability 0.1; means over tenths of the stream have an error of
+        # about sqrt(300 * 100 * 0.1 * 0.9) / (300 * 100) = 0.0017.
+        np.testing.assert_allclose(counts.reshape(10, 100).mean(1) / 300, 0.1, atol=0.008)
+
+    @pytest.mark.parametrize(
+        ("columns", "capacity"), [(1, 4096), (8192, 4096), (32768, 1024), (2**20, 256)]
+    )
+    def test_wide_rows_are_fewer(self, columns, capacity):
+        assert Reservoir(columns, seed=0).capacity == capacity
