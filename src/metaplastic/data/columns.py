@@ -63,7 +63,7 @@ def label_array(values: Sequence[Any], path: Path) -> NDArray:
 def read_csv(
     path: Path, label: str | int | None
 ) -> tuple[NDArray[np.float64], NDArray | None, tuple[str, ...] | None]:
-    """Numbers, labels and column names of a text table; comma, semicolon or tab by its first line.
+    """Numbers, labels and column names of a text table; comma, semicolon or tab, the commonest.
 
     The first line is a header if a cell of it is no number where the next line has one, or is
     called as labels are. Without a header, a last column of words is taken for labels.
@@ -107,10 +107,8 @@ def read_csv(
 def _first_rows(path: Path) -> tuple[str, list[str], list[str], int]:
     """Delimiter, the first two rows that are not blank, and the lines up to the first's end."""
     with open(path, encoding="utf-8-sig", newline="") as file:
-        line = next((text for text in file if text.strip()), "")
-        if not line:
-            raise FileFormatError(f"{path}: empty file")
-        delimiter = max(",;\t", key=line.count)
+        beginning = file.read(4096)
+        delimiter = max(",;\t", key=beginning.count)
         file.seek(0)
         reader = csv.reader(file, delimiter=delimiter)
         rows: list[list[str]] = []
@@ -121,6 +119,8 @@ def _first_rows(path: Path) -> tuple[str, list[str], list[str], int]:
                 lines = lines or reader.line_num
             if len(rows) == 2:
                 break
+    if not rows:
+        raise FileFormatError(f"{path}: empty file")
     return delimiter, rows[0], rows[1] if len(rows) > 1 else [], lines
 
 

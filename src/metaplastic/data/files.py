@@ -128,17 +128,17 @@ def _read_numpy(path: Path) -> _Found:
     try:
         with open(path, "rb") as file:
             zipped = file.read(2) == b"PK"
-        if not zipped:
-            # Not `np.load`, which takes anything else for a pickle.
-            with open(path, "rb") as file:
+            file.seek(0)
+            # Not `np.load`, which takes what it does not know for a pickle.
+            if not zipped:
                 return np.lib.format.read_array(file, allow_pickle=False), None, None
-        with np.load(path, allow_pickle=False) as archive:
-            names = set(archive.files)
-            if {"data", "shape", "format"} <= names:
-                return _read_sparse(path)
-            arrays = {name: archive[name] for name in names}
-    except FileFormatError:
-        raise
+            with zipfile.ZipFile(file) as archive:
+                arrays = {
+                    name.removesuffix(".npy"): _read_member(archive, name)
+                    for name in archive.namelist()
+                }
+        if {"data", "shape", "format"} <= arrays.keys():
+            return _read_sparse(path)
     except _DAMAGE as error:
         raise FileFormatError(f"{path}: not a NumPy file of plain numbers ({error})") from error
     key = next((k for k in ("X", "x") if k in arrays), None)
@@ -151,6 +151,11 @@ def _read_numpy(path: Path) -> _Found:
     if y is not None and y.ndim == 1:
         y = label_array(y.tolist(), path)
     return arrays[key], y, None
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> NDArray:
+    with archive.open(name) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_sparse(path: Path) -> _Found:
