@@ -53,7 +53,8 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
             version, or its arrays do not fit its description.
     """
     tensors, fields, metadata = read_tensors(path, kind=FORMAT)
-    sizes, activation, readout = (fields.get(k) for k in ("sizes", "activation", "readout"))
+    sizes: Any = fields.get("sizes")
+    activation, readout = fields.get("activation"), fields.get("readout")
     if not _are_sizes(sizes):
         raise FileFormatError(f"{path}: layer sizes must be positive integers, found {sizes!r:.80}")
     if activation not in ACTIVATIONS or readout not in ("drive", "post"):

@@ -101,8 +101,9 @@ def _merged(start: dict[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(start)
     for key, value in table.items():
         old = found.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        found[key] = _merged(old, value) if both else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = _merged(old, value)
+        found[key] = value
     return found
 
 
