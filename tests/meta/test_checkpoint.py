@@ -93,6 +93,18 @@ def test_truncated_newest_falls_back(tmp_path, length):
     assert found.step == 1 and same(found.tree, old)
 
 
+def test_a_damaged_one_does_not_count_as_kept(tmp_path):
+    save(tmp_path, 1, 1)
+    save(tmp_path, 4, 4)
+    (tmp_path / "step-00000004.safetensors").write_bytes(b"")
+    with pytest.warns(RuntimeWarning, match="truncated"):
+        assert load(tmp_path).step == 1
+    save(tmp_path, 2, 2)
+    (tmp_path / "step-00000002.safetensors").write_bytes(b"")
+    with pytest.warns(RuntimeWarning, match="truncated"):
+        assert load(tmp_path).step == 1
+
+
 def test_missing_data_of_the_newest_falls_back(tmp_path):
     save(tmp_path, 1, 1)
     save(tmp_path, 2, 2)
@@ -102,18 +114,19 @@ def test_missing_data_of_the_newest_falls_back(tmp_path):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), seal=st.booleans())
 def test_no_flipped_bit_gives_other_numbers(tmp_path, place, bit, seal):
-    trees = {step: save(tmp_path, step, step) for step in (1, 2)}
-    path = tmp_path / f"step-00000002.{'json' if seal else 'safetensors'}"
+    directory = tmp_path / f"{place}-{bit}-{seal}"
+    trees = {step: save(directory, step, step) for step in (1, 2)}
+    path = directory / f"step-00000002.{'json' if seal else 'safetensors'}"
     data = bytearray(path.read_bytes())
     data[int(place * len(data))] ^= 1 << bit
     path.write_bytes(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = load(tmp_path)
+        found = load(directory)
     assert same(found.tree, trees[found.step])
     assert found.step == 1 or seal
 

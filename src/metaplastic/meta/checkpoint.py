@@ -75,20 +75,22 @@ def load_checkpoint(directory: Path, like: PyTree, *, fingerprint: str) -> Check
             file, other leaves are kept.
         fingerprint: of the present configuration.
 
-    A damaged checkpoint is passed over with a warning.
+    A damaged checkpoint is passed over with a warning; once an older one is found good, the
+    damaged one's seal is renamed to `*.damaged`, so that it no longer counts as kept.
 
     Raises:
         FileFormatError: if there are checkpoints but none is good.
         ConfigurationError: if the newest good one is of another configuration.
     """
     seals = sorted(directory.glob("step-*.json"), reverse=True)
-    problems = []
+    problems, damaged = [], []
     for seal in seals:
         try:
             header, tensors = _read(seal)
         except FileFormatError as error:
             warnings.warn(f"{error}; trying the checkpoint before it", RuntimeWarning, stacklevel=2)
             problems.append(str(error))
+            damaged.append(seal)
             continue
         if header["fingerprint"] != fingerprint:
             raise ConfigurationError(
@@ -96,7 +98,10 @@ def load_checkpoint(directory: Path, like: PyTree, *, fingerprint: str) -> Check
                 f"{header['fingerprint'][:12]}, now {fingerprint[:12]}); use the settings of that "
                 "run or choose another directory"
             )
-        return Checkpoint(_fill(like, tensors, seal), int(header["step"]), header["extra"])
+        found = Checkpoint(_fill(like, tensors, seal), int(header["step"]), header["extra"])
+        for bad in damaged:
+            bad.rename(bad.with_suffix(".damaged"))
+        return found
     if problems:
         raise FileFormatError(
             f"no good checkpoint in {directory}: {'; '.join(problems)}; delete the run directory "

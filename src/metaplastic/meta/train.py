@@ -118,7 +118,8 @@ def _fresh(config: OuterConfig, theta: Theta, tasks: TaskStates) -> MetaState:
 
 def averaged_rule(rule: Rule, state: MetaState) -> Rule:
     """`rule` with the moving average of theta: what is evaluated and shipped."""
-    return eqx.combine(state.average, split_rule(rule)[1])
+    averaged: Any = eqx.combine(state.average, split_rule(rule)[1])
+    return averaged
 
 
 def _optimiser(config: OuterConfig) -> optax.GradientTransformation:
