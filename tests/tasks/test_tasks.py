@@ -1,5 +1,7 @@
 """Task distributions: augmentation, permutation, and what is drawn."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,8 +12,8 @@ from metaplastic.data import GaussianMixture, ImageSource
 from metaplastic.errors import InputError
 from metaplastic.tasks import Augmentation, SourceTasks
 
-NONE = jnp.zeros(8)
-FULL = jnp.ones(8)
+NONE = jnp.zeros(9)
+FULL = jnp.ones(9)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +33,8 @@ def centre(image):
 
 def only(**kept):
     """An augmentation with a single strength."""
-    zero = dict.fromkeys(
-        ("shift", "rotation", "scale", "shear", "elastic", "contrast", "thickness", "noise"), 0.0
-    )
+    names = (field.name for field in dataclasses.fields(Augmentation))
+    zero = dict.fromkeys(names, 0.0)
     return Augmentation(**(zero | kept))
 
 
@@ -78,6 +79,13 @@ def test_every_strength_acts_and_stays_in_range(blob, strength):
     assert np.abs(out[0] - out[1]).max() > 0.01
     assert np.min(out) >= 0
     assert np.max(out) <= 1
+
+
+def test_margin_shrinks_all_images_of_a_task_alike(blob):
+    many = jnp.tile(blob, (8, 1, 1))
+    out = only(margin=0.4)(many, FULL, side=16, key=jax.random.key(0))
+    np.testing.assert_allclose(out, jnp.tile(out[:1], (8, 1, 1)), atol=1e-6)
+    np.testing.assert_allclose(np.mean(out), 0.36 * np.mean(blob), rtol=0.05)
 
 
 def test_thickness_changes_the_amount_of_ink(blob):

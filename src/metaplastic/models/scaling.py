@@ -12,7 +12,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-SHRINKAGE = 1.0
+SHRINKAGE = 3.0
 """Weight of the median standard deviation that is added to every column's own. Chosen on
 validation glyphs (docs/experiments.md): less of it blows up the nearly constant borders of
 images, much more leaves tables to their largest columns."""

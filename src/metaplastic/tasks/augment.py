@@ -14,10 +14,14 @@ from jaxtyping import Array, Float
 from metaplastic.types import PRNGKey
 
 
+N_STRENGTHS = 9
+
+
 class Augmentation(eqx.Module):
     """Largest strengths; each task draws its own fraction of them, each sample its own values.
 
-    Lengths are fractions of the image's side, angles radians.
+    Lengths are fractions of the image's side, angles radians. `margin` shrinks all images of a
+    task alike: real images have borders that are nearly always empty.
     """
 
     shift: float = eqx.field(static=True, default=0.08)
@@ -28,15 +32,16 @@ class Augmentation(eqx.Module):
     contrast: float = eqx.field(static=True, default=0.6)
     thickness: float = eqx.field(static=True, default=0.25)
     noise: float = eqx.field(static=True, default=0.15)
+    margin: float = eqx.field(static=True, default=0.35)
 
-    def draw_strengths(self, *, key: PRNGKey) -> Float[Array, " 8"]:
+    def draw_strengths(self, *, key: PRNGKey) -> Float[Array, " strength"]:
         """Fractions in [0, 1] of the strengths above, fixed along one task."""
-        return jax.random.uniform(key, (8,))
+        return jax.random.uniform(key, (N_STRENGTHS,))
 
     def __call__(
         self,
         images: Float[Array, "sample height width"],
-        strengths: Float[Array, " 8"],
+        strengths: Float[Array, " strength"],
         *,
         side: int,
         key: PRNGKey,
@@ -52,8 +57,9 @@ class Augmentation(eqx.Module):
             jax.random.uniform(warp_key, (n, 6), minval=-1.0, maxval=1.0), 1, 0
         )
         angle, slant = s[1] * angle, s[3] * slant
-        grow_x = jnp.exp(s[2] * (size + 0.5 * aspect))
-        grow_y = jnp.exp(s[2] * (size - 0.5 * aspect))
+        fill = 1.0 - self.margin * strengths[8]
+        grow_x = fill * jnp.exp(s[2] * (size + 0.5 * aspect))
+        grow_y = fill * jnp.exp(s[2] * (size - 0.5 * aspect))
         # The inverse map [[a, b], [c, d]] of (y, x), then its two one-dimensional passes.
         a, b = jnp.cos(angle) / grow_y, -jnp.sin(angle) / grow_y
         c = (jnp.sin(angle) + slant * jnp.cos(angle)) / grow_x
@@ -70,7 +76,7 @@ class Augmentation(eqx.Module):
     def _ink(
         self,
         images: Float[Array, "sample side side"],
-        strengths: Float[Array, " 8"],
+        strengths: Float[Array, " strength"],
         ink_key: PRNGKey,
         noise_key: PRNGKey,
     ) -> Float[Array, "sample side side"]:

@@ -19,7 +19,7 @@ class Task(eqx.Module):
 
     source: SourceTask
     permutation: Int[Array, " feature"]
-    strengths: Float[Array, " 8"]
+    strengths: Float[Array, " strength"]
 
 
 class AbstractTaskDistribution(eqx.Module):
