@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
+
 from metaplastic import files
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.models import FrozenMLP, load_encoder, save_encoder
 from metaplastic.rules import load_rule
-from safetensors.numpy import load, save
 
 
 @pytest.fixture

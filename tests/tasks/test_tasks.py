@@ -83,9 +83,9 @@ def test_every_strength_acts_and_stays_in_range(blob, strength):
 
 def test_margin_shrinks_all_images_of_a_task_alike(blob):
     many = jnp.tile(blob, (8, 1, 1))
-    out = only(margin=0.4)(many, FULL, side=16, key=jax.random.key(0))
+    out = only(margin=0.4)(many, NONE.at[8].set(1.0), side=16, key=jax.random.key(0))
     np.testing.assert_allclose(out, jnp.tile(out[:1], (8, 1, 1)), atol=1e-6)
-    np.testing.assert_allclose(np.mean(out), 0.36 * np.mean(blob), rtol=0.05)
+    np.testing.assert_allclose(np.mean(out), 0.36 * np.mean(blob), rtol=0.1)
 
 
 def test_thickness_changes_the_amount_of_ink(blob):

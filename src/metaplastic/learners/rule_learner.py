@@ -107,7 +107,7 @@ class RuleLearner(AbstractLearner):
     name: ClassVar[str] = "rule"
 
     rule: AbstractUpdateRule
-    hidden_sizes: tuple[int, ...] = (128, 128, 128)
+    hidden_sizes: tuple[int, ...] = (64, 64)
     n_components: int = 32
     activation: str = "relu"
     n_steps: int = 400
