@@ -82,7 +82,7 @@ def test_scaling_tames_units_tails_and_constants():
     out = np.asarray(scaling(jnp.asarray(x, jnp.float32)))
     spread = out.std(0)
     assert np.all(out[:, 2] == 0.0)
-    # A column of huge units counts for at most four times a usual one, a nearly constant one for little.
+    # A column of huge units counts for at most four times a usual one, a quiet one for little.
     assert spread[0] < spread[1] < 4.4 * spread[0]
     assert spread[3] < 0.01 * spread[0]
     assert np.abs(out).max() <= CLIP * float(scaling.gain) * (1 + 1e-6)

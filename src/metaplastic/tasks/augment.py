@@ -13,7 +13,6 @@ from jaxtyping import Array, Float
 
 from metaplastic.types import PRNGKey
 
-
 N_STRENGTHS = 9
 
 
