@@ -14,11 +14,11 @@ class FileFormatError(MetaplasticError, ValueError):
 
 
 class MissingDataError(MetaplasticError, FileNotFoundError):
-    """Data, fonts or an optional package that is not installed: the message names what to install."""
+    """Data, fonts or an optional package that is missing; the message names what to install."""
 
 
 class ConfigurationError(MetaplasticError, ValueError):
-    """A configuration that is unknown, inconsistent, or not the one of an existing run directory."""
+    """A configuration that is unknown, inconsistent, or not that of an existing run directory."""
 
 
 class DivergenceError(MetaplasticError, RuntimeError):

@@ -1,7 +1,6 @@
 """meta-train: configuration, a short run, resuming, interruption."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -121,10 +120,13 @@ def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(tmp_path: Path):
         text=True,
     )
     metrics = out / "metrics.jsonl"
-    while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
-        time.sleep(0.2)
-    os.kill(process.pid, signal.SIGINT)
-    text, _ = process.communicate(timeout=120)
+    try:
+        while process.poll() is None and not (metrics.exists() and metrics.stat().st_size):
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        text, _ = process.communicate(timeout=300)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "status: interrupted" in text
     load_rule(out / "rule.safetensors")

@@ -77,10 +77,10 @@ class ImageSource(AbstractSource):
             )
         ordered = images if np.all(order == np.arange(len(order))) else images[order]
         return cls(
-            jnp.asarray(ordered),
-            jnp.asarray(starts, jnp.int32),
-            jnp.asarray(counts, jnp.int32),
-            n_classes,
+            images=jnp.asarray(ordered),
+            starts=jnp.asarray(starts, jnp.int32),
+            counts=jnp.asarray(counts, jnp.int32),
+            n_classes=n_classes,
         )
 
     @property

@@ -1,7 +1,7 @@
 """Baselines without an update rule: raw inputs, PCA, k-means, an untrained network."""
 
 import dataclasses
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import numpy as np
@@ -46,7 +46,7 @@ class LinearEncoder:
     weight: NDArray[np.float32]
 
     def __call__(self, x: Rows) -> NDArray[np.float32]:
-        return (self.present(x) - self.mean) @ self.weight
+        return np.asarray((self.present(x) - self.mean) @ self.weight, np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ class PCA(AbstractLearner):
         """Exact or randomised SVD, as scikit-learn chooses by size."""
         present = _presentation(self.presentation, check_pool(x))
         rows = present(x)
-        pca = SklearnPCA(min(self.n_components, *rows.shape), random_state=seed).fit(rows)
+        pca: Any = SklearnPCA(min(self.n_components, *rows.shape), random_state=seed).fit(rows)
         weight = pca.components_.T.astype(np.float32)
         return LinearEncoder(present, pca.mean_.astype(np.float32), weight)
 
@@ -139,10 +139,10 @@ class KMeansTriangle(AbstractLearner):
         """Centres by k-means++ and Lloyd's algorithm; at most one per row of the pool."""
         present = _presentation(self.presentation, check_pool(x))
         rows = present(x)
-        options = {"n_init": self.n_init, "random_state": seed}
+        options: dict[str, Any] = {"n_init": self.n_init, "random_state": seed}
         k = min(self.n_clusters, len(rows))
         if len(rows) > FREEZE_ROWS:
-            means = MiniBatchKMeans(k, batch_size=1024, **options).fit(rows)
+            means: Any = MiniBatchKMeans(k, batch_size=1024, **options).fit(rows)
         else:
             means = SklearnKMeans(k, **options).fit(rows)
         return TriangleEncoder(present, means.cluster_centers_.astype(np.float32))

@@ -38,7 +38,7 @@ def _scan(
     rule: AbstractUpdateRule,
     model: MLP,
     state: RuleState,
-    batches: Float[Array, "steps batch pre"],
+    batches: NDArray | Float[Array, "steps batch pre"],
     count: Int[Array, ""],
     first: Int[Array, ""],
     key: PRNGKey,

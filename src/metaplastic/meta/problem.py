@@ -1,5 +1,8 @@
 """The inner problem: the only place where task, model, rule and meta-objective meet."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -105,10 +108,10 @@ class RuleProblem(AbstractInnerProblem):
             rule = eqx.combine(theta, self.rule)
             return apply_rule(rule, model, state, batch, key=rule_key)[:2]
 
-        inner = self._remat(inner)
+        stepped = self._remat(inner)
 
         def body(now: tuple, key: PRNGKey) -> tuple[tuple, None]:
-            return inner(theta, *now, key), None
+            return stepped(theta, *now, key), None
 
         (model, state), _ = jax.lax.scan(
             body, (carry.model, carry.state), jax.random.split(key, steps)
@@ -128,7 +131,7 @@ class RuleProblem(AbstractInnerProblem):
             n_classes=self.tasks.n_classes,
         )
 
-    def _remat(self, function):
+    def _remat(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not self.checkpoint:
             return function
         policy = jax.checkpoint_policies.save_only_these_names("batch")

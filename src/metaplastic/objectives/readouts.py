@@ -57,7 +57,8 @@ def standardise(features: NDArray) -> NDArray:
 
 def predict_ridge(support: NDArray, labels: NDArray, query: NDArray) -> NDArray:
     """Ridge to one-hot targets, its strength by leave-one-out on the support alone."""
-    return RidgeClassifierCV(alphas=RIDGE_STRENGTHS).fit(support, labels).predict(query)
+    fitted = RidgeClassifierCV(alphas=RIDGE_STRENGTHS).fit(support, labels)
+    return np.asarray(fitted.predict(query))
 
 
 def predict_logistic(support: NDArray, labels: NDArray, query: NDArray) -> NDArray:

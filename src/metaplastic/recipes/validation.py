@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from metaplastic.errors import InputError
 from metaplastic.meta.executor import Bucket
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.rules import AbstractUpdateRule
@@ -37,6 +38,8 @@ class Validator:
         theta, _ = split_rule(rule)
         losses, accuracies = {}, {}
         for bucket in self.buckets:
+            if not isinstance(bucket.problem, RuleProblem):
+                raise InputError(f"bucket {bucket.name!r} is no problem of rules and tasks")
             loss, accuracy = _final_scores(bucket.problem, theta, self.keys, self.inner_steps)
             losses[bucket.name] = float(np.mean(loss))
             accuracies[bucket.name] = float(np.mean(accuracy))

@@ -141,7 +141,7 @@ class LocalRule(AbstractUpdateRule):
         top = noise(N_MESSAGES, n_element, scale=0.02).at[0, z].add(1.0)
         if lateral:
             top = top.at[1, dec].add(-1.0).at[2, ms].add(1.0).at[3, s].add(1.0)
-        return cls(
+        return cls(  # pyright: ignore[reportCallIssue]  # `locality` is a property, not a field
             element_in=noise(hidden, n_element, scale=0.3),
             unit_in=noise(hidden, N_UNIT, scale=0.3),
             sample_in=noise(hidden, N_SAMPLE, scale=0.3),

@@ -81,7 +81,8 @@ class SourceTasks(AbstractTaskDistribution):
             raise InputError("augmentation needs a source of images; leave it out for vectors")
         if side is not None and (augmentation is None or side < 2):
             raise InputError(f"side needs an augmentation and at least 2 pixels, got {side}")
-        return cls(source, augmentation, side, permute)
+        # pyright takes the abstract variables that properties implement for fields.
+        return cls(source, augmentation, side, permute)  # pyright: ignore[reportCallIssue]
 
     @property
     def n_classes(self) -> int:
