@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import os
 import random
 import signal
@@ -74,7 +75,7 @@ def test_layout(toy, executor, tmp_path):
         tmp_path / "run",
         12,
         executor=executor,
-        options=RunOptions(checkpoint_updates=5, evaluate_every=4),
+        options=RunOptions(checkpoint_seconds=math.inf, checkpoint_updates=5, evaluate_every=4),
         evaluate=lambda rule, step: {"accuracy": float(step)},
         write_rule=lambda *arguments: rules.append(arguments),
         provenance={"licence": "Apache-2.0"},
@@ -110,7 +111,10 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same_bit_for_bit(
     assert numbers(out) == whole[1]
 
 
-def test_a_second_interrupt_stops_at_once(toy, executor, tmp_path):
+def test_a_second_interrupt_stops_at_once(toy, executor, tmp_path, monkeypatch):
+    # A process started in the background ignores SIGINT, and would go on doing so.
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.default_int_handler)
+
     def evaluate(rule, step):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -141,7 +145,7 @@ def test_time_budget_counts_all_resumptions(toy, executor, whole, tmp_path):
 
 def test_a_damaged_newest_checkpoint_costs_only_time(toy, executor, whole, tmp_path):
     out = tmp_path / "run"
-    options = RunOptions(checkpoint_updates=5, evaluate_every=1)
+    options = RunOptions(checkpoint_seconds=math.inf, checkpoint_updates=5, evaluate_every=1)
     evaluate = signal_at(13, signal.SIGTERM)
     toy.run(out, 40, executor=executor, options=options, evaluate=evaluate)
     newest = out / "checkpoints" / "step-00000013.safetensors"

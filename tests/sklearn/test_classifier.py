@@ -33,7 +33,7 @@ def test_few_labels_are_enough(make_classifier, blobs, head, shots):
     few = few_labels(y, shots)
     classifier = make_classifier(head=head).fit(x, few)
     np.testing.assert_array_equal(classifier.classes_, np.arange(4))
-    assert classifier.score(x[few == -1], y[few == -1]) > (0.8 if shots == 1 else 0.9)
+    assert classifier.score(x[few == -1], y[few == -1]) > (0.8 if shots == 1 else 0.85)
 
 
 @pytest.mark.parametrize("head", HEADS)

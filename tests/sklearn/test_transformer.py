@@ -262,7 +262,7 @@ def test_bad_rule_file(make_transformer, blobs, tmp_path):
 
 def test_bad_random_state(make_transformer, blobs):
     for value in (-1, "a"):
-        with pytest.raises(ValueError, match=r"seed|RandomState"):
+        with pytest.raises(ValueError, match=r"[Ss]eed|RandomState"):
             make_transformer(random_state=value).fit(blobs[0])
 
 

@@ -50,8 +50,8 @@ def scaling_from_moments(mean: Any, variance: Any, np: ModuleType) -> tuple[Any,
     deviation = np.sqrt(np.maximum(variance, 0.0))
     # A column whose spread is rounding noise next to its mean is constant.
     varies = deviation > 1e-6 * np.abs(mean) + 1e-12
-    typical = np.nanmedian(np.where(varies, deviation, np.nan))
-    typical = np.where(np.isfinite(typical), typical, 1.0)
+    usual = np.where(varies, deviation, np.nan)
+    typical = np.nanmedian(np.where(np.any(varies), usual, 1.0))
     scale = np.where(varies, 1.0 / (deviation + SHRINKAGE * typical), 0.0)
     power = np.mean(np.square(deviation * scale))
     gain = np.where(power > 0, 1.0 / np.sqrt(np.where(power > 0, power, 1.0)), 1.0)

@@ -190,7 +190,10 @@ def find_labelled(y: NDArray) -> NDArray[np.bool_]:
 def _classes(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
     """Sorted classes, and the number of each label's."""
     try:
-        check_classification_targets(labels)
+        # scikit-learn does not look into object arrays, which hold labels beside None or -1.
+        check_classification_targets(
+            np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
+        )
         classes, numbers = np.unique(labels, return_inverse=True)
     except TypeError as error:
         raise InputError(f"labels of different types cannot be sorted: {error}") from error
