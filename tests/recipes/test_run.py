@@ -111,9 +111,16 @@ def test_a_signal_saves_and_the_resumed_run_is_the_same_bit_for_bit(
     assert numbers(out) == whole[1]
 
 
-def test_a_second_interrupt_stops_at_once(toy, executor, tmp_path, monkeypatch):
-    # A process started in the background ignores SIGINT, and would go on doing so.
-    monkeypatch.setattr(signal, "getsignal", lambda number: signal.default_int_handler)
+@pytest.fixture
+def interrupts():
+    """SIGINT raises, also in a process that was started in the background and ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_a_second_interrupt_stops_at_once(toy, executor, tmp_path):
 
     def evaluate(rule, step):
         signal.raise_signal(signal.SIGINT)
@@ -230,7 +237,8 @@ def test_killed_anywhere_resumes_bit_for_bit(whole, tmp_path):
     state = max((out / "checkpoints").glob("*.safetensors"))
     reference = tmp_path / "whole"
     process = start(reference, 40)
-    assert process.wait() == 0
+    printed, errors = process.communicate()
+    assert (process.returncode, printed) == (0, "finished\n"), errors
     again = max((reference / "checkpoints").glob("*.safetensors"))
     assert tensors(state) == tensors(again)
 
