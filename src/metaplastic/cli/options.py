@@ -67,7 +67,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         metavar="N,N,...",
         help="units of the hidden layers (64,64)",
     )
-    parser.add_argument("--n-components", type=positive, metavar="N", help="features (32)")
+    parser.add_argument("--n-components", type=positive, metavar="N", help="features (64)")
     parser.add_argument("--activation", metavar="NAME", help="nonlinearity (relu)")
     parser.add_argument("--n-steps", type=natural, metavar="N", help="training steps (400)")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="rows per step (128)")

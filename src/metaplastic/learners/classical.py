@@ -93,7 +93,7 @@ class PCA(AbstractLearner):
 
     name: ClassVar[str] = "pca"
 
-    n_components: int = 32
+    n_components: int = 64
     presentation: Presentation = "raw"
 
     def __post_init__(self) -> None:
@@ -122,7 +122,7 @@ class KMeansTriangle(AbstractLearner):
 
     name: ClassVar[str] = "k-means"
 
-    n_clusters: int = 32
+    n_clusters: int = 64
     n_init: int = 1
     presentation: Presentation = "raw"
 
@@ -157,7 +157,7 @@ class RandomNetwork(AbstractLearner):
 
     name: ClassVar[str] = "random network"
 
-    sizes: tuple[int, ...] = (64, 64, 32)
+    sizes: tuple[int, ...] = (64, 64, 64)
     activation: str = "relu"
 
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:

@@ -108,7 +108,7 @@ class RuleLearner(AbstractLearner):
 
     rule: AbstractUpdateRule
     hidden_sizes: tuple[int, ...] = (64, 64)
-    n_components: int = 32
+    n_components: int = 64
     activation: str = "relu"
     n_steps: int = 400
     batch_size: int = 128

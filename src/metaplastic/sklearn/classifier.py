@@ -73,7 +73,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self,
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (64, 64),
-        n_components: int = 32,
+        n_components: int = 64,
         activation: str = "relu",
         n_steps: int = 400,
         batch_size: int = 128,

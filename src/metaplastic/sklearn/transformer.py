@@ -41,7 +41,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         A name of `metaplastic.list_rules()`, a path of a saved rule, or a rule object.
     hidden_sizes : tuple of int, default=(64, 64)
         Units of the hidden layers, from the input side; may be empty.
-    n_components : int, default=32
+    n_components : int, default=64
         Number of features.
     activation : str, default="relu"
         A name of `metaplastic.models.ACTIVATIONS`.
@@ -83,7 +83,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self,
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (64, 64),
-        n_components: int = 32,
+        n_components: int = 64,
         activation: str = "relu",
         n_steps: int = 400,
         batch_size: int = 128,

@@ -1,0 +1,107 @@
+"""Where the defaults of `RuleTransformer` come from: `base` on validation glyphs, one setting varied.
+
+Pools of augmented glyphs of the validation families (kept out of meta-training for such choices),
+at 14x14 and 8x8 pixels, never a set on which results are reported. Writes
+`docs/results/defaults.json` and `docs/results/defaults.md`.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import jax
+import numpy as np
+
+from metaplastic.data import Dataset, ImageSource, load_glyphs
+from metaplastic.files import write_atomically
+from metaplastic.learners import PCA, AbstractLearner, KMeansTriangle, RuleLearner
+from metaplastic.meta.evaluation import evaluate
+from metaplastic.meta.records import provenance
+from metaplastic.models import scaling
+from metaplastic.report.tables import Table
+from metaplastic.rules.catalog import load_rule
+from metaplastic.tasks import Augmentation, SourceTasks
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+SIDES = (14, 8)
+SEEDS = (0, 1, 2)
+ROWS = 2500
+CHANGES: tuple[dict[str, object], ...] = (
+    {},
+    {"hidden_sizes": ()},
+    {"hidden_sizes": (64,)},
+    {"hidden_sizes": (96, 96)},
+    {"hidden_sizes": (128, 128)},
+    {"hidden_sizes": (64, 64, 64)},
+    {"n_components": 32},
+    {"n_components": 128},
+    {"n_steps": 100},
+    {"n_steps": 200},
+    {"n_steps": 1000},
+    {"batch_size": 64},
+    {"batch_size": 256},
+)
+SHRINKAGES = (0.2, 1.0, 10.0)
+
+
+def pool(side: int, seed: int) -> Dataset:
+    """Ten classes, `ROWS` images."""
+    glyphs = load_glyphs("validation")
+    source = ImageSource.create(glyphs.images, glyphs.labels, 10)
+    tasks = SourceTasks.create(source, augmentation=Augmentation(), side=side)
+    task = tasks.sample(key=jax.random.key(100 + seed))
+    labels = np.tile(np.arange(10), ROWS // 10)
+    x = np.asarray(tasks.draw(task, labels, key=jax.random.key(seed)))
+    return Dataset(f"validation glyphs {side}x{side}", x, labels, None, "", "")
+
+
+def cases() -> Iterator[tuple[str, AbstractLearner, float]]:
+    """Label, learner and shrinkage of the inputs' presentation."""
+    default = RuleLearner(load_rule("base"))
+    for change in CHANGES:
+        label = ", ".join(f"{k}={v}" for k, v in change.items()) or "defaults"
+        yield label, dataclasses.replace(default, **change), scaling.SHRINKAGE
+    for value in SHRINKAGES:
+        yield f"shrinkage={value:g}", default, value
+    yield "PCA-64", PCA(64), scaling.SHRINKAGE
+    yield "k-means-400", KMeansTriangle(400), scaling.SHRINKAGE
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="two cases, one pool, writes nothing")
+    quick = parser.parse_args().quick
+    pools = [pool(side, seed) for side in SIDES for seed in (SEEDS[:1] if quick else SEEDS)]
+    rows = []
+    for label, learner, shrinkage in list(cases())[:2] if quick else cases():
+        scores: dict[str, list[float]] = {}
+        with mock.patch.object(scaling, "SHRINKAGE", shrinkage):
+            for found in pools:
+                for r in evaluate({label: learner}, found, n_draws=10, seeds=(0,)):
+                    scores.setdefault(f"{r.dataset} {r.readout}", []).append(100 * r.mean)
+        rows.append((label, scores))
+        print(label, {k: round(float(np.mean(v)), 1) for k, v in scores.items()}, flush=True)
+    if quick:
+        return
+    columns = list(rows[0][1])
+    cells = tuple(
+        (label, *(f"{np.mean(s[c]):.1f} ± {np.std(s[c]) / len(s[c]) ** 0.5:.1f}" for c in columns))
+        for label, s in rows
+    )
+    note = (
+        f"Accuracy in percent with 10 labels a class, {len(SEEDS)} pools of {ROWS} x 10 draws; "
+        "± is the standard error over pools. One setting is varied at a time."
+    )
+    table = Table(("setting", *columns), cells, note)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    data = {"provenance": provenance(seeds=SEEDS), "rows": dict(rows)}
+    write_atomically(RESULTS / "defaults.json", json.dumps(data, indent=1).encode())
+    write_atomically(RESULTS / "defaults.md", table.markdown().encode())
+
+
+if __name__ == "__main__":
+    main()
