@@ -1,4 +1,6 @@
-"""Where the defaults of `RuleTransformer` come from: `base` on validation glyphs, one setting varied.
+"""Where the defaults of `RuleTransformer` come from: `base` on validation glyphs.
+
+One setting is varied at a time.
 
 Pools of augmented glyphs of the validation families (kept out of meta-training for such choices),
 at 14x14 and 8x8 pixels, never a set on which results are reported. Writes
