@@ -13,7 +13,7 @@ help:
 	@echo "make test       everything that CI runs: lint, import contract, types, all tests"
 	@echo "make test-fast  tests without those marked slow"
 	@echo "make lint       ruff, the import contract, pyright"
-	@echo "make bench      benchmarks"
+	@echo "make bench      benchmarks in their quick form"
 	@echo "make install    the environment alone ($(VENV))"
 	@echo "make lock       resolve the requirements anew into requirements.lock"
 	@echo "make clean      remove everything that these commands made"
@@ -43,7 +43,8 @@ test-fast: $(STAMP)
 	$(PYTEST) -n 2 -m "not slow"
 
 bench: $(STAMP)
-	set -e; for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done
+	set -e; for name in inner_step meta_gradient quality; do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --quick; done
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \

@@ -65,7 +65,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--hidden-sizes",
         type=sizes,
         metavar="N,N,...",
-        help="units of the hidden layers (64,64)",
+        help="units of the hidden layers (128,128)",
     )
     parser.add_argument("--n-components", type=positive, metavar="N", help="features (64)")
     parser.add_argument("--activation", metavar="NAME", help="nonlinearity (relu)")

@@ -107,7 +107,7 @@ class RuleLearner(AbstractLearner):
     name: ClassVar[str] = "rule"
 
     rule: AbstractUpdateRule
-    hidden_sizes: tuple[int, ...] = (64, 64)
+    hidden_sizes: tuple[int, ...] = (128, 128)
     n_components: int = 64
     activation: str = "relu"
     n_steps: int = 400

@@ -72,7 +72,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         rule: str | Path | AbstractUpdateRule = "base",
-        hidden_sizes: tuple[int, ...] = (64, 64),
+        hidden_sizes: tuple[int, ...] = (128, 128),
         n_components: int = 64,
         activation: str = "relu",
         n_steps: int = 400,

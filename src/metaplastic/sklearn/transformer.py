@@ -39,7 +39,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     ----------
     rule : str, Path or update rule, default="base"
         A name of `metaplastic.list_rules()`, a path of a saved rule, or a rule object.
-    hidden_sizes : tuple of int, default=(64, 64)
+    hidden_sizes : tuple of int, default=(128, 128)
         Units of the hidden layers, from the input side; may be empty.
     n_components : int, default=64
         Number of features.
@@ -82,7 +82,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def __init__(
         self,
         rule: str | Path | AbstractUpdateRule = "base",
-        hidden_sizes: tuple[int, ...] = (64, 64),
+        hidden_sizes: tuple[int, ...] = (128, 128),
         n_components: int = 64,
         activation: str = "relu",
         n_steps: int = 400,
