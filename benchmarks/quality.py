@@ -115,7 +115,10 @@ def overview(records: list[Record]) -> Table:
     rows = tuple(
         (
             label,
-            *(f"{means[n, label, 'ridge']:.1f} / {means[n, label, 'logistic']:.1f}" for n in names),
+            *(
+                _pair(means.get((n, label, "ridge")), means.get((n, label, "logistic")))
+                for n in names
+            ),
         )
         for label in labels
     )
@@ -156,7 +159,7 @@ def document(records: list[Record], origin: Mapping[str, object]) -> str:
         "# What the shipped rule achieves\n",
         "Made by `python benchmarks/quality.py` from `docs/results/quality.json`; not edited by "
         'hand. The protocol is that of docs/design.md, "How a representation is judged".\n',
-        "Origin: " + ", ".join(f"{k} {v}" for k, v in origin.items() if k != "versions") + ".\n",
+        f"Seeds {origin['seeds']}, commit {origin['commit']}, machine {origin['machine']}.\n",
         "## All sets\n",
         overview(records).markdown(),
         "## Against the best other learner\n",
