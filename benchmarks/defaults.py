@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from metaplastic.data import Dataset, ImageSource, load_glyphs
@@ -56,7 +57,7 @@ def pool(side: int, seed: int) -> Dataset:
     tasks = SourceTasks.create(source, augmentation=Augmentation(), side=side)
     task = tasks.sample(key=jax.random.key(100 + seed))
     labels = np.tile(np.arange(10), ROWS // 10)
-    x = np.asarray(tasks.draw(task, labels, key=jax.random.key(seed)))
+    x = np.asarray(tasks.draw(task, jnp.asarray(labels), key=jax.random.key(seed)))
     return Dataset(f"validation glyphs {side}x{side}", x, labels, None, "", "")
 
 
