@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.models import InputScaling, dense, scaling_from_moments
+from metaplastic.models.scaling import ORDER
 from metaplastic.types import Rows
 
 ROWS_AT_ONCE = 4096
@@ -50,9 +51,12 @@ def pool_scaling(x: Rows) -> InputScaling:
     """Presentation of the inputs fitted to the whole pool; moments are summed in float64."""
     n = x.shape[0]
     mean = sum((rows.sum(0, dtype=np.float64) for rows in row_blocks(x)), np.zeros(x.shape[1])) / n
-    squares = (np.square(rows - mean).sum(0) for rows in row_blocks(x))
-    variance = sum(squares, np.zeros(x.shape[1])) / n
-    moments = scaling_from_moments(mean, variance, np)
+    variance, power = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for rows in row_blocks(x):
+        squares = np.square(rows - mean)
+        variance += squares.sum(0) / n
+        power += (squares ** (ORDER // 2)).sum(0) / n
+    moments = scaling_from_moments(mean, variance, power ** (1.0 / ORDER), np)
     return InputScaling(*(jnp.asarray(m, jnp.float32) for m in moments))
 
 
