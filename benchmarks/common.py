@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from metaplastic.data import ImageSource
+from metaplastic.meta.devices import configure_cpu_devices
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.records import provenance
 from metaplastic.objectives import FewShotRidge
@@ -44,7 +45,8 @@ TASKS = (1, 4, 16, 64)
 
 
 def parse(description: str | None) -> argparse.Namespace:
-    """The options of every benchmark."""
+    """The options of every benchmark; CPU devices get one thread each, as in meta-training."""
+    configure_cpu_devices(2)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="first case, 1 and 4 tasks, one call")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the results to this file")

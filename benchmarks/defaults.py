@@ -47,7 +47,7 @@ CHANGES: tuple[dict[str, object], ...] = (
     {"batch_size": 64},
     {"batch_size": 256},
 )
-SHRINKAGES = (0.2, 1.0, 10.0)
+ORDERS = (2, 4, 16)
 
 
 def pool(side: int, seed: int) -> Dataset:
@@ -61,16 +61,16 @@ def pool(side: int, seed: int) -> Dataset:
     return Dataset(f"validation glyphs {side}x{side}", x, labels, None, "", "")
 
 
-def cases() -> Iterator[tuple[str, AbstractLearner, float]]:
-    """Label, learner and shrinkage of the inputs' presentation."""
+def cases() -> Iterator[tuple[str, AbstractLearner, int]]:
+    """Label, learner and order of the spread in the inputs' presentation."""
     default = RuleLearner(load_rule("base"))
     for change in CHANGES:
         label = ", ".join(f"{k}={v}" for k, v in change.items()) or "defaults"
-        yield label, dataclasses.replace(default, **change), scaling.SHRINKAGE
-    for value in SHRINKAGES:
-        yield f"shrinkage={value:g}", default, value
-    yield "PCA-64", PCA(64), scaling.SHRINKAGE
-    yield "k-means-400", KMeansTriangle(400), scaling.SHRINKAGE
+        yield label, dataclasses.replace(default, **change), scaling.ORDER
+    for value in ORDERS:
+        yield f"order={value}", default, value
+    yield "PCA-64", PCA(64), scaling.ORDER
+    yield "k-means-400", KMeansTriangle(400), scaling.ORDER
 
 
 def main() -> None:
@@ -80,9 +80,9 @@ def main() -> None:
     quick = parser.parse_args().quick
     pools = [pool(side, seed) for side in SIDES for seed in (SEEDS[:1] if quick else SEEDS)]
     rows = []
-    for label, learner, shrinkage in list(cases())[:2] if quick else cases():
+    for label, learner, order in list(cases())[:2] if quick else cases():
         scores: dict[str, list[float]] = {}
-        with mock.patch.object(scaling, "SHRINKAGE", shrinkage):
+        with mock.patch.object(scaling, "ORDER", order):
             for found in pools:
                 for r in evaluate({label: learner}, found, n_draws=10, seeds=(0,)):
                     scores.setdefault(f"{r.dataset} {r.readout}", []).append(100 * r.mean)

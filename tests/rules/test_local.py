@@ -32,6 +32,10 @@ def rms_scaled(a, axis, eps):
     return a / np.sqrt((a**2).mean(axis=axis, keepdims=True) + eps)
 
 
+def activity(pre):
+    return np.sqrt(pre.var(0) + 1e-8)
+
+
 def softmax(a):
     e = np.exp(a - a.max(1, keepdims=True))
     return e / e.sum(1, keepdims=True)
@@ -87,7 +91,8 @@ def reference(r, layers, traces, time, lateral):
         hidden[index + 1], correlation[index + 1] = h.mean(0), c
         top_down = np.einsum("ij,bjc->bic", v, messages)
         top_down = rms_scaled(top_down, (0, 1) if lateral else 0, 1e-6)
-    inputs = np.concatenate([traces[0][0][..., None], top_down], 2)
+    x0 = traces[0][0]
+    inputs = np.concatenate([x0[..., None], top_down * activity(x0)[:, None]], 2)
     pre[0] = (inputs - inputs.mean(0)) @ r["input_out"].T
     slow = (1 + time / (TIME_SCALE * np.exp(r["decay"][0]))) ** -sigmoid(r["decay"][1])
     rate = MAX_RATE * sigmoid(r["rates"]) * slow
@@ -98,12 +103,16 @@ def reference(r, layers, traces, time, lateral):
         axis = (0, 1) if lateral else 0
         hebb = np.einsum("bic,bjc->ij", q[..., :N_HEBB], p[..., :N_HEBB])
         gate = np.einsum("bic,bjc->ij", q[..., N_HEBB:], p[..., N_HEBB:])
-        terms = [hebb, np.sqrt(n_pre) * w * rms_scaled(gate, axis, 1e-8)]
+        d = np.diag(activity(traces[index][0]))
+        terms = [hebb, np.sqrt(n_pre) * d @ w * rms_scaled(gate, axis, 1e-8)]
         if lateral:
-            terms.append(-np.sqrt(n_pre) * w @ correlation[index + 1])
+            terms.append(-np.sqrt(n_pre) * d @ w @ correlation[index + 1])
         terms = [rms_scaled(t, axis, 1e-8) for t in terms]
         change = sum(a * t for a, t in zip(r["weight_terms"], terms, strict=False))
-        change = change - w * (w * change).sum(0)
+        for j in range(n_post):
+            along = w[:, j] @ change[:, j]
+            back = w[:, j] if along > 0 else d @ w[:, j] / (w[:, j] @ d @ w[:, j])
+            change[:, j] -= along * back
         change = change / np.sqrt(1 + (change**2).mean(0))
         new_w = w + rate[0] / np.sqrt(n_pre) * change
         new_w /= np.linalg.norm(new_w, axis=0)
@@ -141,6 +150,20 @@ def test_a_step_agrees_with_the_equations(rule, sizes, time):
                 (layer.weight, layer.bias, layer.feedback), expected, strict=True
             ):
                 np.testing.assert_allclose(np.asarray(found), value, atol=1e-9)
+
+
+def test_weights_from_silent_inputs_only_fade():
+    made = LocalRule.create(key=jax.random.key(0))
+    model = init_mlp((20, 16, 8), key=jax.random.key(1))
+    batches = jax.random.normal(jax.random.key(2), (60, 32, 20)).at[:, :, :5].set(0.0)
+
+    def body(carry, x):
+        return apply_rule(made, *carry, x, key=jax.random.key(0))[:2], None
+
+    after = jax.lax.scan(body, (model, jnp.zeros(())), batches)[0][0]
+    before, now = (np.abs(m.layers[0].weight[:5]) for m in (model, after))
+    assert np.all(now <= before * 1.01)
+    assert now.mean() < 0.99 * before.mean()
 
 
 def test_weights_turn_by_at_most_the_step_size():

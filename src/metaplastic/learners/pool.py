@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
-from metaplastic.models import InputScaling, dense, scaling_from_moments
-from metaplastic.models.scaling import ORDER
+from metaplastic.models import InputScaling, dense, scaling, scaling_from_moments
 from metaplastic.types import Rows
 
 ROWS_AT_ONCE = 4096
@@ -55,8 +54,8 @@ def pool_scaling(x: Rows) -> InputScaling:
     for rows in row_blocks(x):
         squares = np.square(rows - mean)
         variance += squares.sum(0) / n
-        power += (squares ** (ORDER // 2)).sum(0) / n
-    moments = scaling_from_moments(mean, variance, power ** (1.0 / ORDER), np)
+        power += (squares ** (scaling.ORDER // 2)).sum(0) / n
+    moments = scaling_from_moments(mean, variance, power ** (1.0 / scaling.ORDER), np)
     return InputScaling(*(jnp.asarray(m, jnp.float32) for m in moments))
 
 

@@ -74,21 +74,20 @@ class Recipe:
 
 
 _BASE_SHAPES = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 64, 10, 2),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 32), 32, 10, 2),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 10, 2),
-    Shape("glyphs14-1", "glyphs", 14, (64,), 64, 10, 1),
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 64, 30, 1),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 32), 32, 20, 3),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 20, 2),
     Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 10, 1, "leaky_relu"),
-    Shape("gaussian-2", "gaussian", 30, (48, 24), 48, 4, 1),
+    Shape("gaussian-1", "gaussian", 30, (32,), 48, 4, 1),
     Shape("manifold-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
-    Shape("topics-2", "topics", 300, (64, 32), 48, 4, 2),
 )
 
 RECIPES: dict[str, Recipe] = {
     "base": Recipe(
         name="base",
         shapes=_BASE_SHAPES,
-        outer=OuterConfig(n_updates=6000, learning_rate=4e-3, warmup=60, average=0.99),
+        outer=OuterConfig(n_updates=3200, learning_rate=3e-3, warmup=60, average=0.99),
+        shots=5,
     ),
     "small": Recipe(
         name="small",

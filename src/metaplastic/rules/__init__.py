@@ -8,6 +8,7 @@ from metaplastic.rules.kinds import KINDS, RuleKind
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
 from metaplastic.rules.layerwise import AbstractLayerwiseRule
 from metaplastic.rules.local import LocalRule
+from metaplastic.rules.metz2018 import Metz2018
 from metaplastic.rules.oja import Oja
 from metaplastic.rules.sanger import Sanger
 from metaplastic.rules.softhebb import SoftHebb
@@ -19,6 +20,7 @@ __all__ = [
     "Hebb",
     "KrotovHopfield",
     "LocalRule",
+    "Metz2018",
     "Oja",
     "RuleKind",
     "RuleState",

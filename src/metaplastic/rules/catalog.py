@@ -14,6 +14,7 @@ from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.io import load_rule_file
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
 from metaplastic.rules.local import LocalRule
+from metaplastic.rules.metz2018 import Metz2018
 from metaplastic.rules.oja import Oja
 from metaplastic.rules.sanger import Sanger
 from metaplastic.rules.softhebb import SoftHebb
@@ -36,9 +37,23 @@ def _local_strict() -> AbstractUpdateRule:
     return LocalRule.create(key=jax.random.key(0), lateral=False)
 
 
+def _metz2018() -> AbstractUpdateRule:
+    return Metz2018.create(key=jax.random.key(0))
+
+
+def _metz2018_equivariant() -> AbstractUpdateRule:
+    return Metz2018.create(key=jax.random.key(0), equivariant=True)
+
+
 _BY_HAND = (
     RuleEntry("local", _local, "the learned rule before meta-training; where `base` started"),
     RuleEntry("local_strict", _local_strict, "the same without lateral signals, before training"),
+    RuleEntry("metz2018", _metz2018, "the rule of Metz et al. 2018 before meta-training"),
+    RuleEntry(
+        "metz2018_equivariant",
+        _metz2018_equivariant,
+        "the same without what depends on the order of units and samples, before meta-training",
+    ),
     RuleEntry("hebb", Hebb, "Hebb's rule with weight decay"),
     RuleEntry("oja", Oja, "Oja's subspace rule: principal subspace of every layer's inputs"),
     RuleEntry("sanger", Sanger, "generalised Hebbian algorithm: principal components in order"),

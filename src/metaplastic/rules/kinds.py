@@ -14,6 +14,7 @@ from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
 from metaplastic.rules.local import LocalRule
+from metaplastic.rules.metz2018 import Metz2018
 from metaplastic.rules.oja import Oja
 from metaplastic.rules.sanger import Sanger
 from metaplastic.rules.softhebb import SoftHebb
@@ -26,8 +27,8 @@ MAX_FIELD = 4096
 class RuleKind:
     """One class of rules that files can hold.
 
-    `fields` names the plain values (`bool` or `int` from 0 to `MAX_FIELD`) that, besides the
-    arrays, make a rule; `describe` reads them from a rule, `make` takes them as keywords and
+    `fields` names the plain values (`bool`, `float` or `int` from 0 to `MAX_FIELD`) that, besides
+    the arrays, make a rule; `describe` reads them from a rule, `make` takes them as keywords and
     gives a rule whose arrays have the right shapes (their values do not matter).
     """
 
@@ -59,10 +60,30 @@ def _describe_local(rule: LocalRule) -> dict[str, Any]:
     return {"hidden": rule.element_in.shape[0], "lateral": rule.lateral}
 
 
+def _metz2018(*, n_top: int, learning_rate: float, equivariant: bool) -> Metz2018:
+    return Metz2018.create(
+        key=jax.random.key(0), n_top=n_top, learning_rate=learning_rate, equivariant=equivariant
+    )
+
+
+def _describe_metz2018(rule: Metz2018) -> dict[str, Any]:
+    return {
+        "n_top": rule.n_top or 1,
+        "learning_rate": rule.learning_rate,
+        "equivariant": rule.equivariant,
+    }
+
+
 KINDS: Mapping[str, RuleKind] = {
     kind.rule.__name__: kind
     for kind in (
         RuleKind(LocalRule, _local, {"hidden": int, "lateral": bool}, _describe_local),
+        RuleKind(
+            Metz2018,
+            _metz2018,
+            {"n_top": int, "learning_rate": float, "equivariant": bool},
+            _describe_metz2018,
+        ),
         RuleKind(Hebb, Hebb),
         RuleKind(Oja, Oja, {"subspace": bool}, lambda rule: {"subspace": rule.subspace}),
         RuleKind(Sanger, Sanger),

@@ -63,13 +63,15 @@ class LocalRule(AbstractUpdateRule):
         [p, q, m] = R_e E + R_h h + r
 
     are post-synaptic factors, pre-synaptic factors (centred over the batch) and messages; the
-    layer below receives `delta = V m`, divided by its root mean square. The change of a weight is
+    layer below receives `delta = V m`, divided by its root mean square (times D at the inputs). The change of a weight is
 
-        T_0 = sum_c q_c^T p_c,  T_1 = W * sum_c' q_c'^T p_c',  T_2 = -W C
+        T_0 = sum_c q_c^T p_c,  T_1 = D W * sum_c' q_c'^T p_c',  T_2 = -D W C
 
-    (C: correlations between units), each of unit mean square; `U = sum_k a_k T_k` without its
-    component along each unit's weights, bounded, and `W <- columns of unit norm of
-    (W + eta U / sqrt(n_pre))`: a receptive field turns by at most `eta` radians a step. Feedback
+    (C: correlations between units; D: standard deviations of the inputs over the batch, so that
+    weights from silent inputs do not change), each of unit mean square; `U = sum_k a_k T_k`
+    without its component along each unit's weights (taken from all of them where they would
+    grow, given back through D where they would shrink), bounded, and `W <- columns of unit norm
+    of (W + eta U / sqrt(n_pre))`: a receptive field turns by at most `eta` radians a step. Feedback
     weights follow the same terms with coefficients of their own; biases follow `tanh(r_b h)`,
     kept within [-2, 2]. Step sizes fall with the number of steps `t` as
     `(1 + t / tau)^-gamma`, tau and gamma learned.
@@ -174,8 +176,10 @@ class LocalRule(AbstractUpdateRule):
         del key
         signals = self._signals(model, trace, state)
         delta = tuple(
-            self._layer_change(layer, below.pre, above, state)
-            for layer, below, above in zip(model.layers, signals[:-1], signals[1:], strict=True)
+            self._layer_change(layer, here.pre, below.pre, above, state)
+            for layer, here, below, above in zip(
+                model.layers, trace, signals[:-1], signals[1:], strict=True
+            )
         )
         return delta, state + 1.0
 
@@ -196,7 +200,7 @@ class LocalRule(AbstractUpdateRule):
             signals.insert(0, found)
             top_down = self._scaled(_mix(found.messages, layer.feedback))
         x = trace[0].pre
-        features = jnp.concatenate([x[None], top_down])
+        features = jnp.concatenate([x[None], top_down * _activity(x)])
         pre = _channels(self.input_out, features - jnp.mean(features, axis=1, keepdims=True))
         return [signals[0]._replace(pre=pre), *signals]
 
@@ -246,10 +250,16 @@ class LocalRule(AbstractUpdateRule):
         return _Signals(post, pre, messages, jnp.mean(h, axis=1), correlation)
 
     def _layer_change(
-        self, layer: Layer, pre: Factors, own: _Signals, time: Float[Array, ""]
+        self,
+        layer: Layer,
+        inputs: Float[Array, "batch pre"],
+        pre: Factors,
+        own: _Signals,
+        time: Float[Array, ""],
     ) -> Layer:
         n_pre, n_post = layer.weight.shape
-        w = layer.weight * jnp.sqrt(1.0 * n_pre)
+        seen = _activity(inputs)[:, None] * layer.weight
+        w = seen * jnp.sqrt(1.0 * n_pre)
         terms = [
             _outer(pre[:N_HEBB], own.post[:N_HEBB]),
             w * self._scaled_term(_outer(pre[N_HEBB:], own.post[N_HEBB:])),
@@ -260,7 +270,10 @@ class LocalRule(AbstractUpdateRule):
         rates = MAX_RATE * jax.nn.sigmoid(self.rates) * self._slowdown(time)
 
         change = sum(a * term for a, term in zip(self.weight_terms, terms, strict=False))
-        change -= layer.weight * jnp.sum(layer.weight * change, axis=0)
+        # Growth is paid by all weights of a unit; shrinkage is refunded to active inputs alone.
+        growth = jnp.sum(layer.weight * change, axis=0)
+        refund = seen / jnp.sum(layer.weight * seen, axis=0)
+        change -= growth * jnp.where(growth > 0, layer.weight, refund)
         change *= jax.lax.rsqrt(1.0 + jnp.mean(jnp.square(change), axis=0))
         weight = unit_columns(layer.weight + rates[0] / jnp.sqrt(1.0 * n_pre) * change)
 
@@ -295,6 +308,11 @@ class LocalRule(AbstractUpdateRule):
         """Unit mean square: over the layer, or over each unit's own weights."""
         axis = (0, 1) if self.lateral else 0
         return term * jax.lax.rsqrt(jnp.mean(jnp.square(term), axis, keepdims=True) + 1e-8)
+
+
+def _activity(pre: Float[Array, "batch pre"]) -> Float[Array, " pre"]:
+    """Standard deviation of every input over the batch."""
+    return jnp.sqrt(jnp.var(pre, axis=0) + 1e-8)
 
 
 def _channels(mixing: Float[Array, "out channel"], signal: Factors) -> Factors:

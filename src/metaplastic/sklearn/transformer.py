@@ -31,7 +31,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     training rows are folded into its weights. `transform` is NumPy alone, and row i of
     its result depends on row i alone, bit for bit, however the rows are split.
 
-    Inputs need no scaling: columns are centred, divided by a shrunk standard deviation and clipped
+    Inputs need no scaling: columns are centred, divided by their spread and clipped
     (`metaplastic.models.scaling`). Constant columns carry nothing; if all rows are equal, so are
     their features.
 

@@ -83,9 +83,9 @@ class Augmentation(eqx.Module):
     ) -> Float[Array, "sample side side"]:
         n = images.shape[0]
         u = jax.random.uniform(ink_key, (n, 3, 1, 1), minval=-1.0, maxval=1.0)
-        # Moving the threshold of a sharpened edge makes strokes thicker or thinner.
-        threshold = 0.5 + self.thickness * strengths[6] * u[:, 0]
-        sharp = jnp.clip(0.5 + 1.6 * (images - threshold), 0.0, 1.0)
+        # Moving the threshold of a sharpened edge makes strokes thicker or thinner; no ink stays none.
+        low = jnp.maximum(0.2 + self.thickness * strengths[6] * u[:, 0], 0.0)
+        sharp = jnp.clip((images - low) / 0.6, 0.0, 1.0)
         images = jnp.where(strengths[6] > 0.3, sharp, images)
         images = images * (1.0 - self.contrast * strengths[5] * 0.5 * (1.0 + u[:, 1]))
         noise = jax.random.normal(noise_key, images.shape)

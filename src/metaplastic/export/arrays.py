@@ -1,0 +1,53 @@
+"""An encoder as plain named arrays; docs/export.md has the ten lines of NumPy that apply them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaplastic.files import write_tensors
+from metaplastic.models import FrozenMLP
+from metaplastic.models.scaling import CLIP
+
+FORMAT = "metaplastic-arrays"
+"""What the header of such a file says it is."""
+
+
+def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, Any]) -> None:
+    """Write the arrays of an encoder to a safetensors file, atomically; all are float32.
+
+    With `d` input columns, `shift` and `scale` are `(d,)`, `clip` and `gain` are scalars; layer
+    `i`, counted from 0, has `weight_i` `(pre, post)` and `bias_i` `(post,)`. The JSON text `fields`
+    of the header holds `activations`, the name of every layer's nonlinearity.
+
+    Args:
+        path: usually `NAME.safetensors`; an existing file is replaced.
+        encoder: a trained and frozen base model.
+        metadata: provenance, plain JSON values.
+
+    Raises:
+        InputError: for metadata that JSON cannot hold, numbers that are not finite, or a place
+            that cannot be written.
+    """
+    arrays = {
+        "shift": encoder.shift,
+        "scale": encoder.scale,
+        "clip": CLIP,
+        "gain": encoder.gain,
+    }
+    for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
+        arrays |= {f"weight_{index}": weight, f"bias_{index}": bias}
+    write_tensors(
+        path,
+        {name: np.asarray(value, np.float32) for name, value in arrays.items()},
+        kind=FORMAT,
+        fields={"activations": layer_activations(encoder)},
+        metadata=metadata,
+    )
+
+
+def layer_activations(encoder: FrozenMLP) -> list[str]:
+    """The nonlinearity of every layer; `linear` for the last one if its drive is read out."""
+    names = [encoder.activation] * len(encoder.weights)
+    return names if encoder.readout == "post" else [*names[:-1], "linear"]

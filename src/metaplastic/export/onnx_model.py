@@ -1,0 +1,145 @@
+"""An encoder as an ONNX model. Building one needs the package onnx (extra `onnx`)."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metaplastic import __version__
+from metaplastic.errors import InputError, MissingDataError
+from metaplastic.export.arrays import layer_activations
+from metaplastic.files import write_atomically
+from metaplastic.models import FrozenMLP
+from metaplastic.models.scaling import CLIP
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 20
+"""Version of the operators: the first with Gelu, read by runtimes since the end of 2023."""
+
+
+def require_onnx() -> None:
+    """Check that ONNX models can be built.
+
+    Raises:
+        MissingDataError: if onnx is not installed; it names the extra that brings it.
+    """
+    try:
+        import onnx  # noqa: F401  (only to see whether it is there)
+    except ImportError as error:
+        raise MissingDataError(
+            "ONNX models need onnx, which is not installed; "
+            "install it with: pip install 'metaplastic[onnx]'"
+        ) from error
+
+
+def export_onnx(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, Any]) -> None:
+    """Write an encoder as an ONNX model, atomically; an existing file is replaced.
+
+    Args:
+        path: usually `NAME.onnx`.
+        encoder: a trained and frozen base model.
+        metadata: provenance, plain JSON values.
+
+    Raises:
+        MissingDataError: if onnx is not installed.
+        InputError: for metadata that JSON cannot hold, or a place that cannot be written.
+    """
+    write_atomically(path, onnx_model(encoder, metadata).SerializeToString())
+
+
+def onnx_model(encoder: FrozenMLP, metadata: Mapping[str, Any]) -> "ModelProto":
+    """The checked ONNX model of an encoder with `d` input columns and `k` features.
+
+    Its input is `x`, float32 `(N, d)`, its output `features`, float32 `(N, k)`, for any `N`.
+    The model's properties are `activation`, `readout` and `provenance` (`metadata` as JSON).
+
+    Raises:
+        MissingDataError: if onnx is not installed.
+        InputError: for metadata that JSON cannot hold.
+    """
+    require_onnx()
+    from onnx import checker, helper
+
+    try:
+        provenance = json.dumps(dict(metadata), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"metadata must be plain JSON values: {error}") from error
+    opsets = [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(
+        _encoder_graph(encoder),
+        opset_imports=opsets,
+        # The oldest version of the file format that has these operators: most runtimes read it.
+        ir_version=helper.find_min_ir_version_for(opsets),
+        producer_name="metaplastic",
+        producer_version=__version__,
+    )
+    about = {"activation": encoder.activation, "readout": encoder.readout, "provenance": provenance}
+    helper.set_model_props(model, about)
+    checker.check_model(model, full_check=True)
+    return model
+
+
+def _encoder_graph(encoder: FrozenMLP) -> Any:
+    from onnx import TensorProto, helper
+
+    graph = _Graph()
+    signal = graph.node("Sub", "x", graph.constant("shift", encoder.shift))
+    signal = graph.node("Mul", signal, graph.constant("scale", encoder.scale))
+    bounds = graph.constant("least", -CLIP), graph.constant("most", CLIP)
+    signal = graph.node("Clip", signal, *bounds)
+    signal = graph.node("Mul", signal, graph.constant("gain", encoder.gain))
+    layers = zip(encoder.weights, encoder.biases, layer_activations(encoder), strict=True)
+    for index, (weight, bias, activation) in enumerate(layers):
+        signal = graph.node("MatMul", signal, graph.constant(f"weight_{index}", weight))
+        signal = graph.node("Add", signal, graph.constant(f"bias_{index}", bias))
+        signal = _ACTIVATIONS[activation](graph, signal)
+    graph.nodes.append(helper.make_node("Identity", [signal], ["features"]))
+
+    def rows(name: str, columns: int) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", columns])
+
+    inputs, outputs = [rows("x", encoder.n_features_in)], [rows("features", encoder.n_features_out)]
+    return helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
+
+
+class _Graph:
+    """Nodes and constants as they are added; a value is known by its name."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def constant(self, name: str, value: Any) -> str:
+        """Add a float32 constant of the shape of `value`; returns its name."""
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Apply an operator to named values; returns the name of the result."""
+        from onnx import helper
+
+        output = f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
+        return output
+
+
+# As in `models.activations`, where their formulas are.
+_ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
+    "relu": lambda graph, x: graph.node("Relu", x),
+    "leaky_relu": lambda graph, x: graph.node("LeakyRelu", x, alpha=0.1),
+    "elu": lambda graph, x: graph.node("Elu", x),
+    "gelu": lambda graph, x: graph.node("Gelu", x, approximate="tanh"),
+    "swish": lambda graph, x: graph.node("Mul", x, graph.node("Sigmoid", x)),
+    "softplus": lambda graph, x: graph.node("Softplus", x),
+    "tanh": lambda graph, x: graph.node("Tanh", x),
+    "sigmoid": lambda graph, x: graph.node("Sigmoid", x),
+    "sine": lambda graph, x: graph.node("Sin", x),
+    "step": lambda graph, x: graph.node("Relu", graph.node("Sign", x)),
+    "linear": lambda graph, x: x,
+}

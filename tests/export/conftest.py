@@ -1,0 +1,49 @@
+"""Networks frozen on real digits, their weights as initialised."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from metaplastic.models import FrozenMLP, Readout, fit_scaling, freeze, init_mlp
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    return load_digits().data[:500]
+
+
+@pytest.fixture(scope="session")
+def make_encoder(digits: np.ndarray) -> Callable[..., FrozenMLP]:
+    scaling = fit_scaling(jax.numpy.asarray(digits, np.float32))
+
+    @functools.cache
+    def make(
+        activation: str = "relu", readout: Readout = "drive", sizes: tuple[int, ...] = (64, 9, 7, 5)
+    ) -> FrozenMLP:
+        model = init_mlp(
+            sizes,
+            key=jax.random.key(0),
+            activation=activation,
+            initialisation="published",  # its biases are not zero
+            readout=readout,
+            scaling=scaling,
+        )
+        return freeze(model, digits)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_same() -> Callable[[np.ndarray, np.ndarray, str], None]:
+    """Features agree to 1e-5 in every row, but for what `step` makes of rounding errors."""
+
+    def check(found: np.ndarray, expected: np.ndarray, activation: str) -> None:
+        assert found.shape == expected.shape
+        good = np.abs(found - expected).max(axis=1) <= 1e-5
+        assert good.mean() >= (0.99 if activation == "step" else 1)
+
+    return check

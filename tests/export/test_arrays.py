@@ -1,0 +1,93 @@
+"""Plain arrays, and the lines of docs/export.md that apply them."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from metaplastic.errors import FileFormatError, InputError
+from metaplastic.export import export_arrays, export_onnx
+from metaplastic.models import ACTIVATIONS, load_encoder
+from metaplastic.models.scaling import CLIP
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "export.md"
+
+
+def code(info: str) -> str:
+    """The lines of the document's blocks that are fenced as `info`."""
+    fence = rf"^```{re.escape(info)}\n(.*?)^```"
+    return "".join(re.findall(fence, DOCUMENT.read_text(), re.MULTILINE | re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def features() -> Any:
+    names: dict[str, Any] = {}
+    exec(code("python"), names)
+    return names["features"]
+
+
+def test_the_documents_lines_import_nothing_of_this_package():
+    nodes = list(ast.walk(ast.parse(code("python"))))
+    modules = {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    modules |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert modules == {"json", "numpy", "safetensors"}
+
+
+@pytest.mark.parametrize("readout", ["drive", "post"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_documents_lines_compute_the_encoders_features(
+    features, make_encoder, digits, assert_same, tmp_path: Path, activation, readout
+):
+    encoder = make_encoder(activation, readout)
+    path = tmp_path / "arrays.safetensors"
+    export_arrays(path, encoder, {})
+    for x in (digits, digits.astype(np.float32), 100 - 9 * digits):
+        assert_same(features(x, path), encoder(x), activation)
+
+
+def test_the_documents_lines_for_onnx_compute_them_too(
+    make_encoder, digits, assert_same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    encoder = make_encoder()
+    export_onnx(tmp_path / "encoder.onnx", encoder, {})
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"rows": digits}
+    exec(code("python no-run"), names)
+    assert_same(names["features"], encoder(digits), "relu")
+
+
+def test_names_shapes_and_types(make_encoder, tmp_path: Path):
+    path = tmp_path / "arrays.safetensors"
+    export_arrays(path, make_encoder(), {"rule": "oja"})
+    arrays = load_file(path)
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "shift": (64,),
+        "scale": (64,),
+        "clip": (),
+        "gain": (),
+        "weight_0": (64, 9),
+        "bias_0": (9,),
+        "weight_1": (9, 7),
+        "bias_1": (7,),
+        "weight_2": (7, 5),
+        "bias_2": (5,),
+    }
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+    assert arrays["clip"] == CLIP
+
+
+def test_arrays_are_no_encoder_and_the_error_says_so(make_encoder, tmp_path: Path):
+    path = tmp_path / "arrays.safetensors"
+    export_arrays(path, make_encoder(), {})
+    with pytest.raises(FileFormatError, match="'metaplastic-encoder', found 'metaplastic-arrays'"):
+        load_encoder(path)
+
+
+def test_metadata_that_json_cannot_hold_is_refused(make_encoder, tmp_path: Path):
+    with pytest.raises(InputError, match="plain JSON"):
+        export_arrays(tmp_path / "arrays.safetensors", make_encoder(), {"rule": object()})
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,85 @@
+"""ONNX models compute what the encoder computes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import metaplastic
+from metaplastic.errors import InputError, MissingDataError
+from metaplastic.export import OPSET, export_onnx, onnx_model
+from metaplastic.models import ACTIVATIONS
+
+
+def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    (features,) = session.run(["features"], {"x": x.astype(np.float32)})
+    return np.asarray(features)
+
+
+@pytest.mark.parametrize("readout", ["drive", "post"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_features_are_the_encoders(make_encoder, digits, assert_same, activation, readout):
+    encoder = make_encoder(activation, readout)
+    features = run(onnx_model(encoder, {}), digits)
+    assert features.dtype == np.float32
+    assert_same(features, encoder(digits), activation)
+
+
+def test_inputs_out_of_range_are_clipped_alike(make_encoder, digits, assert_same):
+    encoder = make_encoder()
+    assert_same(run(onnx_model(encoder, {}), 100 - 9 * digits), encoder(100 - 9 * digits), "relu")
+
+
+def test_any_number_of_rows_and_layers(make_encoder, digits, assert_same):
+    for sizes in ((64, 3), (64, 1, 1, 1, 2)):
+        encoder = make_encoder(sizes=sizes)
+        model = onnx_model(encoder, {})
+        for n in (1, 17):
+            assert_same(run(model, digits[:n]), encoder(digits[:n]), "relu")
+
+
+def test_the_file_says_what_it_is(make_encoder, tmp_path: Path):
+    path = tmp_path / "encoder.onnx"
+    export_onnx(path, make_encoder("gelu"), {"rule": "oja", "seed": 3})
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert (model.producer_name, model.producer_version) == ("metaplastic", metaplastic.__version__)
+    assert [(each.domain, each.version) for each in model.opset_import] == [("", OPSET)]
+    properties = {each.key: each.value for each in model.metadata_props}
+    assert json.loads(properties.pop("provenance")) == {"rule": "oja", "seed": 3}
+    assert properties == {"activation": "gelu", "readout": "drive"}
+    for value, name, columns in (
+        (model.graph.input[0], "x", 64),
+        (model.graph.output[0], "features", 5),
+    ):
+        rows, second = value.type.tensor_type.shape.dim
+        assert (value.name, rows.dim_param, second.dim_value) == (name, "N", columns)
+    again = onnx_model(make_encoder("gelu"), {"seed": 3, "rule": "oja"})
+    assert path.read_bytes() == again.SerializeToString()
+
+
+def test_metadata_that_json_cannot_hold_is_refused(make_encoder, tmp_path: Path):
+    with pytest.raises(InputError, match="plain JSON"):
+        export_onnx(tmp_path / "encoder.onnx", make_encoder(), {"rule": object()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_onnx_the_error_names_the_extra(make_encoder, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingDataError, match=r"pip install 'metaplastic\[onnx\]'"):
+        onnx_model(make_encoder(), {})
+
+
+def test_onnx_is_imported_only_when_used():
+    probe = "import sys\nimport metaplastic.export\nassert 'onnx' not in sys.modules"
+    subprocess.run([sys.executable, "-c", probe], check=True)

@@ -1,0 +1,263 @@
+"""The published rule: recorded numbers, a NumPy reference, gradients, what is not local in it."""
+
+import dataclasses
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rules.metz2018_reference import step as reference_step
+
+from metaplastic.errors import FileFormatError, InputError
+from metaplastic.models import init_mlp
+from metaplastic.rules import Metz2018, apply_rule, init_model, load_rule, load_rule_file, save_rule
+from metaplastic.rules.metz2018.recording import read_recording, replay, theta_by_name
+from metaplastic.trees import count_parameters
+
+RECORDING = Path(__file__).parent / "data" / "metz2018_step.npz"
+SIZES = (7, 6, 5, 4)
+
+
+def larger(rule, amount=0.3):
+    """A rule far from its start, so that every term matters."""
+    leaves, structure = jax.tree.flatten(rule)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    moved = [x + amount * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(structure, moved)
+
+
+def wide(tree):
+    return jax.tree.map(lambda a: a.astype(jnp.float64) if eqx.is_inexact_array(a) else a, tree)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["published", "equivariant"])
+def rule(request):
+    return larger(
+        Metz2018.create(
+            key=jax.random.key(0), n_top=4, learning_rate=0.5, equivariant=request.param
+        )
+    )
+
+
+def started(rule, sizes=SIZES, batch=9):
+    model = init_model(rule, sizes, key=jax.random.key(2))
+    model = eqx.tree_at(
+        lambda m: [layer.weight for layer in m.layers] + [layer.feedback for layer in m.layers],
+        model,
+        [30.0 * layer.weight for layer in model.layers]
+        + [30.0 * layer.feedback for layer in model.layers],
+    )
+    return model, jax.random.normal(jax.random.key(3), (batch, sizes[0]))
+
+
+def test_theta_is_as_large_as_published():
+    rule = Metz2018.create(key=jax.random.key(0))
+    assert count_parameters(rule) == 114_670
+    assert len(jax.tree.leaves(eqx.filter(rule, eqx.is_inexact_array))) == 72
+    assert len(theta_by_name(rule)) == 72
+
+
+def test_a_recorded_step_of_the_original_program_is_repeated():
+    recording = read_recording(RECORDING)
+    differences = replay(recording)
+    assert len(differences) == 12
+    assert max(differences.values()) < 1e-4
+    moved = np.abs(recording.after["forward/weight2"] - recording.model.layers[1].weight)
+    assert moved.mean() > 0.1, "the recording must show a large step, or agreement says little"
+
+
+@pytest.mark.parametrize("sizes", [SIZES, (7, 4)], ids=["three layers", "one layer"])
+def test_a_step_agrees_with_the_equations(rule, sizes):
+    with jax.enable_x64(True):
+        model, x = started(rule, sizes)
+        double, model, x = wide(rule), wide(model), x.astype(jnp.float64)
+        after, _, trace = eqx.filter_jit(apply_rule)(double, model, (), x, key=jax.random.key(0))
+        theta = {name: np.asarray(leaf) for name, leaf in theta_by_name(double).items()}
+        layers = [tuple(map(np.asarray, (m.weight, m.bias, m.feedback))) for m in model.layers]
+        traces = [tuple(map(np.asarray, (t.pre, t.drive, t.post))) for t in trace]
+        wanted = reference_step(theta, layers, traces, rule.learning_rate)
+        for layer, expected in zip(after.layers, wanted, strict=True):
+            found = (layer.weight, layer.bias, layer.feedback)
+            for one, value in zip(found, expected, strict=True):
+                np.testing.assert_allclose(np.asarray(one), value, atol=1e-9)
+
+
+def test_the_reference_repeats_the_recorded_step():
+    recording = read_recording(RECORDING)
+    with jax.enable_x64(True):
+        trace = wide(recording.model).trace(jnp.asarray(recording.batch, jnp.float64))
+    theta = {k: np.asarray(v, np.float64) for k, v in theta_by_name(recording.rule).items()}
+    layers = [
+        tuple(np.asarray(a, np.float64) for a in (m.weight, m.bias, m.feedback))
+        for m in recording.model.layers
+    ]
+    traces = [tuple(map(np.asarray, (t.pre, t.drive, t.post))) for t in trace]
+    for i, (w, b, v) in enumerate(reference_step(theta, layers, traces, 1.0), 1):
+        np.testing.assert_allclose(w, recording.after[f"forward/weight{i}"], atol=1e-4)
+        np.testing.assert_allclose(b, recording.after[f"forward/bias{i}"], atol=1e-4)
+        np.testing.assert_allclose(v, recording.after[f"backward/weight{i}"], atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_gradients_agree_with_central_differences(steps):
+    """Along 50 random directions of all of theta and one of each of its 72 parts."""
+    with jax.enable_x64(True):
+        rule = larger(Metz2018.create(key=jax.random.key(0), n_top=4, learning_rate=0.5), 0.1)
+        model, _ = started(rule)
+        rule, model = wide(rule), wide(model)
+        theta, rest = eqx.partition(rule, eqx.is_inexact_array)
+        batches = jax.random.normal(jax.random.key(4), (steps, 8, SIZES[0]), jnp.float64)
+        probe = [jax.random.normal(jax.random.key(i), m.weight.shape) for i, m in
+                 enumerate(model.layers)]
+
+        @jax.jit
+        def loss(theta):
+            now, rule = model, eqx.combine(theta, rest)
+            for batch in batches:
+                now, _, _ = apply_rule(rule, now, (), batch, key=jax.random.key(0))
+            return sum(
+                jnp.sum(p * m.weight) + jnp.sum(jnp.sin(m.bias)) + jnp.sum(p * m.feedback**2)
+                for p, m in zip(probe, now.layers, strict=True)
+            )
+
+        leaves, structure = jax.tree.flatten(theta)
+        gradient = jax.tree.leaves(jax.jit(jax.grad(loss))(theta))
+
+        def check(direction, label):
+            size = np.sqrt(sum(float(jnp.sum(d**2)) for d in direction))
+            direction = [d / size for d in direction]
+
+            def at(h):
+                moved = [a + h * d for a, d in zip(leaves, direction, strict=True)]
+                return float(loss(jax.tree.unflatten(structure, moved)))
+
+            step = 1e-5
+            # Fourth-order differences: their own error is far below what is tested.
+            measured = (8 * (at(step) - at(-step)) - (at(2 * step) - at(-2 * step))) / (12 * step)
+            exact = sum(float(jnp.sum(g * d)) for g, d in zip(gradient, direction, strict=True))
+            assert measured == pytest.approx(exact, rel=1e-5, abs=1e-8), label
+
+        for i in range(50):
+            keys = jax.random.split(jax.random.key(100 + i), len(leaves))
+            check([jax.random.normal(k, a.shape) for k, a in zip(keys, leaves, strict=True)], i)
+        for part, gradient_of_part in enumerate(gradient):
+            assert np.all(np.isfinite(gradient_of_part))
+            # Along the gradient itself, so that the derivative is not small by chance.
+            toward = gradient_of_part + 1e-12
+            check([toward if i == part else 0 * a for i, a in enumerate(leaves)], part)
+
+
+def test_it_wants_the_top_units_that_theta_was_made_for():
+    rule = Metz2018.create(key=jax.random.key(0))
+    with pytest.raises(InputError, match="32 top units, got 16; use 32"):
+        rule.init(init_mlp((8, 16), key=jax.random.key(0)), key=jax.random.key(0))
+    free = Metz2018.create(key=jax.random.key(0), equivariant=True)
+    for n_top in (3, 16):
+        model = init_model(free, (8, n_top), key=jax.random.key(0))
+        assert free.init(model, key=jax.random.key(0)) == ()
+
+
+def test_the_published_rule_depends_on_the_order_of_samples_and_units(rule):
+    """The equivariant variant is in the contract of all rules; this is its counterpart."""
+    model, x = started(rule)
+    order = jax.random.permutation(jax.random.key(7), len(x))
+    one = apply_rule(rule, model, (), x, key=jax.random.key(0))[0]
+    two = apply_rule(rule, model, (), x[order], key=jax.random.key(0))[0]
+    difference = max(
+        float(jnp.max(jnp.abs(a.weight - b.weight)))
+        for a, b in zip(one.layers, two.layers, strict=True)
+    )
+    if rule.equivariant:
+        assert difference < 1e-4
+    else:
+        assert difference > 1e-3
+
+
+@pytest.mark.parametrize(
+    "batch", [np.zeros((1, 7)), np.ones((6, 7)), np.eye(7)], ids=["one sample", "constant", "eye"]
+)
+def test_thin_batches_have_a_defined_result(rule, batch):
+    model, _ = started(rule)
+    after, _, _ = apply_rule(rule, model, (), jnp.asarray(batch), key=jax.random.key(0))
+    for layer in after.layers:
+        assert np.all(np.isfinite(layer.weight)) and np.all(np.isfinite(layer.bias))
+
+
+def test_nan_in_the_inputs_shows(rule):
+    model, x = started(rule)
+    after, _, _ = apply_rule(rule, model, (), x.at[0, 0].set(jnp.nan), key=jax.random.key(0))
+    assert not np.all(np.isfinite(after.layers[0].weight))
+
+
+def test_saved_and_loaded(rule, tmp_path):
+    save_rule(tmp_path / "r.safetensors", rule, {"licence": "Apache-2.0"})
+    found, _ = load_rule_file(tmp_path / "r.safetensors")
+    assert eqx.tree_equal(found, rule)
+
+
+@pytest.mark.parametrize("name", ["metz2018", "metz2018_equivariant"])
+def test_by_name(name):
+    rule = load_rule(name)
+    assert isinstance(rule, Metz2018)
+    assert rule.equivariant == name.endswith("equivariant")
+
+
+@pytest.mark.parametrize("change", [{"n_top": 0}, {"learning_rate": 0.0}, {"learning_rate": 2.0}])
+def test_values_that_are_not_allowed(change):
+    with pytest.raises(InputError, match=next(iter(change))):
+        Metz2018.create(key=jax.random.key(0), **change)
+
+
+def damaged(change, tmp_path):
+    with np.load(RECORDING) as file:
+        arrays = {name: file[name] for name in file.files}
+    change(arrays)
+    np.savez(tmp_path / "step.npz", **arrays)
+    return tmp_path / "step.npz"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.pop("theta/h/conv0/weight"), "missing theta/h/conv0/weight"),
+        (lambda a: a.pop("next/forward/bias2"), "missing next/forward/bias2"),
+        (lambda a: a.pop("x0"), "needs x0"),
+        (lambda a: a.update(extra=np.zeros(3)), "unknown arrays extra"),
+        (lambda a: a.update(x0=a["x0"] * np.nan), "x0 holds values that are not finite"),
+        (lambda a: a.update({"forward/bias1": np.zeros(3, np.float32)}), r"forward/bias1 must be"),
+        (lambda a: a.update(x0=a["x0"].astype(np.float64)), "x0 must be float32"),
+        (lambda a: a.update(inner_learning_rate=np.float32(7)), "inner_learning_rate"),
+    ],
+)
+def test_damaged_recordings_are_refused(change, message, tmp_path):
+    with pytest.raises(FileFormatError, match=message):
+        read_recording(damaged(change, tmp_path))
+
+
+def test_files_that_are_no_recordings_are_refused(tmp_path):
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        read_recording(tmp_path / "missing.npz")
+    (tmp_path / "text.npz").write_text("no zip")
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        read_recording(tmp_path / "text.npz")
+
+
+def test_another_top_layer_than_theta_is_refused(tmp_path):
+    def change(arrays):
+        for prefix in ("", "next/"):
+            for part in ("forward", "backward"):
+                key = f"{prefix}{part}/weight4"
+                arrays[key] = arrays[key][:, :16]
+            arrays[f"{prefix}forward/bias4"] = arrays[f"{prefix}forward/bias4"][:16]
+
+    with pytest.raises(FileFormatError, match="32 top units, got 16"):
+        read_recording(damaged(change, tmp_path))
+
+
+def test_the_recording_is_a_dataclass_of_what_a_step_needs():
+    recording = read_recording(RECORDING)
+    assert recording.model.sizes == (196, 32, 32, 32, 32)
+    assert recording.batch.shape == (24, 196)
+    assert {f.name for f in dataclasses.fields(recording)} == {"rule", "model", "batch", "after"}
