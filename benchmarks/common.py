@@ -44,9 +44,10 @@ CASES = (Case((256, 64, 64, 32), 32), Case((256, 128, 128, 32), 64))
 TASKS = (1, 4, 16, 64)
 
 
-def parse(description: str | None) -> argparse.Namespace:
-    """The options of every benchmark; CPU devices get one thread each, as in meta-training."""
-    configure_cpu_devices(2)
+def parse(description: str | None, *, one_thread: bool = True) -> argparse.Namespace:
+    """The options of every benchmark; CPU devices get `one_thread` each, as in meta-training."""
+    if one_thread:
+        configure_cpu_devices(2)
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="first case, 1 and 4 tasks, one call")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the results to this file")

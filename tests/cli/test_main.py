@@ -153,6 +153,21 @@ def test_rules_are_listed_and_described(capsys: pytest.CaptureFixture[str], tmp_
     assert json.loads(run(capsys, "rules", "show", "oja", "--json")[1])["meta-parameters"] == 2
 
 
+def test_a_recorded_step_is_verified(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    recording = str(ROOT / "tests" / "rules" / "data" / "metz2018_step.npz")
+    status, out, _ = run(capsys, "rules", "verify", "metz2018", recording)
+    assert status == 0
+    assert len(out.splitlines()) == 13
+    assert out.splitlines()[-1] == "agrees (tolerance 0.0001)"
+    words = ("rules", "verify", "metz2018", recording, "--tolerance", "1e-9", "--json")
+    status, out, _ = run(capsys, *words)
+    assert status == 1
+    assert json.loads(out)["agrees"] is False
+    status, _, err = run(capsys, "rules", "verify", "metz2018", str(tmp_path / "none.npz"))
+    assert status == 2
+    assert one_line(err)
+
+
 def test_an_unknown_rule_names_the_nearest(capsys: pytest.CaptureFixture[str]):
     status, out, err = run(capsys, "rules", "show", "sangr")
     assert (status, out) == (2, "")

@@ -55,7 +55,63 @@ def test_loss_does_not_depend_on_scale_or_shift_of_features():
     np.testing.assert_allclose(plain, moved, rtol=1e-3)
 
 
-@pytest.mark.parametrize("score", ["cosine", "squared"])
+def published(support, known, query, wanted, strength):
+    """The original program's objective, step by step."""
+
+    def centred(y):
+        y = y - y.mean()
+        return y / np.sqrt((y**2).sum(1).mean())
+
+    known, wanted = centred(known), centred(wanted)
+    a = np.concatenate([support, np.ones((len(support), 1))], 1)
+    penalty = strength * np.eye(a.shape[1])
+    penalty[-1, -1] = 0.0
+    w = np.linalg.inv(a.T @ a + penalty) @ a.T @ known
+    prediction = query @ w[:-1] + w[-1]
+    prediction = prediction / np.sqrt((prediction**2).sum(1, keepdims=True))
+    loss = ((prediction - wanted) ** 2).sum() / len(query) + strength * (w[:-1] ** 2).sum() / len(
+        query
+    )
+    return loss, prediction
+
+
+@pytest.mark.parametrize("n_extra", [0, 3])
+def test_published_score_agrees_with_the_original_written_out(n_extra):
+    support, a, query, b = make(1.0)
+    rng = np.random.default_rng(3)
+    extra = [rng.uniform(-1, 1, (len(x), n_extra)) for x in (support, query)]
+    known, wanted = (
+        np.concatenate([np.eye(4)[np.asarray(y)], e], 1) for y, e in zip((a, b), extra, strict=True)
+    )
+    expected, prediction = published(
+        np.asarray(support, float), known, np.asarray(query, float), wanted, 0.1
+    )
+    with jax.enable_x64(True):
+        loss, metrics = FewShotRidge(score="published")(
+            support.astype(jnp.float64),
+            a,
+            query.astype(jnp.float64),
+            b,
+            n_classes=4,
+            extra=(jnp.asarray(extra[0]), jnp.asarray(extra[1])) if n_extra else None,
+        )
+    np.testing.assert_allclose(float(loss), expected, rtol=1e-8)
+    hits = (prediction[:, :4].argmax(1) == np.asarray(b)).mean()
+    np.testing.assert_allclose(float(metrics["accuracy"]), hits, atol=1e-6)
+
+
+@pytest.mark.parametrize("score", ["cosine", "squared", "published"])
+def test_extra_targets_that_features_tell_lower_the_loss(score):
+    support, a, query, b = make(0.5)
+    rng = np.random.default_rng(4)
+    told = (support[:, :2], query[:, :2])
+    noise = tuple(jnp.asarray(rng.normal(size=t.shape), jnp.float32) for t in told)
+    objective = FewShotRidge(score=score)
+    losses = [objective(support, a, query, b, n_classes=4, extra=e)[0] for e in (told, noise)]
+    assert losses[0] < losses[1]
+
+
+@pytest.mark.parametrize("score", ["cosine", "squared", "published"])
 def test_gradient_agrees_with_differences(score):
     with jax.enable_x64(True):
         support, a, query, b = make(1.0)

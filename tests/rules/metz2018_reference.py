@@ -5,10 +5,20 @@ Layouts follow the equations: batch first, `(batch, unit, channel)`, theta by re
 
 import numpy as np
 
-TERM_ORDER = (
-    "0_order 1_order decorr_x hebb large_decay lin_lower_symm lin_upper_psd lin_upper_symm rbf "
-    "sqr_lower_symm sqr_upper_symm w_base"
-).split()
+TERM_ORDER = [
+    "0_order",
+    "1_order",
+    "decorr_x",
+    "hebb",
+    "large_decay",
+    "lin_lower_symm",
+    "lin_upper_psd",
+    "lin_upper_symm",
+    "rbf",
+    "sqr_lower_symm",
+    "sqr_upper_symm",
+    "w_base",
+]
 
 
 def sigmoid(a):
@@ -173,5 +183,7 @@ def step(theta, layers, traces, eta):
         r = (hs[i + 1] @ theta["bias_readout/weight"] + theta["bias_readout/bias"][0]).mean(0)
         r = r + max(0.0, -r.mean())
         g_b = r / np.sqrt(0.5 + (r**2).mean())
-        result.append(tuple(p * (1 - eta) - eta * change for p, change in ((w, g), (b, g_b), (v, g))))
+        result.append(
+            tuple(p * (1 - eta) - eta * change for p, change in ((w, g), (b, g_b), (v, g)))
+        )
     return result

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from rules.metz2018_reference import step as reference_step
 
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.models import init_mlp
 from metaplastic.rules import Metz2018, apply_rule, init_model, load_rule, load_rule_file, save_rule
 from metaplastic.rules.metz2018.recording import read_recording, replay, theta_by_name
 from metaplastic.trees import count_parameters
+from rules.metz2018_reference import step as reference_step
 
 RECORDING = Path(__file__).parent / "data" / "metz2018_step.npz"
 SIZES = (7, 6, 5, 4)
@@ -109,8 +109,9 @@ def test_gradients_agree_with_central_differences(steps):
         rule, model = wide(rule), wide(model)
         theta, rest = eqx.partition(rule, eqx.is_inexact_array)
         batches = jax.random.normal(jax.random.key(4), (steps, 8, SIZES[0]), jnp.float64)
-        probe = [jax.random.normal(jax.random.key(i), m.weight.shape) for i, m in
-                 enumerate(model.layers)]
+        probe = [
+            jax.random.normal(jax.random.key(i), m.weight.shape) for i, m in enumerate(model.layers)
+        ]
 
         @jax.jit
         def loss(theta):

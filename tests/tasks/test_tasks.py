@@ -95,6 +95,27 @@ def test_thickness_changes_the_amount_of_ink(blob):
     assert ink.max() > 1.5 * ink.min()
 
 
+def test_thickness_leaves_paper_without_ink(blob):
+    many = jnp.tile(jnp.where(blob > 0.05, blob, 0.0), (64, 1, 1))
+    out = only(thickness=0.3)(many, FULL, side=16, key=jax.random.key(0))
+    assert float(jnp.max(out[:, :2])) == 0.0
+
+
+def test_coefficients_tell_what_was_done(blob):
+    many = jnp.tile(blob, (64, 1, 1))
+    augmentation, key = only(shift=0.1), jax.random.key(0)
+    out = augmentation(many, FULL, side=16, key=key)
+    moved = np.array([centre(image) for image in out])
+    told = np.asarray(augmentation.coefficients(64, FULL, key=key))
+    assert told.shape == (64, 6)
+    assert np.abs(told).max() <= 1.0
+    for axis in (0, 1):
+        # The sampling grid moves one way, the picture the other.
+        assert np.corrcoef(told[:, axis], moved[:, axis])[0, 1] < -0.99
+    half = augmentation.coefficients(64, 0.5 * FULL, key=key)
+    np.testing.assert_allclose(half, 0.5 * told, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def source():
     images = np.random.default_rng(0).integers(0, 255, (40, 6, 6)).astype(np.uint8)
@@ -126,7 +147,26 @@ def test_labelled_has_every_class_as_often(source):
     assert tasks.unlabelled(task, 7, key=jax.random.key(2)).shape == (7, 25)
 
 
+def test_targets_belong_to_the_labelled_samples_of_the_same_key(source):
+    augmentation = only(rotation=0.5)
+    tasks = SourceTasks.create(source, augmentation=augmentation, regress=True)
+    task, key = tasks.sample(key=jax.random.key(0)), jax.random.key(1)
+    targets = tasks.targets(task, 3, key=key)
+    assert targets is not None and targets.shape == (12, 6)
+    draw_key, augment_key = jax.random.split(key)
+    labels = tasks.labelled(task, 3, key=key)[1]
+    images = source.draw(task.source, labels, key=draw_key)
+    again = augmentation(images, task.strengths, side=6, key=augment_key).reshape(12, -1)
+    np.testing.assert_array_equal(tasks.labelled(task, 3, key=key)[0], again[:, task.permutation])
+    np.testing.assert_array_equal(
+        targets, augmentation.coefficients(12, task.strengths, key=augment_key)
+    )
+    assert SourceTasks.create(source).targets(task, 3, key=key) is None
+
+
 def test_what_does_not_fit_is_refused(source):
+    with pytest.raises(InputError, match="regress"):
+        SourceTasks.create(source, regress=True)
     with pytest.raises(InputError, match="images"):
         SourceTasks.create(GaussianMixture(5, 2), augmentation=Augmentation())
     with pytest.raises(InputError, match="side"):

@@ -9,6 +9,7 @@ EXTRAS = {
     "glyphs": ("freetype", "PIL"),
     "data": ("mlxtend",),
     "images": ("PIL",),
+    "onnx": ("onnx",),
     "parquet": ("pyarrow",),
     "report": ("matplotlib",),
     "tensorboard": ("tensorboardX",),

@@ -1,18 +1,31 @@
-"""`metaplastic rules`: list the named rules, or describe one."""
+"""`metaplastic rules`: list the named rules, describe one, check one against a recorded step."""
 
 import argparse
 
 from metaplastic.cli.options import Command, add_json, print_json
+from metaplastic.errors import InputError
+
+ACTIONS = {
+    "list": "names, one line each",
+    "show": "what one rule is",
+    "verify": "replay a recorded step of the published rule, exit status 1 if it differs",
+}
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name, text in (("list", "names, one line each"), ("show", "what one rule is")):
+    for name, text in ACTIONS.items():
         action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         action.set_defaults(action=name)
         add_json(action)
         if name == "show":
             action.add_argument("rule", help="a name, or a rule file")
+        if name == "verify":
+            action.add_argument("rule", choices=("metz2018",), help="the rule that was recorded")
+            action.add_argument("recording", metavar="FILE.npz", help="the recorded step")
+            action.add_argument(
+                "--tolerance", type=float, default=1e-4, help="largest difference (1e-4)"
+            )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -26,6 +39,8 @@ def _run(args: argparse.Namespace) -> int:
             width = max(map(len, found))
             print("\n".join(f"{name:{width}}  {summary}" for name, summary in found.items()))
         return 0
+    if args.action == "verify":
+        return _verify(args)
     described = _describe(args.rule)
     if args.json:
         print_json(described)
@@ -33,6 +48,23 @@ def _run(args: argparse.Namespace) -> int:
         for key, value in described.items():
             print(f"{key}: {value}")
     return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    if not args.tolerance >= 0:
+        raise InputError(f"--tolerance must be at least 0, got {args.tolerance}")
+    from metaplastic.rules.metz2018.recording import read_recording, replay
+
+    differences = replay(read_recording(args.recording))
+    # A difference that is not a number agrees with nothing.
+    agrees = all(value <= args.tolerance for value in differences.values())
+    if args.json:
+        print_json({"agrees": agrees, "tolerance": args.tolerance, "differences": differences})
+    else:
+        width = max(map(len, differences))
+        print("\n".join(f"{name:{width}}  {value:.2e}" for name, value in differences.items()))
+        print(f"{'agrees' if agrees else 'DIFFERS'} (tolerance {args.tolerance:g})")
+    return 0 if agrees else 1
 
 
 def _describe(rule: str) -> dict[str, object]:
@@ -57,9 +89,10 @@ def _describe(rule: str) -> dict[str, object]:
 
 COMMAND = Command(
     "rules",
-    "list and describe the update rules",
-    "List the update rules that have a name, or describe a rule: its class, locality, number of\n"
-    "meta-parameters, provenance and equations.",
+    "list, describe and check the update rules",
+    "List the update rules that have a name; describe a rule: its class, locality, number of\n"
+    "meta-parameters, provenance and equations; or replay a recorded step of the published rule\n"
+    "and print the largest difference of every array.",
     ("metaplastic rules list", "metaplastic rules show oja"),
     _arguments,
     _run,

@@ -123,12 +123,14 @@ class RuleProblem(AbstractInnerProblem):
         x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
         features = model.features(checkpoint_name(x, "batch"))
         half = labels.shape[0] // 2
+        extra = self.tasks.targets(task, 2 * self.shots, key=key)
         return self.objective(
             features[:half],
             labels[:half],
             features[half:],
             labels[half:],
             n_classes=self.tasks.n_classes,
+            extra=None if extra is None else (extra[:half], extra[half:]),
         )
 
     def _remat(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -20,5 +20,9 @@ class AbstractMetaObjective(eqx.Module):
         query_labels: Int[Array, " query"],
         *,
         n_classes: int,
+        extra: tuple[Float[Array, "support target"], Float[Array, "query target"]] | None = None,
     ) -> tuple[Float[Array, ""], Metrics]:
-        """The loss to minimise, and metrics (`accuracy` among them)."""
+        """The loss to minimise, and metrics (`accuracy` among them).
+
+        `extra` are numbers to be regressed besides the classes (a task distribution's `targets`).
+        """

@@ -17,25 +17,31 @@ from metaplastic.types import Metrics
 
 
 class FewShotRidge(AbstractMetaObjective):
-    """Ridge from support features to centred one-hot targets, scored on the query set.
+    """Ridge from support features to one-hot targets, scored on the query set.
 
-    Features are divided by one scalar, the root mean square of the centred support features
-    times the square root of their number (so the Gram matrix has mean eigenvalue of order one
-    whatever the width), and the bias is not penalised. `strength` is the penalty on that scale.
+    `extra` targets stand beside the one-hot columns. The bias is not penalised.
 
-    Scores: `cosine` is 1 minus the mean over query samples of the cosine between prediction and
-    centred target, `squared` the mean squared error against the centred target. Both are 1 for
-    a prediction that knows nothing and 0 for a perfect one.
+    Scores `cosine` and `squared`: features are divided by one scalar, the root mean square of the
+    centred support features (so the Gram matrix has mean eigenvalue of order one whatever the
+    width), and `strength` is the penalty on that scale. Targets are centred by the support's
+    means. `cosine` is 1 minus the mean over query samples of the cosine between prediction and
+    target, `squared` the mean squared error against it. Both are 1 for a prediction that knows
+    nothing and 0 for a perfect one.
+
+    Score `published`: the objective of the original program. Features as they are; targets minus
+    their global mean, divided by the root mean squared length of their rows, support and query
+    apart; penalty `strength` on the summed Gram matrix; predictions divided by their length;
+    loss `(sum (prediction - target)^2 + strength sum w^2) / n` over `n` query samples.
     """
 
     strength: float = eqx.field(static=True, default=0.1)
-    score: Literal["cosine", "squared"] = eqx.field(static=True, default="cosine")
+    score: Literal["cosine", "squared", "published"] = eqx.field(static=True, default="cosine")
 
     def __check_init__(self) -> None:
         if not self.strength > 0:
             raise InputError(f"strength must be positive, got {self.strength}")
-        if self.score not in ("cosine", "squared"):
-            raise InputError(f"unknown score {self.score!r}; choose cosine or squared")
+        if self.score not in ("cosine", "squared", "published"):
+            raise InputError(f"unknown score {self.score!r}; choose cosine, squared or published")
 
     def __call__(
         self,
@@ -45,14 +51,25 @@ class FewShotRidge(AbstractMetaObjective):
         query_labels: Int[Array, " query"],
         *,
         n_classes: int,
+        extra: tuple[Float[Array, "support target"], Float[Array, "query target"]] | None = None,
     ) -> tuple[Float[Array, ""], Metrics]:
-        mean = jnp.mean(support, axis=0)
+        known = jax.nn.one_hot(support_labels, n_classes)
+        wanted = jax.nn.one_hot(query_labels, n_classes)
+        if extra is not None:
+            known = jnp.concatenate([known, extra[0]], axis=1)
+            wanted = jnp.concatenate([wanted, extra[1]], axis=1)
+        score = self._published if self.score == "published" else self._scaled
+        loss, prediction = score(support, known, query, wanted)
+        hits = jnp.argmax(prediction[:, :n_classes], axis=1) == query_labels
+        return loss, {"accuracy": jnp.mean(hits.astype(jnp.float32))}
+
+    def _scaled(
+        self, support: Array, known: Array, query: Array, wanted: Array
+    ) -> tuple[Float[Array, ""], Float[Array, "query target"]]:
+        mean, mean_target = jnp.mean(support, axis=0), jnp.mean(known, axis=0)
         scale = jax.lax.rsqrt(jnp.mean(jnp.square(support - mean)) + 1e-8)
-        support, query = (support - mean) * scale, (query - mean) * scale
-        targets = jax.nn.one_hot(support_labels, n_classes)
-        mean_target = jnp.mean(targets, axis=0)
-        prediction = query @ ridge(support, targets - mean_target, self.strength)
-        wanted = jax.nn.one_hot(query_labels, n_classes) - mean_target
+        weight = ridge((support - mean) * scale, known - mean_target, self.strength)
+        prediction, wanted = (query - mean) * scale @ weight, wanted - mean_target
         if self.score == "cosine":
             length = jnp.sqrt(jnp.sum(jnp.square(prediction), 1) + 1e-6)
             target_length = jnp.sqrt(jnp.sum(jnp.square(wanted), 1))
@@ -60,8 +77,26 @@ class FewShotRidge(AbstractMetaObjective):
         else:
             loss = jnp.mean(jnp.sum(jnp.square(prediction - wanted), 1))
             loss = loss / jnp.mean(jnp.sum(jnp.square(wanted), 1))
-        hits = jnp.argmax(prediction + mean_target, axis=1) == query_labels
-        return loss, {"accuracy": jnp.mean(hits.astype(jnp.float32))}
+        return loss, prediction + mean_target
+
+    def _published(
+        self, support: Array, known: Array, query: Array, wanted: Array
+    ) -> tuple[Float[Array, ""], Float[Array, "query target"]]:
+        known, wanted = _centred(known), _centred(wanted)
+        # Centring both sides is what an unpenalised bias does.
+        mean, mean_target = jnp.mean(support, axis=0), jnp.mean(known, axis=0)
+        strength = self.strength / support.shape[0]
+        weight = ridge(support - mean, known - mean_target, strength)
+        prediction = (query - mean) @ weight + mean_target
+        prediction *= jax.lax.rsqrt(jnp.sum(jnp.square(prediction), 1, keepdims=True) + 1e-12)
+        penalty = self.strength * jnp.sum(jnp.square(weight))
+        return (jnp.sum(jnp.square(prediction - wanted)) + penalty) / query.shape[0], prediction
+
+
+def _centred(targets: Float[Array, "sample target"]) -> Float[Array, "sample target"]:
+    """Minus one global mean, divided by the root mean squared length of the rows."""
+    targets = targets - jnp.mean(targets)
+    return targets * jax.lax.rsqrt(jnp.mean(jnp.sum(jnp.square(targets), axis=1)))
 
 
 def ridge(

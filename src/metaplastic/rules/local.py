@@ -63,7 +63,8 @@ class LocalRule(AbstractUpdateRule):
         [p, q, m] = R_e E + R_h h + r
 
     are post-synaptic factors, pre-synaptic factors (centred over the batch) and messages; the
-    layer below receives `delta = V m`, divided by its root mean square (times D at the inputs). The change of a weight is
+    layer below receives `delta = V m`, divided by its root mean square (and the inputs D times
+    that). The change of a weight is
 
         T_0 = sum_c q_c^T p_c,  T_1 = D W * sum_c' q_c'^T p_c',  T_2 = -D W C
 

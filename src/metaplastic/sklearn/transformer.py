@@ -59,7 +59,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     model_ : MLP
         The trained network, which a rule can train further.
     shift_, scale_ : ndarray of shape (n_features_in_,)
-        Presentation of inputs, with `gain_`: `clip((x - shift_) * scale_, -5, 5) * gain_`.
+        Presentation of inputs, with `gain_`: `clip((x - shift_) * scale_, -3, 3) * gain_`.
     gain_ : float
         See `shift_`.
     n_steps_ : int

@@ -16,6 +16,8 @@ from jaxtyping import Array, Float
 from metaplastic.types import PRNGKey
 
 N_STRENGTHS = 9
+_LIMITS_OF_DRAWS = (0, 0, 1, 2, 2, 3)
+"""Which strength limits each of the six numbers that a sample draws for its affine map."""
 
 
 class Augmentation(eqx.Module):
@@ -54,9 +56,7 @@ class Augmentation(eqx.Module):
             [self.shift, self.rotation, self.scale, self.shear, self.elastic, self.contrast]
         )
         s = strengths[:6] * limits
-        shift_y, shift_x, angle, size, aspect, slant = jnp.moveaxis(
-            jax.random.uniform(warp_key, (n, 6), minval=-1.0, maxval=1.0), 1, 0
-        )
+        shift_y, shift_x, angle, size, aspect, slant = _affine_draws(n, key=warp_key).T
         angle, slant = s[1] * angle, s[3] * slant
         fill = 1.0 - self.margin * strengths[8]
         grow_x = fill * jnp.exp(s[2] * (size + 0.5 * aspect))
@@ -74,6 +74,17 @@ class Augmentation(eqx.Module):
         out = jnp.swapaxes(out, 1, 2)
         return self._ink(out, strengths, ink_key, noise_key)
 
+    def coefficients(
+        self, n: int, strengths: Float[Array, " strength"], *, key: PRNGKey
+    ) -> Float[Array, "sample 6"]:
+        """What a call with the same key does to each of `n` images, in [-1, 1].
+
+        Columns: vertical and horizontal shift, rotation, size, aspect and slant, each as a
+        fraction of its limit.
+        """
+        draws = _affine_draws(n, key=jax.random.split(key, 3)[0])
+        return draws * strengths[jnp.array(_LIMITS_OF_DRAWS)]
+
     def _ink(
         self,
         images: Float[Array, "sample side side"],
@@ -83,13 +94,19 @@ class Augmentation(eqx.Module):
     ) -> Float[Array, "sample side side"]:
         n = images.shape[0]
         u = jax.random.uniform(ink_key, (n, 3, 1, 1), minval=-1.0, maxval=1.0)
-        # Moving the threshold of a sharpened edge makes strokes thicker or thinner; no ink stays none.
+        # Moving the threshold of a sharpened edge makes strokes thicker or thinner; paper stays
+        # without ink.
         low = jnp.maximum(0.2 + self.thickness * strengths[6] * u[:, 0], 0.0)
         sharp = jnp.clip((images - low) / 0.6, 0.0, 1.0)
         images = jnp.where(strengths[6] > 0.3, sharp, images)
         images = images * (1.0 - self.contrast * strengths[5] * 0.5 * (1.0 + u[:, 1]))
         noise = jax.random.normal(noise_key, images.shape)
         return jnp.clip(images + self.noise * strengths[7] ** 2 * noise, 0.0, 1.0)
+
+
+def _affine_draws(n: int, *, key: PRNGKey) -> Float[Array, "sample 6"]:
+    """Shifts (y, x), angle, size, aspect and slant before they are scaled."""
+    return jax.random.uniform(key, (n, 6), minval=-1.0, maxval=1.0)
 
 
 def _waves(

@@ -54,6 +54,12 @@ class AbstractTaskDistribution(eqx.Module):
         labels = jnp.tile(jnp.arange(self.n_classes), shots)
         return self.draw(task, labels, key=key), labels
 
+    def targets(
+        self, task: Task, shots: int, *, key: PRNGKey
+    ) -> Float[Array, "sample target"] | None:
+        """Numbers to regress besides the labels of what `labelled` draws under the same key."""
+        del task, shots, key
+
 
 class SourceTasks(AbstractTaskDistribution):
     """Tasks of one source; image sources may be augmented, resized and permuted."""
@@ -62,6 +68,7 @@ class SourceTasks(AbstractTaskDistribution):
     augmentation: Augmentation | None
     side: int | None = eqx.field(static=True)
     permute: bool = eqx.field(static=True)
+    regress: bool = eqx.field(static=True)
 
     @classmethod
     def create(
@@ -71,8 +78,11 @@ class SourceTasks(AbstractTaskDistribution):
         augmentation: Augmentation | None = None,
         side: int | None = None,
         permute: bool = True,
+        regress: bool = False,
     ) -> "SourceTasks":
-        """Args: `side` resizes images to `side x side` and needs an `augmentation`.
+        """Args: `side` resizes images to `side x side` and needs an `augmentation`, and so does
+        `regress`, which makes what the augmentation did to each image `targets` (as Metz et al.
+        2018 did).
 
         Raises:
             InputError: if an augmentation or a side is asked for and samples are not images.
@@ -81,8 +91,12 @@ class SourceTasks(AbstractTaskDistribution):
             raise InputError("augmentation needs a source of images; leave it out for vectors")
         if side is not None and (augmentation is None or side < 2):
             raise InputError(f"side needs an augmentation and at least 2 pixels, got {side}")
+        if regress and augmentation is None:
+            raise InputError("regress needs an augmentation whose coefficients can be targets")
         # pyright takes the abstract variables that properties implement for fields.
-        return cls(source, augmentation, side, permute)  # pyright: ignore[reportCallIssue]
+        return cls(  # pyright: ignore[reportCallIssue]
+            source, augmentation, side, permute, regress
+        )
 
     @property
     def n_classes(self) -> int:
@@ -112,6 +126,15 @@ class SourceTasks(AbstractTaskDistribution):
         if self.augmentation is not None:
             x = self.augmentation(x, task.strengths, side=self._side, key=augment_key)
         return x.reshape(labels.shape[0], -1)[:, task.permutation]
+
+    def targets(
+        self, task: Task, shots: int, *, key: PRNGKey
+    ) -> Float[Array, "sample target"] | None:
+        if self.augmentation is None or not self.regress:
+            return None
+        augment_key = jax.random.split(key)[1]  # as in `draw`
+        n = shots * self.n_classes
+        return self.augmentation.coefficients(n, task.strengths, key=augment_key)
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -59,9 +59,7 @@ class Convolution(eqx.Module):
         padding = [(0, 0)] * 3
         padding[axis] = (width // 2, width // 2)
         padded = jnp.pad(signal, padding)
-        shifted = [
-            jax.lax.slice_in_dim(padded, k, k + length, axis=axis) for k in range(width)
-        ]
+        shifted = [jax.lax.slice_in_dim(padded, k, k + length, axis=axis) for k in range(width)]
         windows = shifted[0] if width == 1 else jnp.concatenate(shifted, axis=2)
         units, batch, n_in = windows.shape
         out = windows.reshape(units * batch, n_in) @ self.weight.reshape(n_in, -1)

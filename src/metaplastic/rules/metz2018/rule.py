@@ -193,9 +193,7 @@ def weight_statistics(
 
     Where one side is missing (inputs, top layer) the other's four moments stand twice.
     """
-    sides = [
-        _moments(w, axis) for w, axis in ((incoming, 0), (outgoing, 1)) if w is not None
-    ]
+    sides = [_moments(w, axis) for w, axis in ((incoming, 0), (outgoing, 1)) if w is not None]
     both = jnp.stack((sides * 2)[:2] if len(sides) == 1 else sides)
     both = jnp.moveaxis(both, 2, 0).reshape(-1, N_STATISTICS)
     return both * jax.lax.rsqrt(jnp.mean(jnp.square(both)) + 1e-6)
