@@ -51,6 +51,7 @@ def pool():
 
 def learner(**changes):
     options = {"rule": Noisy(jnp.float32(0.1)), "hidden_sizes": (5,), "n_components": 3}
+    options |= {"n_networks": 1}
     return RuleLearner(**{**options, "n_steps": 60, "batch_size": 16, **changes})
 
 
@@ -77,7 +78,7 @@ def test_snapshots_show_every_asked_step_and_change_nothing(pool):
         pool,
         seed=0,
         snapshot_steps=(0, 1, 37, 60, 500),
-        on_snapshot=lambda step, model, state: seen.update({step: model}),
+        on_snapshot=lambda step, models, states: seen.update({step: models[0]}),
     )
     assert list(seen) == [0, 1, 37, 60]
     plain = learner().fit(pool, seed=0)
@@ -92,6 +93,20 @@ def test_no_steps_leave_the_model_as_it_starts(pool):
     np.testing.assert_array_equal(
         learner(n_steps=0).fit(pool, seed=3)(pool), freeze(model, pool)(pool)
     )
+
+
+def test_several_networks_are_the_single_ones_side_by_side(pool):
+    several = learner(rule=Hebb(), n_networks=2, hidden_sizes=(5, 4), activation="tanh")
+    shapes = [(each.n_networks, each.n_components) for each, _ in several.networks(seed=7)]
+    assert shapes == [(1, 2), (1, 1)]
+    assert several.networks(seed=7)[0][1] == 7
+    parts = [each.fit(pool, seed=own)(pool) for each, own in several.networks(seed=7)]
+    np.testing.assert_allclose(several.fit(pool, seed=7)(pool), np.concatenate(parts, 1), atol=1e-5)
+    assert not np.allclose(parts[0][:, 0], parts[1][:, 0], atol=0.1)
+
+
+def test_no_more_networks_than_features(pool):
+    assert len(learner(n_networks=8).networks(seed=0)) == 3
 
 
 def test_divergence_says_where_and_what_to_do(pool):

@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from metaplastic.rules import Oja
 from metaplastic.sklearn import FewShotClassifier, RuleTransformer
 
-SMALL = {"hidden_sizes": (16,), "n_components": 8, "n_steps": 10, "batch_size": 16}
+SMALL = {"hidden_sizes": (16,), "n_components": 8, "n_steps": 10, "batch_size": 16, "n_networks": 1}
 
 # A check fits two classes called -1 and 1, of which the classifier warns; another is skipped where
 # an environment variable is not set.

@@ -7,7 +7,7 @@ import pytest
 from metaplastic.learners import RandomNetwork, RuleLearner
 from metaplastic.sklearn import FewShotClassifier, RuleTransformer
 
-SHARED = ("hidden_sizes", "n_components", "activation", "n_steps", "batch_size")
+SHARED = ("hidden_sizes", "n_components", "activation", "n_steps", "batch_size", "n_networks")
 
 
 @pytest.mark.parametrize("estimator", [RuleTransformer, FewShotClassifier])

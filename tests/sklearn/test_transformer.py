@@ -22,7 +22,7 @@ from metaplastic.sklearn import RuleTransformer
 def test_fit_is_the_rule_learner(make_transformer, blobs):
     x, _ = blobs
     transformer = make_transformer().fit(x)
-    learner = RuleLearner(load_rule("hebb"), (16,), 4, "relu", 10, 16)
+    learner = RuleLearner(load_rule("hebb"), (16,), 4, "relu", 10, 16, 2)
     np.testing.assert_array_equal(transformer.transform(x), learner.fit(x, seed=0)(x))
 
 
@@ -31,11 +31,11 @@ def test_fitted_attributes(make_transformer, blobs):
     transformer = make_transformer().fit(x)
     assert transformer.n_steps_ == 10
     assert transformer.n_features_in_ == 8
-    assert isinstance(transformer.model_, MLP)
-    assert transformer.model_.sizes == (8, 16, 4)
+    assert all(isinstance(model, MLP) for model in transformer.models_)
+    assert [model.sizes for model in transformer.models_] == [(8, 16, 2), (8, 16, 2)]
     assert transformer.encoder_.n_features_out == 4
     np.testing.assert_allclose(transformer.shift_, x.mean(0), atol=1e-5)
-    presented = np.clip((x - transformer.shift_) * transformer.scale_, -5, 5) * transformer.gain_
+    presented = np.clip((x - transformer.shift_) * transformer.scale_, -3, 3) * transformer.gain_
     np.testing.assert_allclose(np.mean(presented**2), 1.0, rtol=1e-3)
     features = transformer.transform(x)
     assert features.dtype == np.float32
@@ -151,7 +151,7 @@ def test_clone_forgets(make_transformer, blobs):
 
 def test_not_fitted(make_transformer, blobs):
     transformer = make_transformer()
-    for name in ("encoder_", "model_", "shift_", "scale_", "gain_", "n_steps_"):
+    for name in ("encoder_", "models_", "shift_", "scale_", "gain_", "n_steps_"):
         assert not hasattr(transformer, name)
     with pytest.raises(NotFittedError):
         transformer.transform(blobs[0])
@@ -174,7 +174,7 @@ def test_pandas(make_transformer, blobs):
 
 def test_pipeline_and_grid_search(make_transformer, blobs):
     x, y = blobs[0][:400], blobs[1][:400]
-    pipeline = make_pipeline(make_transformer(), LogisticRegression())
+    pipeline = make_pipeline(make_transformer(n_networks=1), LogisticRegression())
     search = GridSearchCV(pipeline, {"ruletransformer__n_steps": [0, 10, 60]}, cv=2)
     search.fit(x, y)
     assert search.score(x, y) > 0.9

@@ -67,15 +67,18 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         metavar="N,N,...",
         help="units of the hidden layers (128,128)",
     )
-    parser.add_argument("--n-components", type=positive, metavar="N", help="features (64)")
+    parser.add_argument("--n-components", type=positive, metavar="N", help="features (256)")
     parser.add_argument("--activation", metavar="NAME", help="nonlinearity (relu)")
-    parser.add_argument("--n-steps", type=natural, metavar="N", help="training steps (400)")
+    parser.add_argument("--n-steps", type=natural, metavar="N", help="training steps (100)")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="rows per step (128)")
+    parser.add_argument(
+        "--n-networks", type=positive, metavar="N", help="networks that share the features (4)"
+    )
 
 
 def network(args: argparse.Namespace) -> dict[str, Any]:
     """Those options of `add_network` that were given, as keywords."""
-    names = ("hidden_sizes", "n_components", "activation", "n_steps", "batch_size")
+    names = ("hidden_sizes", "n_components", "activation", "n_steps", "batch_size", "n_networks")
     return {name: value for name in names if (value := getattr(args, name)) is not None}
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
 from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
-from metaplastic.models import MLP, FrozenMLP, check_activation, dense, freeze
+from metaplastic.models import MLP, FrozenMLP, check_activation, dense, freeze, side_by_side
 from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule, init_model
 from metaplastic.trees import all_finite
 from metaplastic.types import PRNGKey, Rows
@@ -29,8 +29,8 @@ CHUNK = 50
 FREEZE_ROWS = 10_000
 """Most rows of the pool whose statistics are folded into the weights."""
 
-Snapshot = Callable[[int, MLP, RuleState], None]
-"""Called with the number of steps done, the model and the rule's state."""
+Snapshot = Callable[[int, tuple[MLP, ...], tuple[RuleState, ...]], None]
+"""Called with the number of steps done, and every network's model and state of the rule."""
 
 
 @eqx.filter_jit
@@ -89,15 +89,19 @@ def train(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RuleLearner(AbstractLearner):
-    """Trains a fresh base model with `rule` on batches of the pool, then freezes it.
+    """Trains fresh base models with `rule` on batches of the pool, then freezes them.
+
+    Several networks differ in their initial weights and in the order of rows; the features are
+    those of all of them.
 
     Args:
         rule: the update rule.
         hidden_sizes: units of the hidden layers, from the input side; may be empty.
-        n_components: units of the top layer, the features.
+        n_components: features: units of the top layers, spread evenly over the networks.
         activation: a name of `models.ACTIVATIONS`.
         n_steps: inner steps; 0 leaves the model as initialised.
         batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
+        n_networks: networks, at most one per feature.
         alias: name in tables; the rule's class name when left out.
 
     Raises:
@@ -108,10 +112,11 @@ class RuleLearner(AbstractLearner):
 
     rule: AbstractUpdateRule
     hidden_sizes: tuple[int, ...] = (128, 128)
-    n_components: int = 64
+    n_components: int = 256
     activation: str = "relu"
-    n_steps: int = 400
+    n_steps: int = 100
     batch_size: int = 128
+    n_networks: int = 4
     alias: str = ""
 
     def __post_init__(self) -> None:
@@ -122,10 +127,10 @@ class RuleLearner(AbstractLearner):
         sizes = (*self.hidden_sizes, self.n_components)
         if any(int(n) != n or n < 1 for n in sizes):
             raise InputError(f"layers need at least one unit each, got {sizes}")
-        if self.n_steps < 0 or self.batch_size < 2:
+        if self.n_steps < 0 or self.batch_size < 2 or self.n_networks < 1:
             raise InputError(
-                "n_steps must be at least 0 and batch_size at least 2, got "
-                f"{self.n_steps} and {self.batch_size}"
+                "n_steps must be at least 0, batch_size at least 2 and n_networks at least 1, got "
+                f"{self.n_steps}, {self.batch_size} and {self.n_networks}"
             )
 
     @property
@@ -137,6 +142,16 @@ class RuleLearner(AbstractLearner):
         """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
         return self.fit_with_snapshots(x, seed=seed)
 
+    def networks(self, *, seed: int) -> list[tuple["RuleLearner", int]]:
+        """A learner of one network, and its seed, for every network; the first has `seed`."""
+        count = min(self.n_networks, self.n_components)
+        share, more = divmod(self.n_components, count)
+        seeds = [seed, *np.random.default_rng([seed, 4]).integers(2**31, size=count - 1).tolist()]
+        return [
+            (dataclasses.replace(self, n_networks=1, n_components=share + (i < more)), each)
+            for i, each in enumerate(seeds)
+        ]
+
     def fit_with_snapshots(
         self,
         x: Rows,
@@ -145,27 +160,30 @@ class RuleLearner(AbstractLearner):
         snapshot_steps: Sequence[int] = (),
         on_snapshot: Snapshot | None = None,
     ) -> FrozenMLP:
-        """As `fit`, calling `on_snapshot(step, model, state)` at the given numbers of steps done.
+        """As `fit`, calling `on_snapshot(step, models, states)` at the given numbers of steps.
 
         Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result.
         """
         x = check_pool(x)
-        model, state, key = self.start(x, seed=seed)
-        rows = Shuffled(x.shape[0], seed=seed)
+        found = [each.start(x, seed=own) for each, own in self.networks(seed=seed)]
+        rows = [Shuffled(x.shape[0], seed=own) for _, own in self.networks(seed=seed)]
         stops = sorted({s for s in snapshot_steps if 0 <= s <= self.n_steps} | {self.n_steps})
         done = 0
         for stop in stops:
             while done < stop:
                 count = min(CHUNK, stop - done)
-                batches = draw_batches(x, rows, count, self.batch_size)
-                model, state = train(self.rule, model, state, batches, key=key, first_step=done)
+                for i, (model, state, key) in enumerate(found):
+                    batches = draw_batches(x, rows[i], count, self.batch_size)
+                    after = train(self.rule, model, state, batches, key=key, first_step=done)
+                    found[i] = (*after, key)
                 done += count
             if on_snapshot is not None and stop in snapshot_steps:
-                on_snapshot(stop, model, state)
-        return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))
+                models, states, _ = zip(*found, strict=True)
+                on_snapshot(stop, models, states)
+        return freeze_all([model for model, _, _ in found], subsample(x, FREEZE_ROWS, seed=seed))
 
     def start(self, x: Rows, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
-        """Fresh model (inputs scaled by the pool), rule state, and the key of the training."""
+        """One fresh model of all features (inputs scaled by the pool), rule state, training key."""
         model_key, rule_key, step_key = jax.random.split(jax.random.key(seed), 3)
         sizes = (x.shape[1], *self.hidden_sizes, self.n_components)
         model = init_model(
@@ -176,6 +194,11 @@ class RuleLearner(AbstractLearner):
             scaling=pool_scaling(x),
         )
         return model, self.rule.init(model, key=rule_key), step_key
+
+
+def freeze_all(models: Sequence[MLP], x: Rows) -> FrozenMLP:
+    """One encoder of all models, with the statistics of the pool `x`."""
+    return side_by_side([freeze(model, x) for model in models])
 
 
 def draw_batches(x: Rows, rows: Shuffled, count: int, batch_size: int) -> NDArray[np.float32]:

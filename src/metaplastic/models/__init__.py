@@ -1,7 +1,14 @@
 """Base models: networks whose parameters a rule changes. They know no rule."""
 
 from metaplastic.models.activations import ACTIVATIONS, activate, check_activation
-from metaplastic.models.frozen import BLOCK_ROWS, FrozenMLP, dense, freeze, in_blocks
+from metaplastic.models.frozen import (
+    BLOCK_ROWS,
+    FrozenMLP,
+    dense,
+    freeze,
+    in_blocks,
+    side_by_side,
+)
 from metaplastic.models.io import load_encoder, save_encoder
 from metaplastic.models.mlp import (
     MLP,
@@ -47,6 +54,7 @@ __all__ = [
     "normalise",
     "save_encoder",
     "scaling_from_moments",
+    "side_by_side",
     "unit_columns",
     "unit_rows",
 ]

@@ -5,7 +5,7 @@ row i of the features depends on row i of the input alone.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,32 @@ class FrozenMLP:
             return signal
 
         return in_blocks(block, x)
+
+
+def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
+    """One encoder whose features are those of all `encoders`, in order.
+
+    They must share presentation of inputs, depth, activation and readout. Their hidden layers
+    become blocks on the diagonal of wider ones.
+    """
+    first = encoders[0]
+    if len(encoders) == 1:
+        return first
+    depth = range(len(first.weights))
+    joined = [np.concatenate([e.weights[0] for e in encoders], axis=1)]
+    joined += [_on_the_diagonal([e.weights[index] for e in encoders]) for index in depth[1:]]
+    biases = tuple(np.concatenate([e.biases[index] for e in encoders]) for index in depth)
+    return dataclasses.replace(first, weights=tuple(joined), biases=biases)
+
+
+def _on_the_diagonal(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    rows, columns = (sum(b.shape[axis] for b in blocks) for axis in (0, 1))
+    whole = np.zeros((rows, columns), np.float32)
+    row = column = 0
+    for block in blocks:
+        whole[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    return whole
 
 
 def in_blocks(

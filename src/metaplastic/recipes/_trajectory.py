@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from metaplastic.learners import AbstractLearner, RuleLearner
 from metaplastic.learners.pool import subsample
-from metaplastic.learners.rule_learner import FREEZE_ROWS
-from metaplastic.models import FrozenMLP, freeze
+from metaplastic.learners.rule_learner import FREEZE_ROWS, freeze_all
+from metaplastic.models import MLP, FrozenMLP
 
 
 class Trajectory:
@@ -26,11 +26,15 @@ class Trajectory:
         if seed not in self._found or not np.array_equal(self._found[seed][0], x):
             encoders: dict[int, FrozenMLP] = {}
             rows = subsample(x, FREEZE_ROWS, seed=seed)
+
+            def keep(done: int, models: tuple[MLP, ...], _: object) -> None:
+                encoders[done] = freeze_all(models, rows)
+
             self._learner.fit_with_snapshots(
                 x,
                 seed=seed,
                 snapshot_steps=self.steps,
-                on_snapshot=lambda done, model, _: encoders.update({done: freeze(model, rows)}),
+                on_snapshot=keep,
             )
             self._found[seed] = (x, encoders)
         return self._found[seed][1][step]

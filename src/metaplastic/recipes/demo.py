@@ -64,7 +64,7 @@ class DemoConfig:
     shots: int = 10
     n_seeds: int = 3
     n_draws: int = 30
-    curve_steps: tuple[int, ...] = (0, 10, 25, 50, 100, 200, 400)
+    curve_steps: tuple[int, ...] = (0, 5, 10, 25, 50, 100)
     curve_draws: int = 10
     n_points: int = 1000
     n_fields: int = 32
@@ -72,6 +72,7 @@ class DemoConfig:
     n_components: int = RuleLearner.n_components
     n_steps: int = RuleLearner.n_steps
     batch_size: int = RuleLearner.batch_size
+    n_networks: int = RuleLearner.n_networks
 
 
 QUICK = DemoConfig(n_seeds=1, n_draws=10, curve_steps=(0, 50), curve_draws=5, n_points=500)
@@ -162,6 +163,7 @@ def demo_learner(config: DemoConfig, rule: AbstractUpdateRule) -> RuleLearner:
         n_components=config.n_components,
         n_steps=config.n_steps,
         batch_size=config.batch_size,
+        n_networks=config.n_networks,
     )
 
 

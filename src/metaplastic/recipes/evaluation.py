@@ -33,6 +33,7 @@ class Network:
     activation: str = RuleLearner.activation
     n_steps: int = RuleLearner.n_steps
     batch_size: int = RuleLearner.batch_size
+    n_networks: int = RuleLearner.n_networks
 
 
 def learners(

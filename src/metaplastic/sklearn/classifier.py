@@ -33,7 +33,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    rule, hidden_sizes, n_components, activation, n_steps, batch_size
+    rule, hidden_sizes, n_components, activation, n_steps, batch_size, n_networks
         As in `RuleTransformer`.
     head : {"ridge", "logistic"}, default="ridge"
         Ridge regression to targets -1 and 1, its strength chosen by leave-one-out on the labelled
@@ -73,10 +73,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self,
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (128, 128),
-        n_components: int = 64,
+        n_components: int = 256,
         activation: str = "relu",
-        n_steps: int = 400,
+        n_steps: int = 100,
         batch_size: int = 128,
+        n_networks: int = 4,
         head: HeadName = "ridge",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -86,6 +87,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.activation = activation
         self.n_steps = n_steps
         self.batch_size = batch_size
+        self.n_networks = n_networks
         self.head = head
         self.random_state = random_state
 

@@ -27,6 +27,7 @@ def make_learner(
     activation: Any,
     n_steps: Any,
     batch_size: Any,
+    n_networks: Any,
 ) -> RuleLearner:
     """The learner that an estimator's parameters describe; its rule holds NumPy arrays.
 
@@ -46,7 +47,10 @@ def make_learner(
     check_activation(activation)
     steps = check_integer("n_steps", n_steps, 0)
     batch = check_integer("batch_size", batch_size, 2)
-    return RuleLearner(to_numpy(load_rule(rule)), sizes, components, activation, steps, batch)
+    networks = check_integer("n_networks", n_networks, 1)
+    return RuleLearner(
+        to_numpy(load_rule(rule)), sizes, components, activation, steps, batch, networks
+    )
 
 
 def check_integer(name: str, value: Any, least: int) -> int:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from metaplastic.learners import RuleLearner, train
 from metaplastic.learners.pool import row_blocks
-from metaplastic.models import MLP, FrozenMLP, freeze
+from metaplastic.learners.rule_learner import freeze_all
+from metaplastic.models import MLP, FrozenMLP
 from metaplastic.rules import RuleState
 from metaplastic.sklearn.parameters import nothing, to_numpy
 from metaplastic.types import PRNGKey
@@ -56,10 +57,19 @@ class Training:
         return Training.of(model, state, key, self.n_steps + count)
 
 
-def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Training:
-    """A fresh model whose presentation of inputs is fitted to `rows` `(n, d)`."""
-    model, state, key = learner.start(rows, seed=seed)
-    return Training.of(model, state, key, 0)
+Trainings = tuple[Training, ...]
+"""One for each network."""
+
+
+def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Trainings:
+    """Fresh models whose presentation of inputs is fitted to `rows` `(n, d)`."""
+    found = [each.start(rows, seed=own) for each, own in learner.networks(seed=seed)]
+    return tuple(Training.of(model, state, key, 0) for model, state, key in found)
+
+
+def advance(trainings: Trainings, learner: RuleLearner, rows: NDArray) -> Trainings:
+    """Train every network on as many whole batches as `rows` `(n, d)` hold, in order."""
+    return tuple(training.advance(learner, rows) for training in trainings)
 
 
 class Reservoir:
@@ -94,7 +104,7 @@ class Stream:
         learner: what is trained, and how.
         n_columns: width of the rows.
         seed: of the model, the rule and the sample of rows.
-        training: a training to continue, with its `encoder`, which stands until a further
+        trainings: trainings to continue, with their `encoder`, which stands until a further
             step is made.
     """
 
@@ -103,13 +113,13 @@ class Stream:
         learner: RuleLearner,
         n_columns: int,
         seed: int,
-        training: Training | None = None,
+        trainings: Trainings | None = None,
         encoder: FrozenMLP | None = None,
     ) -> None:
         self._learner = learner
         self._seed = seed
-        self._training = training
-        self._continued = training is not None
+        self._trainings = trainings
+        self._continued = trainings is not None
         self._encoder = encoder
         self._waiting = nothing(n_columns)
         self._reservoir = Reservoir(n_columns, seed)
@@ -122,19 +132,19 @@ class Stream:
     @property
     def n_steps(self) -> int:
         """Steps behind the present encoder."""
-        done = 0 if self._training is None else self._training.n_steps
+        done = 0 if self._trainings is None else self._trainings[0].n_steps
         return done + len(self._waiting) // self._learner.batch_size
 
     @property
-    def model(self) -> MLP:
-        """The trained base model behind the present encoder."""
-        return self._current().model
+    def models(self) -> tuple[MLP, ...]:
+        """The trained base models behind the present encoder."""
+        return tuple(training.model for training in self._current())
 
     @property
     def encoder(self) -> FrozenMLP:
         """The present encoder; made when first asked for, then kept until rows come."""
         if self._encoder is None:
-            self._encoder = freeze(self._current().model, self._reservoir.rows)
+            self._encoder = freeze_all(self.models, self._reservoir.rows)
         return self._encoder
 
     def extend(self, x: NDArray) -> None:
@@ -143,16 +153,17 @@ class Stream:
         for rows in row_blocks(x):
             self._reservoir.add(rows)
             self._waiting = np.concatenate([self._waiting, rows])
-            if self._training is None and len(self._waiting) >= WARM_UP_ROWS:
-                self._training = begin(self._learner, self._waiting[:WARM_UP_ROWS], self._seed)
-            if self._training is not None:
-                self._training = self._training.advance(self._learner, self._waiting)
+            if self._trainings is None and len(self._waiting) >= WARM_UP_ROWS:
+                self._trainings = begin(self._learner, self._waiting[:WARM_UP_ROWS], self._seed)
+            if self._trainings is not None:
+                self._trainings = advance(self._trainings, self._learner, self._waiting)
                 left = len(self._waiting) % self._learner.batch_size
                 self._waiting = self._waiting[len(self._waiting) - left :].copy()
         if not self._continued or self.n_steps > before:
             self._encoder = None
 
-    def _current(self) -> Training:
-        if self._training is not None:
-            return self._training
-        return begin(self._learner, self._waiting, self._seed).advance(self._learner, self._waiting)
+    def _current(self) -> Trainings:
+        if self._trainings is not None:
+            return self._trainings
+        fresh = begin(self._learner, self._waiting, self._seed)
+        return advance(fresh, self._learner, self._waiting)

@@ -27,8 +27,8 @@ from metaplastic.sklearn.stream import Stream, Training
 class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Features learned from unlabelled rows by a (meta-learned) local update rule.
 
-    A multi-layer perceptron is trained by `rule` and then frozen: the statistics of the
-    training rows are folded into its weights. `transform` is NumPy alone, and row i of
+    Multi-layer perceptrons are trained by `rule` and then frozen: the statistics of the training
+    rows are folded into their weights. `transform` is NumPy alone, and row i of
     its result depends on row i alone, bit for bit, however the rows are split.
 
     Inputs need no scaling: columns are centred, divided by their spread and clipped
@@ -41,23 +41,25 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         A name of `metaplastic.list_rules()`, a path of a saved rule, or a rule object.
     hidden_sizes : tuple of int, default=(128, 128)
         Units of the hidden layers, from the input side; may be empty.
-    n_components : int, default=64
-        Number of features.
+    n_components : int, default=256
+        Number of features, spread evenly over the networks.
     activation : str, default="relu"
         A name of `metaplastic.models.ACTIVATIONS`.
-    n_steps : int, default=400
-        Steps that `fit` makes; 0 leaves the network as initialised.
+    n_steps : int, default=100
+        Steps that `fit` makes with each network; 0 leaves them as initialised.
     batch_size : int, default=128
         Rows a step; in `fit`, the largest power of two within a smaller data set.
+    n_networks : int, default=4
+        Networks of the same shape, trained apart; no more than features.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights and of the order of rows.
 
     Attributes
     ----------
     encoder_ : FrozenMLP
-        The frozen network; call it with rows.
-    model_ : MLP
-        The trained network, which a rule can train further.
+        The frozen networks as one; call it with rows.
+    models_ : tuple of MLP
+        The trained networks, which a rule can train further.
     shift_, scale_ : ndarray of shape (n_features_in_,)
         Presentation of inputs, with `gain_`: `clip((x - shift_) * scale_, -3, 3) * gain_`.
     gain_ : float
@@ -83,10 +85,11 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self,
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (128, 128),
-        n_components: int = 64,
+        n_components: int = 256,
         activation: str = "relu",
-        n_steps: int = 400,
+        n_steps: int = 100,
         batch_size: int = 128,
+        n_networks: int = 4,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.rule = rule
@@ -95,6 +98,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.activation = activation
         self.n_steps = n_steps
         self.batch_size = batch_size
+        self.n_networks = n_networks
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -121,17 +125,20 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         fitted = dataclasses.replace(
             learner, batch_size=stable_batch_size(learner.batch_size, x.shape[0])
         )
-        trained: list[tuple[MLP, RuleState]] = []
+        trained: list[tuple[tuple[MLP, ...], tuple[RuleState, ...]]] = []
         encoder = fitted.fit_with_snapshots(
             x,
             seed=seed,
             snapshot_steps=(learner.n_steps,),
-            on_snapshot=lambda step, model, state: trained.append((model, state)),
+            on_snapshot=lambda step, models, states: trained.append((models, states)),
         )
         # Of the steps after fit's own, should `partial_fit` make any.
         key = jax.random.fold_in(jax.random.key(seed), learner.n_steps)
-        training = Training.of(*trained[0], key, learner.n_steps)
-        return self._keep(Stream(learner, x.shape[1], seed, training, encoder))
+        trainings = tuple(
+            Training.of(model, state, jax.random.fold_in(key, i), learner.n_steps)
+            for i, (model, state) in enumerate(zip(*trained[0], strict=True))
+        )
+        return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
 
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.
@@ -178,15 +185,15 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     @property
     def encoder_(self) -> FrozenMLP:
-        """The frozen network; after `partial_fit`, made when asked for."""
+        """The frozen networks as one; after `partial_fit`, made when asked for."""
         check_is_fitted(self)
         return self._stream.encoder
 
     @property
-    def model_(self) -> MLP:
-        """The trained network, with NumPy arrays."""
+    def models_(self) -> tuple[MLP, ...]:
+        """The trained networks, with NumPy arrays."""
         check_is_fitted(self)
-        return self._stream.model
+        return self._stream.models
 
     @property
     def shift_(self) -> NDArray[np.float32]:
@@ -218,6 +225,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self.activation,
             self.n_steps,
             self.batch_size,
+            self.n_networks,
         )
 
     def _keep(self, stream: Stream) -> Self:
