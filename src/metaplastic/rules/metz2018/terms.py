@@ -75,12 +75,13 @@ class Terms(eqx.Module):
     @classmethod
     def create(cls, *, key: PRNGKey) -> "Terms":
         """Merge weights start at 0.1, their bias at 0."""
-        keys = iter(jax.random.split(key, 8))
+        *keys, last = jax.random.split(key, 8)
+        pairs = [Pair.create(key=k) for k in keys]
         return cls(
-            *(Pair.create(key=next(keys)) for _ in range(7)),
-            Affine.create(CHANNELS, RANK, key=next(keys)),
-            jnp.full(len(TERMS), 0.1),
-            jnp.zeros(1),
+            *pairs,
+            lin_upper_psd=Affine.create(CHANNELS, RANK, key=last),
+            merge_weight=jnp.full(len(TERMS), 0.1),
+            merge_bias=jnp.zeros(1),
         )
 
     def all(
