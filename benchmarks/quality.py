@@ -8,7 +8,7 @@ and writes nothing but to `--json`.
 import argparse
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -93,16 +93,15 @@ def measure_set(name: str, quick: bool) -> list[Record]:
     return records
 
 
-def measure(quick: bool) -> list[Record]:
-    """Records of all learners on all sets, two sets at a time."""
-    names = SETS[:2] if quick else SETS
+def measure(names: Sequence[str], quick: bool) -> list[Record]:
+    """Records of all learners on the sets, two sets at a time."""
     # Fresh processes: a forked JAX can hang.
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         found = pool.map(measure_set, names, [quick] * len(names))
         return [record for records in found for record in records]
 
 
-def by_set(records: list[Record]) -> Mapping[str, list[Record]]:
+def by_set(records: list[Record]) -> dict[str, list[Record]]:
     """Records of every set, in their order."""
     return {name: [r for r in records if r.dataset == name] for name in _names(records)}
 
@@ -188,6 +187,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two sets, three learners, few draws")
+    parser.add_argument("--sets", nargs="+", choices=SETS, help="keep the results of the others")
     parser.add_argument("--tables-only", action="store_true", help="from the existing results")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the records here")
     args = parser.parse_args()
@@ -195,7 +195,12 @@ def main() -> None:
     if args.tables_only:
         records, origin = from_json(result.read_text())
     else:
-        records, origin = measure(args.quick), provenance(seeds=SEEDS)
+        names = args.sets or (SETS[:2] if args.quick else SETS)
+        records, origin = measure(names, args.quick), provenance(seeds=SEEDS)
+        if args.sets and not args.quick:
+            kept = by_set(from_json(result.read_text())[0])
+            new = kept | by_set(records)
+            records = [r for name in SETS for r in new.get(name, [])]
         text = to_json(records, origin)
         if args.json is not None:
             write_atomically(args.json, text.encode())
