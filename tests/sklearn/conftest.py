@@ -11,7 +11,7 @@ SMALL = {
     "n_components": 4,
     "n_steps": 10,
     "batch_size": 16,
-    "n_networks": 2,
+    "n_networks": 1,
     "random_state": 0,
 }
 

@@ -21,14 +21,14 @@ from metaplastic.sklearn import RuleTransformer
 
 def test_fit_is_the_rule_learner(make_transformer, blobs):
     x, _ = blobs
-    transformer = make_transformer().fit(x)
+    transformer = make_transformer(n_networks=2).fit(x)
     learner = RuleLearner(load_rule("hebb"), (16,), 4, "relu", 10, 16, 2)
     np.testing.assert_array_equal(transformer.transform(x), learner.fit(x, seed=0)(x))
 
 
 def test_fitted_attributes(make_transformer, blobs):
     x, _ = blobs
-    transformer = make_transformer().fit(x)
+    transformer = make_transformer(n_networks=2).fit(x)
     assert transformer.n_steps_ == 10
     assert transformer.n_features_in_ == 8
     assert all(isinstance(model, MLP) for model in transformer.models_)

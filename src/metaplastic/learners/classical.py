@@ -157,7 +157,7 @@ class RandomNetwork(AbstractLearner):
 
     name: ClassVar[str] = "random network"
 
-    sizes: tuple[int, ...] = (128, 128, 64)
+    sizes: tuple[int, ...] = (128, 128, 256)
     activation: str = "relu"
 
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:

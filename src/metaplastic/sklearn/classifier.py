@@ -112,7 +112,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             if the rule leaves the finite numbers.
         """
         head = check_head(self.head)
-        names = ("rule", "hidden_sizes", "n_components", "activation", "n_steps", "batch_size")
+        names = (
+            "rule",
+            "hidden_sizes",
+            "n_components",
+            "activation",
+            "n_steps",
+            "batch_size",
+            "n_networks",
+        )
         transformer = RuleTransformer(
             **{name: getattr(self, name) for name in names}, random_state=self.random_state
         )
