@@ -137,7 +137,9 @@ def test_info_tells_versions_and_devices(capsys: pytest.CaptureFixture[str]):
     assert found["versions"]["metaplastic"] == metaplastic.__version__
     assert "cpu" in str(found["devices"])
     assert "oja" in found["rules"]
-    assert run(capsys, "info")[1].startswith("python: ")
+    text = run(capsys, "info")[1]
+    assert text.startswith("python: ")
+    assert f"\nversions:\n  metaplastic: {metaplastic.__version__}\n" in text
 
 
 def test_rules_are_listed_and_described(capsys: pytest.CaptureFixture[str], tmp_path: Path):

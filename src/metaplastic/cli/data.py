@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from metaplastic.cli.inputs import add_input, describe, load
-from metaplastic.cli.options import Command, add_json, positive, print_json
+from metaplastic.cli.options import Command, add_json, positive, print_json, print_result
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,10 +81,7 @@ def _build_snippets(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     found = describe(load(args))
-    if args.json:
-        print_json(found)
-    else:
-        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    print_result(found, as_json=args.json)
     return 0
 
 

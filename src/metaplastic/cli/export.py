@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from metaplastic.cli.options import Command, add_json, check_output, print_json
+from metaplastic.cli.options import Command, add_json, check_output, print_result
 from metaplastic.errors import InputError
 
 FORMATS = {".onnx": "onnx", ".safetensors": "numpy"}
@@ -44,10 +44,7 @@ def _run(args: argparse.Namespace) -> int:
         "activation": encoder.activation,
         "out": str(args.out),
     }
-    if args.json:
-        print_json(found)
-    else:
-        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    print_result(found, as_json=args.json)
     return 0
 
 

@@ -12,7 +12,7 @@ from metaplastic.cli.options import (
     check_output,
     network,
     note,
-    print_json,
+    print_result,
 )
 
 
@@ -52,10 +52,7 @@ def _run(args: argparse.Namespace) -> int:
     }
     save_encoder(args.out, encoder, {**found, "metaplastic": __version__})
     found |= {"seconds": round(seconds, 2), "encoder": str(args.out)}
-    if args.json:
-        print_json(found)
-    else:
-        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    print_result(found, as_json=args.json)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from metaplastic.cli.options import Command, add_json, print_json
+from metaplastic.cli.options import Command, add_json, print_result
 
 PACKAGES = ("metaplastic", "jax", "jaxlib", "equinox", "optax", "numpy", "scikit-learn")
 EXTRAS = {
@@ -17,17 +17,7 @@ EXTRAS = {
 
 
 def _run(args: argparse.Namespace) -> int:
-    found = _collect()
-    if args.json:
-        print_json(found)
-        return 0
-    for title, part in found.items():
-        if isinstance(part, dict):
-            print(f"{title}:")
-            for key, value in part.items():
-                print(f"  {key}: {value}")
-        else:
-            print(f"{title}: {part}")
+    print_result(_collect(), as_json=args.json)
     return 0
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from metaplastic.cli.options import Command, add_json, note, positive, print_json
+from metaplastic.cli.options import Command, add_json, note, positive, print_result
 
 INTERRUPTED_STATUS = 130
 
@@ -65,10 +65,7 @@ def _run(args: argparse.Namespace) -> int:
         "seconds": round(result.seconds, 1),
         "rule": str(args.out / "rule.safetensors"),
     }
-    if args.json:
-        print_json(found)
-    else:
-        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    print_result(found, as_json=args.json)
     if result.status != "finished":
         note(f"saved; go on with: metaplastic meta-train --out {args.out} --resume")
     return INTERRUPTED_STATUS if result.status == "interrupted" else 0

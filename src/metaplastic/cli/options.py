@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +100,20 @@ def note(text: str) -> None:
 def print_json(value: Any) -> None:
     """Print a result for machines."""
     print(json.dumps(value, indent=1))
+
+
+def print_result(found: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print named values, one a line and those of a table within it indented, or all as JSON."""
+    if as_json:
+        print_json(found)
+    else:
+        print("\n".join(_lines(found)))
+
+
+def _lines(found: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in found.items():
+        if isinstance(value, dict):
+            yield f"{indent}{key}:"
+            yield from _lines(value, f"{indent}  ")
+        else:
+            yield f"{indent}{key}: {value}"

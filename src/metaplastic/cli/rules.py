@@ -2,7 +2,7 @@
 
 import argparse
 
-from metaplastic.cli.options import Command, add_json, print_json
+from metaplastic.cli.options import Command, add_json, print_json, print_result
 from metaplastic.errors import InputError
 
 ACTIONS = {
@@ -41,12 +41,7 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     if args.action == "verify":
         return _verify(args)
-    described = _describe(args.rule)
-    if args.json:
-        print_json(described)
-    else:
-        for key, value in described.items():
-            print(f"{key}: {value}")
+    print_result(_describe(args.rule), as_json=args.json)
     return 0
 
 

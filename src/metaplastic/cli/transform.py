@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from metaplastic.cli.inputs import add_input, check_matrix, load
-from metaplastic.cli.options import Command, add_json, check_output, print_json
+from metaplastic.cli.options import Command, add_json, check_output, print_result
 
 SUFFIXES = (".npy", ".npz", ".csv")
 
@@ -44,10 +44,7 @@ def _run(args: argparse.Namespace) -> int:
     features = encoder(x)
     write_atomically(args.out, _content(args.out.suffix, features))
     found = {"rows": features.shape[0], "features": features.shape[1], "out": str(args.out)}
-    if args.json:
-        print_json(found)
-    else:
-        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    print_result(found, as_json=args.json)
     return 0
 
 
