@@ -357,6 +357,13 @@ def test_folder_of_images(tmp_path):
     np.testing.assert_array_equal(x, np.stack([a + 2, a + 1, a]).reshape(3, 20))
 
 
+def test_images_without_pillow_name_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "1.png").write_bytes(b"PNG")
+    monkeypatch.setitem(__import__("sys").modules, "PIL", None)
+    with pytest.raises(MissingDataError, match=r"metaplastic\[images\]"):
+        read_table(tmp_path)
+
+
 def test_images_of_many_sizes_become_one(tmp_path):
     save_image(tmp_path / "a" / "1.png", np.full((100, 40, 3), 255, np.uint8))
     save_image(tmp_path / "b" / "1.png", np.zeros((7, 9), np.uint8))

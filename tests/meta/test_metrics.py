@@ -65,7 +65,7 @@ def test_tensorboard_gets_every_number(tmp_path, monkeypatch):
 
 def test_tensorboard_missing_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    with pytest.raises(MissingDataError, match=r"pip install metaplastic\[tensorboard\]"):
+    with pytest.raises(MissingDataError, match=r"pip install 'metaplastic\[tensorboard\]'"):
         MetricsWriter(tmp_path / "m.jsonl", tensorboard=tmp_path / "t")
     assert not (tmp_path / "m.jsonl").exists()
 

@@ -1,5 +1,5 @@
-import builtins
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -113,14 +113,7 @@ def test_drawing_changes_no_global_setting():
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
-    real = builtins.__import__
-
-    def refuse(name, *args, **kwargs):
-        if name.split(".")[0] == "matplotlib":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", refuse)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDataError, match=r"pip install 'metaplastic\[report\]'"):
         require_matplotlib()
     with pytest.raises(MissingDataError):

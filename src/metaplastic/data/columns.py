@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.errors import FileFormatError, InputError, MissingDataError
+from metaplastic.errors import FileFormatError, InputError
+from metaplastic.extras import require
 
 LABEL_NAMES = ("label", "target", "class", "y")
 """Columns that are taken for labels, whatever their case; the first of these that is there."""
@@ -149,13 +150,10 @@ def read_parquet(
     path: Path, label: str | int | None
 ) -> tuple[NDArray, NDArray | None, tuple[str, ...] | None]:
     """Numbers, labels and column names of a Parquet file; every other column must be numeric."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise MissingDataError(
-            f"reading {path} needs pyarrow: pip install 'metaplastic[parquet]'"
-        ) from error
+    require("pyarrow", f"reading {path}", "parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
     try:
         # The one file alone: no partition columns guessed from the names of its folders.
         table = parquet.ParquetFile(path).read()

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.errors import FileFormatError, InputError, MissingDataError
+from metaplastic.errors import FileFormatError, InputError
+from metaplastic.extras import require
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 N_WORDS = 1000
@@ -63,12 +64,9 @@ def read_images(files: list[Path], size: tuple[int, int] | None = None) -> NDArr
     """
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise InputError(f"image_size must be two positive numbers (height, width), got {size!r}")
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingDataError(
-            "reading images needs Pillow: pip install 'metaplastic[images]'"
-        ) from error
+    require("PIL", "reading images", "images", package="Pillow")
+    from PIL import Image
+
     if size is None:
         sizes = {_opened(file).size for file in files}
         width, height = sizes.pop() if len(sizes) == 1 else (_SIDE, _SIDE)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metaplastic.errors import MissingDataError
+from metaplastic.extras import require
 
 FONT_PACKAGES = "fonts-dejavu-core fonts-noto-core fonts-freefont-ttf fonts-liberation"
 """A few Debian packages to start with; every further `fonts-*` package adds families."""
@@ -26,12 +27,9 @@ class Font:
 
 def import_freetype():
     """The FreeType binding, or an error that names the extra it comes with."""
-    try:
-        import freetype
-    except ImportError as error:
-        raise MissingDataError(
-            "rendering glyphs needs FreeType: pip install 'metaplastic[glyphs]'"
-        ) from error
+    require("freetype", "rendering glyphs", "glyphs", package="freetype-py")
+    import freetype
+
     return freetype
 
 

