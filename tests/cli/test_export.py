@@ -24,7 +24,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with an encoder and what is none."""
     monkeypatch.chdir(tmp_path)
     ones = np.ones((4, 3), np.float32)
-    encoder = FrozenMLP(ones[:, 0], ones[:, 0], np.float32(1), (ones,), (ones[0],), "tanh", "drive")
+    column, one = ones[:, 0], np.float32(1)
+    encoder = FrozenMLP(column, column, one, one, (ones,), (ones[0],), "tanh", "drive")
     save_encoder("encoder.safetensors", encoder, {"rule": "oja", "seed": 0})
     Path("table.csv").write_text("a,b\n1,2\n")
     return tmp_path

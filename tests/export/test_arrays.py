@@ -1,6 +1,7 @@
 """Plain arrays, and the lines of docs/export.md that apply them."""
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ def test_the_documents_lines_compute_the_encoders_features(
     export_arrays(path, encoder, {})
     for x in (digits, digits.astype(np.float32), 100 - 9 * digits):
         assert_same(features(x, path), encoder(x), activation)
+
+
+def test_the_clip_is_the_encoders(features, make_encoder, digits, assert_same, tmp_path: Path):
+    encoder = dataclasses.replace(make_encoder(), clip=np.float32(0.5))
+    path = tmp_path / "arrays.safetensors"
+    export_arrays(path, encoder, {})
+    assert load_file(path)["clip"] == np.float32(0.5)
+    assert_same(features(digits, path), encoder(digits), "relu")
+    assert not np.allclose(encoder(digits), make_encoder()(digits))
 
 
 def test_the_documents_lines_for_onnx_compute_them_too(

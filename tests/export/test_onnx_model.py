@@ -1,5 +1,6 @@
 """ONNX models compute what the encoder computes."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -38,6 +39,11 @@ def test_features_are_the_encoders(make_encoder, digits, assert_same, activation
 def test_inputs_out_of_range_are_clipped_alike(make_encoder, digits, assert_same):
     encoder = make_encoder()
     assert_same(run(onnx_model(encoder, {}), 100 - 9 * digits), encoder(100 - 9 * digits), "relu")
+
+
+def test_the_clip_is_the_encoders(make_encoder, digits, assert_same):
+    encoder = dataclasses.replace(make_encoder(), clip=np.float32(0.5))
+    assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), "relu")
 
 
 def test_any_number_of_rows_and_layers(make_encoder, digits, assert_same):

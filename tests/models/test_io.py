@@ -1,5 +1,6 @@
 """Encoders in files."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def encoder() -> FrozenMLP:
         return generator.normal(size=shape).astype(np.float32)
 
     weights, biases = (draw(5, 4), draw(4, 3)), (draw(4), draw(3))
-    return FrozenMLP(draw(5), draw(5), np.float32(0.5), weights, biases, "gelu", "drive")
+    clip, gain = np.float32(3), np.float32(0.5)
+    return FrozenMLP(draw(5), draw(5), clip, gain, weights, biases, "gelu", "drive")
 
 
 @pytest.fixture
@@ -31,13 +33,14 @@ def saved(tmp_path: Path, encoder: FrozenMLP) -> Path:
     return path
 
 
-def rewrite(path: Path, tensors: dict, fields: dict) -> None:
-    """Change the file and make its checksum fit."""
+def rewrite(path: Path, tensors: dict, fields: dict, without: str = "") -> None:
+    """Change the file, leave out one of its arrays, and make its checksum fit."""
     from safetensors import safe_open
 
     with safe_open(path, "np") as file:
         text = dict(file.metadata())
     found = load(path.read_bytes()) | tensors
+    found.pop(without, None)
     text["fields"] = json.dumps(json.loads(text["fields"]) | fields)
     text["sha256"] = files._checksum(found, text)
     path.write_bytes(save(found, metadata=text))
@@ -50,6 +53,31 @@ def test_loaded_encoder_computes_the_same_features(saved: Path, encoder: FrozenM
     assert metadata == {"rule": "oja"}
     assert (found.activation, found.readout) == ("gelu", "drive")
     assert (found.n_features_in, found.n_features_out) == (5, 3)
+
+
+def test_an_encoder_keeps_the_clip_it_was_made_with(tmp_path: Path, encoder: FrozenMLP):
+    unusual = dataclasses.replace(encoder, clip=np.float32(1.5))
+    save_encoder(tmp_path / "unusual", unusual, {})
+    found, _ = load_encoder(tmp_path / "unusual")
+    assert found.clip == np.float32(1.5)
+    x = 9 * np.random.default_rng(1).normal(size=(7, 5))
+    np.testing.assert_array_equal(found(x), unusual(x))
+    assert not np.allclose(found(x), encoder(x))
+    presented = np.clip((np.float32(x) - found.shift) * found.scale, -1.5, 1.5) * found.gain
+    np.testing.assert_allclose(found.layer_outputs(x, 0), presented, rtol=1e-6)
+
+
+def test_a_file_without_clip_is_refused(saved: Path):
+    rewrite(saved, {}, {}, without="clip")
+    with pytest.raises(FileFormatError, match=r"tensors do not fit: missing \['clip'\]"):
+        load_encoder(saved)
+
+
+@pytest.mark.parametrize("clip", [0.0, -3.0])
+def test_a_clip_that_is_not_positive_is_refused(saved: Path, clip: float):
+    rewrite(saved, {"clip": np.array(clip, np.float32)}, {})
+    with pytest.raises(FileFormatError, match=f"clip must be positive, found {clip}"):
+        load_encoder(saved)
 
 
 def test_an_encoder_is_no_rule(saved: Path):

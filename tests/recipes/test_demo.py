@@ -104,6 +104,7 @@ def test_fields_undo_the_permutation():
     encoder = FrozenMLP(
         shift=np.zeros(16, np.float32),
         scale=np.ones(16, np.float32),
+        clip=np.float32(3),
         gain=np.float32(1),
         weights=(np.eye(16, dtype=np.float32)[:, :4],),
         biases=(np.zeros(4, np.float32),),

@@ -8,7 +8,6 @@ import numpy as np
 
 from metaplastic.files import write_tensors
 from metaplastic.models import FrozenMLP
-from metaplastic.models.scaling import CLIP
 
 FORMAT = "metaplastic-arrays"
 """What the header of such a file says it is."""
@@ -33,7 +32,7 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     arrays = {
         "shift": encoder.shift,
         "scale": encoder.scale,
-        "clip": CLIP,
+        "clip": encoder.clip,
         "gain": encoder.gain,
     }
     for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):

@@ -13,7 +13,6 @@ from metaplastic.export.arrays import layer_activations
 from metaplastic.extras import require
 from metaplastic.files import write_atomically
 from metaplastic.models import FrozenMLP
-from metaplastic.models.scaling import CLIP
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -84,7 +83,7 @@ def _encoder_graph(encoder: FrozenMLP) -> Any:
     graph = _Graph()
     signal = graph.node("Sub", "x", graph.constant("shift", encoder.shift))
     signal = graph.node("Mul", signal, graph.constant("scale", encoder.scale))
-    bounds = graph.constant("least", -CLIP), graph.constant("most", CLIP)
+    bounds = graph.constant("least", -encoder.clip), graph.constant("most", encoder.clip)
     signal = graph.node("Clip", signal, *bounds)
     signal = graph.node("Mul", signal, graph.constant("gain", encoder.gain))
     layers = zip(encoder.weights, encoder.biases, layer_activations(encoder), strict=True)

@@ -15,7 +15,7 @@ from metaplastic.learners.base import AbstractLearner
 from metaplastic.learners.pool import check_pool, pool_scaling, row_blocks, subsample
 from metaplastic.learners.rule_learner import FREEZE_ROWS
 from metaplastic.models import FrozenMLP, InputScaling, freeze, init_mlp
-from metaplastic.models.scaling import apply_scaling
+from metaplastic.models.scaling import CLIP, apply_scaling
 from metaplastic.types import Rows
 
 Presentation = Literal["raw", "scaled"]
@@ -34,7 +34,7 @@ class Present:
         if scaling is None:
             return rows / np.float32(255) if x.dtype == np.uint8 else rows
         shift, scale, gain = (np.asarray(a) for a in (scaling.shift, scaling.scale, scaling.gain))
-        return apply_scaling(rows, shift, scale, gain, np)
+        return apply_scaling(rows, shift, scale, CLIP, gain, np)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metaplastic.models.activations import activate
 from metaplastic.models.mlp import EPSILON, MLP, Readout
-from metaplastic.models.scaling import apply_scaling
+from metaplastic.models.scaling import CLIP, apply_scaling
 from metaplastic.types import Rows
 
 BLOCK_ROWS = 4096
@@ -24,11 +24,13 @@ class FrozenMLP:
     """Encoder of a trained base model. Call it with `(n, n_features_in)`; `(n, n_features_out)`.
 
     `weights[l]` `(pre, post)` and `biases[l]` `(post,)` already contain the normalisation:
-    `drive = signal @ weights[l] + biases[l]`.
+    `drive = signal @ weights[l] + biases[l]`. The first signal is the presentation of the inputs,
+    `clip((x - shift) * scale, -clip, clip) * gain`.
     """
 
     shift: NDArray[np.float32]
     scale: NDArray[np.float32]
+    clip: np.float32
     gain: np.float32
     weights: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
@@ -56,7 +58,7 @@ class FrozenMLP:
         last_post = self.readout == "post" if post is None else post
 
         def block(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-            signal = apply_scaling(rows, self.shift, self.scale, self.gain, np)
+            signal = apply_scaling(rows, self.shift, self.scale, self.clip, self.gain, np)
             for index in range(depth):
                 signal = row_product(signal, self.weights[index]) + self.biases[index]
                 if index < depth - 1 or last_post:
@@ -131,6 +133,7 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
     frozen = FrozenMLP(
         np.asarray(scaling.shift, np.float32),
         np.asarray(scaling.scale, np.float32),
+        np.float32(CLIP),
         np.float32(scaling.gain),
         (),
         (),

@@ -33,7 +33,12 @@ def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, An
         InputError: for metadata that JSON cannot hold, numbers that are not finite, or a place
             that cannot be written.
     """
-    tensors = {"shift": encoder.shift, "scale": encoder.scale, "gain": encoder.gain}
+    tensors = {
+        "shift": encoder.shift,
+        "scale": encoder.scale,
+        "clip": encoder.clip,
+        "gain": encoder.gain,
+    }
     for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         tensors |= {f"weights.{index}": weight, f"biases.{index}": bias}
     fields = {
@@ -62,14 +67,17 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
             f"{path}: unknown activation {activation!r:.80} or readout {readout!r:.80}"
         )
     depth = len(sizes) - 1
-    expected = {"shift": (sizes[0],), "scale": (sizes[0],), "gain": ()}
+    expected = {"shift": (sizes[0],), "scale": (sizes[0],), "clip": (), "gain": ()}
     for index in range(depth):
         expected[f"weights.{index}"] = (sizes[index], sizes[index + 1])
         expected[f"biases.{index}"] = (sizes[index + 1],)
     check_tensors(path, tensors, expected)
+    if not tensors["clip"] > 0:
+        raise FileFormatError(f"{path}: clip must be positive, found {tensors['clip']}")
     encoder = FrozenMLP(
         tensors["shift"],
         tensors["scale"],
+        np.float32(tensors["clip"]),
         np.float32(tensors["gain"]),
         tuple(tensors[f"weights.{index}"] for index in range(depth)),
         tuple(tensors[f"biases.{index}"] for index in range(depth)),

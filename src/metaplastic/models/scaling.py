@@ -29,12 +29,12 @@ class InputScaling(eqx.Module):
     gain: Float[Array, ""]
 
     def __call__(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
-        return apply_scaling(x, self.shift, self.scale, self.gain, jnp)
+        return apply_scaling(x, self.shift, self.scale, CLIP, self.gain, jnp)
 
 
-def apply_scaling(x: Any, shift: Any, scale: Any, gain: Any, np: ModuleType) -> Any:
+def apply_scaling(x: Any, shift: Any, scale: Any, clip: Any, gain: Any, np: ModuleType) -> Any:
     """The presentation itself, for arrays of NumPy or JAX (`np` says which)."""
-    return np.clip((x - shift) * scale, -CLIP, CLIP) * gain
+    return np.clip((x - shift) * scale, -clip, clip) * gain
 
 
 def identity_scaling(n_features: int) -> InputScaling:
