@@ -156,7 +156,9 @@ def test_gradients_agree_with_central_differences(steps):
 
 def test_it_wants_the_top_units_that_theta_was_made_for():
     rule = Metz2018.create(key=jax.random.key(0))
-    with pytest.raises(InputError, match="32 top units, got 16; use 32"):
+    with pytest.raises(
+        InputError, match="needs 32 units in the top layer of every network, got 16"
+    ):
         rule.init(init_mlp((8, 16), key=jax.random.key(0)), key=jax.random.key(0))
     free = Metz2018.create(key=jax.random.key(0), equivariant=True)
     for n_top in (3, 16):
@@ -257,7 +259,7 @@ def test_another_top_layer_than_theta_is_refused(tmp_path):
                 arrays[key] = arrays[key][:, :16]
             arrays[f"{prefix}forward/bias4"] = arrays[f"{prefix}forward/bias4"][:16]
 
-    with pytest.raises(FileFormatError, match="32 top units, got 16"):
+    with pytest.raises(FileFormatError, match="32 units in the top layer of every network, got 16"):
         read_recording(damaged(change, tmp_path))
 
 

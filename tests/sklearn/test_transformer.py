@@ -44,6 +44,28 @@ def test_fitted_attributes(make_transformer, blobs):
     np.testing.assert_allclose(features.var(0), 1.0, rtol=1e-3)
 
 
+@pytest.mark.parametrize(("n_components", "n_networks"), [(32, 1), (128, 4)])
+def test_the_published_rule_fits_with_its_number_of_top_units(blobs, n_components, n_networks):
+    transformer = RuleTransformer(
+        rule="metz2018",
+        hidden_sizes=(16,),
+        n_components=n_components,
+        n_steps=3,
+        batch_size=16,
+        n_networks=n_networks,
+        random_state=0,
+    )
+    features = transformer.fit(blobs[0][:100]).transform(blobs[0][:7])
+    assert features.shape == (7, n_components)
+    assert np.all(np.isfinite(features))
+
+
+def test_the_published_rule_says_which_numbers_of_features_it_takes(blobs):
+    message = "got 64: n_components=32 with n_networks=1, or 128 with 4"
+    with pytest.raises(InputError, match=message):
+        RuleTransformer(rule="metz2018", hidden_sizes=(16,)).fit(blobs[0][:100])
+
+
 def test_training_changes_the_features(make_transformer, blobs):
     x, _ = blobs
     untrained = make_transformer(n_steps=0).fit(x)

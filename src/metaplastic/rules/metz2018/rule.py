@@ -129,11 +129,12 @@ class Metz2018(AbstractUpdateRule):
         ), state
 
     def _check(self, model: MLP) -> None:
-        n_top = model.sizes[-1]
-        if self.n_top not in (None, n_top):
+        needed, n_top = self.n_top, model.sizes[-1]
+        if needed is not None and n_top != needed:
             raise InputError(
-                f"this theta of metz2018 trains networks with {self.n_top} top units, got {n_top}; "
-                f"use {self.n_top} (n_components={self.n_top}) or the rule metz2018_equivariant"
+                f"this theta of metz2018 needs {needed} units in the top layer of every network, "
+                f"got {n_top}: n_components={needed} with n_networks=1, or {4 * needed} with 4; "
+                "metz2018_equivariant takes any number"
             )
 
     def _hidden(self, model: MLP, trace: Trace) -> list[Float[Array, "unit batch channel"]]:
