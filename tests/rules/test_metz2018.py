@@ -1,6 +1,5 @@
 """The published rule: recorded numbers, a NumPy reference, gradients, what is not local in it."""
 
-import dataclasses
 from pathlib import Path
 
 import equinox as eqx
@@ -261,10 +260,3 @@ def test_another_top_layer_than_theta_is_refused(tmp_path):
 
     with pytest.raises(FileFormatError, match="32 units in the top layer of every network, got 16"):
         read_recording(damaged(change, tmp_path))
-
-
-def test_the_recording_is_a_dataclass_of_what_a_step_needs():
-    recording = read_recording(RECORDING)
-    assert recording.model.sizes == (196, 32, 32, 32, 32)
-    assert recording.batch.shape == (24, 196)
-    assert {f.name for f in dataclasses.fields(recording)} == {"rule", "model", "batch", "after"}
