@@ -1,0 +1,69 @@
+"""Recipes of the published rule: what they start from, and a tiny one from end to end."""
+
+import dataclasses
+import json
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+from metaplastic.errors import ConfigurationError
+from metaplastic.meta.train import OuterConfig
+from metaplastic.recipes.base import RECIPES, Recipe, Shape, build_rule
+from metaplastic.recipes.experiment import run_recipe
+from metaplastic.rules import Metz2018, load_rule
+from metaplastic.trees import all_finite
+
+# As `metz2018_small`, but with a source that needs no fonts.
+TINY = Recipe(
+    name="metz2018_tiny",
+    shapes=(Shape("gaussian-2", "gaussian", 6, (8, 8), 8, 2, 1),),
+    outer=OuterConfig(n_updates=2, learning_rate=2e-3, warmup=0),
+    rule="metz2018",
+    inner_rate=0.02,
+    steps_per_loss=2,
+    shots=2,
+    horizons=(2, 4),
+    score="published",
+)
+
+
+def with_tops(rule: str, *units: int) -> Recipe:
+    shape = TINY.shapes[0]
+    shapes = tuple(dataclasses.replace(shape, name=f"{n}", widths=(8, n)) for n in units)
+    return dataclasses.replace(TINY, rule=rule, shapes=shapes)
+
+
+@pytest.mark.parametrize(("name", "rate"), [("metz2018", 1e-4), ("metz2018_small", 0.02)])
+def test_the_published_rule_starts_with_the_recipes_top_layer_and_rate(name, rate):
+    rule = build_rule(RECIPES[name])
+    assert isinstance(rule, Metz2018)
+    assert (rule.n_top, rule.learning_rate, rule.equivariant) == (32, rate, False)
+
+
+def test_different_top_layers_are_refused_but_by_the_equivariant_variant():
+    message = r"same top layer in all shapes, got \[8, 16\] units; .* metz2018_equivariant"
+    with pytest.raises(ConfigurationError, match=message):
+        build_rule(with_tops("metz2018", 16, 8))
+    rule = build_rule(with_tops("metz2018_equivariant", 16, 8))
+    assert isinstance(rule, Metz2018)
+    assert rule.equivariant and rule.n_top is None
+
+
+def test_an_unknown_rule_is_refused():
+    message = "unknown rule 'metz'; choose local, metz2018 or metz2018_equivariant"
+    with pytest.raises(ConfigurationError, match=message):
+        build_rule(with_tops("metz", 8))
+
+
+def test_the_published_rule_is_meta_trained(tmp_path):
+    out = tmp_path / "run"
+    result = run_recipe(TINY, out, validate=False)
+    assert (result.status, int(result.state.step), int(result.state.skipped)) == ("finished", 2, 0)
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert np.all(np.isfinite([record["loss"] for record in records]))
+    found, start = load_rule(out / "rule.safetensors"), build_rule(TINY)
+    assert isinstance(found, Metz2018)
+    assert (found.n_top, found.learning_rate) == (8, 0.02)
+    assert eqx.tree_equal(found, result.rule)
+    assert all_finite(found) and not eqx.tree_equal(found, start)
