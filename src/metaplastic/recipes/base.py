@@ -81,10 +81,10 @@ class Recipe:
 
 
 _BASE_SHAPES = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 64, 30, 1),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 32), 32, 20, 3),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 20, 2),
-    Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 10, 1, "leaky_relu"),
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 2),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 2),
+    Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu"),
     Shape("gaussian-1", "gaussian", 30, (32,), 48, 4, 1),
     Shape("manifold-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
 )
@@ -95,6 +95,7 @@ RECIPES: dict[str, Recipe] = {
         shapes=_BASE_SHAPES,
         outer=OuterConfig(n_updates=3200, learning_rate=3e-3, warmup=60, average=0.99),
         shots=5,
+        horizons=(10, 250),
     ),
     "metz2018": Recipe(
         name="metz2018",

@@ -38,8 +38,14 @@ class Augmentation(eqx.Module):
     margin: float = eqx.field(static=True, default=0.35)
 
     def draw_strengths(self, *, key: PRNGKey) -> Float[Array, " strength"]:
-        """Fractions in [0, 1] of the strengths above, fixed along one task."""
-        return jax.random.uniform(key, (N_STRENGTHS,))
+        """Fractions in [0, 1] of the strengths above, fixed along one task.
+
+        A common factor, 1 for a third of the tasks, makes tasks that are nearly plain as frequent
+        as strongly deformed ones.
+        """
+        overall_key, key = jax.random.split(key)
+        overall = jnp.minimum(1.5 * jax.random.uniform(overall_key, ()), 1.0)
+        return overall * jax.random.uniform(key, (N_STRENGTHS,))
 
     def __call__(
         self,
