@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import os
 import resource
 import sys
 import time
@@ -16,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from metaplastic.data import ImageSource
-from metaplastic.meta.devices import configure_cpu_devices
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.records import provenance
 from metaplastic.objectives import FewShotRidge
@@ -44,10 +44,14 @@ CASES = (Case((256, 64, 64, 32), 32), Case((256, 128, 128, 32), 64))
 TASKS = (1, 4, 16, 64)
 
 
-def parse(description: str | None, *, one_thread: bool = True) -> argparse.Namespace:
-    """The options of every benchmark; CPU devices get `one_thread` each, as in meta-training."""
-    if one_thread:
-        configure_cpu_devices(2)
+def parse(description: str | None, *, one_core: bool = True) -> argparse.Namespace:
+    """The options of every benchmark.
+
+    With `one_core`, the process keeps to one core where the system allows it: processor time is
+    then work, and not threads that spin while they wait for one another.
+    """
+    if one_core and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="first case, 1 and 4 tasks, one call")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the results to this file")

@@ -43,7 +43,7 @@ def unrolled(theta: Any, rest: AbstractUpdateRule, model: Any, batches: Any) -> 
 
 def main() -> None:
     """Measure and report."""
-    options = parse(__doc__, one_thread=False)
+    options = parse(__doc__, one_core=False)
     product = yardstick(seconds=options.seconds)
     rule = Metz2018.create(key=jax.random.key(0))
     theta, rest = eqx.partition(rule, eqx.is_inexact_array)

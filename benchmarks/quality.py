@@ -187,7 +187,6 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two sets, three learners, few draws")
-    parser.add_argument("--sets", nargs="+", choices=SETS, help="keep the results of the others")
     parser.add_argument("--tables-only", action="store_true", help="from the existing results")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the records here")
     args = parser.parse_args()
@@ -195,12 +194,8 @@ def main() -> None:
     if args.tables_only:
         records, origin = from_json(result.read_text())
     else:
-        names = args.sets or (SETS[:2] if args.quick else SETS)
+        names = SETS[:2] if args.quick else SETS
         records, origin = measure(names, args.quick), provenance(seeds=SEEDS)
-        if args.sets and not args.quick:
-            kept = by_set(from_json(result.read_text())[0])
-            new = kept | by_set(records)
-            records = [r for name in SETS for r in new.get(name, [])]
         text = to_json(records, origin)
         if args.json is not None:
             write_atomically(args.json, text.encode())

@@ -56,6 +56,7 @@ def test_an_unknown_rule_is_refused():
         build_rule(with_tops("metz", 8))
 
 
+@pytest.mark.slow
 def test_the_published_rule_is_meta_trained(tmp_path):
     out = tmp_path / "run"
     result = run_recipe(TINY, out, validate=False)

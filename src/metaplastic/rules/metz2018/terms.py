@@ -4,6 +4,8 @@ Source: Metz et al. 2018 (arXiv 1804.00222), appendix, and the program published
 `upper` is the layer that the weights feed, `lower` the one they come from; W is `(pre, post)`.
 """
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -33,10 +35,14 @@ TERMS = (
 
 Weight = Float[Array, "_pre _post"]
 Hidden = Float[Array, "_unit batch channel"]
+Reading = Float[Array, "_unit batch rank"]
 
 
 class Pair(eqx.Module):
-    """Two readouts whose product over samples and channels is a matrix of low rank."""
+    """Two readouts whose product over samples and channels is a matrix of low rank.
+
+    `R[i, j]` has its rows from what `bottom` reads and its columns from what `top` reads.
+    """
 
     top: Affine
     bottom: Affine
@@ -46,16 +52,6 @@ class Pair(eqx.Module):
         """Fresh readouts of the hidden state."""
         keys = jax.random.split(key)
         return cls(*(Affine.create(CHANNELS, RANK, key=k) for k in keys))
-
-    def __call__(self, rows: Hidden, columns: Hidden) -> Weight:
-        """`R[i, j]`: rows read by `bottom`, columns by `top`."""
-        return product(self.bottom(rows), self.top(columns))
-
-    def symmetric(self, hidden: Hidden) -> Weight:
-        """`(R + R^T) / sqrt(2 n)` among the units of one layer, without its diagonal."""
-        matrix = self(hidden, hidden)
-        n = matrix.shape[0]
-        return (matrix + matrix.T) * (1.0 - jnp.eye(n)) / jnp.sqrt(2.0 * n)
 
 
 class Terms(eqx.Module):
@@ -99,19 +95,37 @@ class Terms(eqx.Module):
         size, sign = jnp.sqrt(1.0 + jnp.square(w)) - 1.0, jnp.sign(w)
         pre, post = standardised(lower_post), standardised(upper_post)
         crowding = w @ (post.T @ post) / (batch * jnp.sqrt(1.0 * n_post))
-        factor = self.lin_upper_psd(upper)
+        across = self.zero_order, self.first_order, self.rbf
+        below, above = (
+            (self.lin_lower_symm, self.sqr_lower_symm),
+            (self.lin_upper_symm, self.sqr_upper_symm),
+        )
+        *bottoms, lin_b, lin_t, sqr_b, sqr_t = _read(
+            [*(p.bottom for p in across), *(r for p in below for r in (p.bottom, p.top))], lower
+        )
+        lin_lower, sqr_lower = symmetric(lin_b, lin_t), symmetric(sqr_b, sqr_t)
+        factor, *tops, lin_b, lin_t, sqr_b, sqr_t = _read(
+            [
+                self.lin_upper_psd,
+                *(p.top for p in across),
+                *(r for p in above for r in (p.bottom, p.top)),
+            ],
+            upper,
+        )
+        lin_upper, sqr_upper = symmetric(lin_b, lin_t), symmetric(sqr_b, sqr_t)
+        zero_order, first_order, rbf = map(product, bottoms, tops)
         return {
-            "0_order": self.zero_order(lower, upper),
-            "1_order": w * self.first_order(lower, upper),
+            "0_order": zero_order,
+            "1_order": w * first_order,
             "decorr_x": crowding * jax.lax.rsqrt(jnp.mean(jnp.square(crowding) + 1e-8)),
             "hebb": -(pre.T @ post) / batch,
             "large_decay": jnp.square(w) * sign,
-            "lin_lower_symm": self.lin_lower_symm.symmetric(lower) @ w,
+            "lin_lower_symm": lin_lower @ w,
             "lin_upper_psd": w @ product(factor, factor) / jnp.sqrt(1.0 * n_post),
-            "lin_upper_symm": w @ self.lin_upper_symm.symmetric(upper),
-            "rbf": jnp.exp(-jnp.square(w)) * self.rbf(lower, upper),
-            "sqr_lower_symm": sign * (self.sqr_lower_symm.symmetric(lower) @ size),
-            "sqr_upper_symm": sign * (size @ self.sqr_upper_symm.symmetric(upper)),
+            "lin_upper_symm": w @ lin_upper,
+            "rbf": jnp.exp(-jnp.square(w)) * rbf,
+            "sqr_lower_symm": sign * (sqr_lower @ size),
+            "sqr_upper_symm": sign * (size @ sqr_upper),
             "w_base": w,
         }
 
@@ -126,7 +140,22 @@ class Terms(eqx.Module):
         return soft_norm(change) - w / 7.0
 
 
-def product(rows: Hidden, columns: Hidden) -> Weight:
+def _read(readouts: Sequence[Affine], hidden: Hidden) -> list[Reading]:
+    """Several readouts of one hidden state by one product: it is read once, and so is its
+    gradient written."""
+    weight = jnp.concatenate([readout.weight for readout in readouts], axis=1)
+    bias = jnp.concatenate([readout.bias for readout in readouts])
+    return jnp.split(hidden @ weight + bias, len(readouts), axis=2)
+
+
+def symmetric(bottom: Reading, top: Reading) -> Weight:
+    """`(R + R^T) / sqrt(2 n)` among the units of one layer, without its diagonal."""
+    matrix = product(bottom, top)
+    n = matrix.shape[0]
+    return (matrix + matrix.T) * (1.0 - jnp.eye(n)) / jnp.sqrt(2.0 * n)
+
+
+def product(rows: Reading, columns: Reading) -> Weight:
     """Mean over samples and channels of the products of two readouts."""
     n_rows, batch, rank = rows.shape
     flat = columns.reshape(columns.shape[0], batch * rank)
