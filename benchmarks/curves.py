@@ -6,6 +6,7 @@ Writes `docs/results/meta_curves.json` (the evaluation records and the run's len
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,13 @@ COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
-def read(runs: list[Path]) -> dict[str, Any]:
-    """Evaluations of all stages on one axis of updates; a stage begins where the last one ended."""
-    points, ends, before, seconds = [], [], 0, 0.0
+def read(runs: list[Path], found: dict[str, Any]) -> dict[str, Any]:
+    """Evaluations of all stages on one axis of updates; a stage begins where the last one ended.
+
+    `found` is what an earlier call returned for the stages before, or empty.
+    """
+    points, ends = list(found.get("evaluations", [])), list(found.get("stages", []))
+    before, seconds = found.get("updates", 0), found.get("seconds", 0.0)
     for run in runs:
         lines = (run / "metrics.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
@@ -45,39 +50,58 @@ def read(runs: list[Path]) -> dict[str, Any]:
 def draw(found: dict[str, Any]) -> Any:
     """Loss of every bucket over updates, the mean in black."""
     points = found["evaluations"]
-    steps = [p["step"] for p in points]
     with drawing():
         figure = new_figure(4.6)
         axes = figure.subplots()
-        for index, name in enumerate(points[0]["validation_losses"]):
-            axes.plot(
-                steps,
-                [p["validation_losses"][name] for p in points],
-                "--" if index >= len(COLOURS) else "-",
-                color=COLOURS[index % len(COLOURS)],
-                label=name,
-            )
-        mean = [p["validation_loss"] for p in points]
-        axes.plot(steps, mean, color="black", linewidth=2.6, label="mean")
+        stages = list(_by_stage(found))
+        lines = [(name, COLOURS[i % len(COLOURS)], 1.2) for i, name in enumerate(_names(points))]
+        for name, colour, width in [*lines, ("mean", "black", 2.6)]:
+            for index, stage in enumerate(stages):
+                axes.plot(
+                    [p["step"] for p in stage],
+                    [_loss(p, name) for p in stage],
+                    color=colour,
+                    linewidth=width,
+                    label=name if index == 0 else None,
+                )
         end = 0
         for stage in found["stages"][:-1]:
             end += stage["updates"]
             axes.axvline(end, color="grey", linewidth=0.8, linestyle=":")
-        axes.set_xlabel("meta-updates (dotted: next stage)")
+        axes.set_xlabel("meta-updates (dotted: next stage, which may have other tasks)")
         axes.set_ylabel("validation loss after 200 inner steps")
         axes.set_ylim(bottom=0)
         figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
+def _names(points: list[dict[str, Any]]) -> list[str]:
+    return list(points[0]["validation_losses"])
+
+
+def _loss(point: dict[str, Any], name: str) -> float:
+    return point["validation_loss"] if name == "mean" else point["validation_losses"][name]
+
+
+def _by_stage(found: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    """Evaluations of every stage: stages may differ in their tasks, so lines stop between them."""
+    begin = 0
+    for stage in found["stages"]:
+        end = begin + stage["updates"]
+        yield [p for p in found["evaluations"] if begin < p["step"] <= end]
+        begin = end
+
+
 def main() -> None:
     """Read, write, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="run directories, in order")
+    parser.add_argument("--append", action="store_true", help="to the stages already written")
     args = parser.parse_args()
-    found = read(args.runs)
+    written = RESULTS / "meta_curves.json"
+    found = read(args.runs, json.loads(written.read_text()) if args.append else {})
     RESULTS.mkdir(parents=True, exist_ok=True)
-    write_atomically(RESULTS / "meta_curves.json", json.dumps(found, indent=1).encode())
+    write_atomically(written, json.dumps(found, indent=1).encode())
     save_png(draw(found), RESULTS / "meta_curves.png")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta.train import OuterConfig
+from metaplastic.recipes import experiment
 from metaplastic.recipes.base import RECIPES, Recipe, Shape, build_rule
 from metaplastic.recipes.experiment import run_recipe
 from metaplastic.rules import Metz2018, load_rule
@@ -68,3 +69,9 @@ def test_the_published_rule_is_meta_trained(tmp_path):
     assert (found.n_top, found.learning_rate) == (8, 0.02)
     assert eqx.tree_equal(found, result.rule)
     assert all_finite(found) and not eqx.tree_equal(found, start)
+
+
+def test_a_rule_file_says_where_its_training_started():
+    found = experiment._origin(dataclasses.replace(TINY, start="base"))["start"]
+    assert found["recipe"] == "base" and found["updates"] > 0
+    assert experiment._origin(TINY) == experiment._origin(dataclasses.replace(TINY, start="oja"))

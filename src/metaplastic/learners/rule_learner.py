@@ -112,11 +112,11 @@ class RuleLearner(AbstractLearner):
 
     rule: AbstractUpdateRule
     hidden_sizes: tuple[int, ...] = (128, 128)
-    n_components: int = 256
+    n_components: int = 512
     activation: str = "relu"
     n_steps: int = 100
     batch_size: int = 128
-    n_networks: int = 4
+    n_networks: int = 8
     alias: str = ""
 
     def __post_init__(self) -> None:

@@ -2,11 +2,13 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from metaplastic import __version__
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta.executor import LocalExecutor
 from metaplastic.meta.problem import split_rule
+from metaplastic.meta.records import provenance
 from metaplastic.recipes.base import Recipe, build_buckets, build_estimator, build_rule
 from metaplastic.recipes.config import (
     change_recipe,
@@ -17,6 +19,8 @@ from metaplastic.recipes.config import (
 )
 from metaplastic.recipes.run import RunOptions, RunResult, run_meta_training
 from metaplastic.recipes.validation import Validator
+from metaplastic.rules.catalog import rule_file
+from metaplastic.rules.io import load_rule_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,5 +80,13 @@ def run_recipe(
             "recipe": recipe.name,
             "metaplastic": __version__,
             "seed": recipe.outer.seed,
+            "commit": provenance(seeds=())["commit"],
+            **_origin(recipe),
         },
     )
+
+
+def _origin(recipe: Recipe) -> dict[str, Any]:
+    """The metadata of the rule file that a run starts from, which hold those of its own start."""
+    file = rule_file(recipe.start) if recipe.start else None
+    return {} if file is None else {"start": load_rule_file(file)[1]}

@@ -73,11 +73,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self,
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (128, 128),
-        n_components: int = 256,
+        n_components: int = 512,
         activation: str = "relu",
         n_steps: int = 100,
         batch_size: int = 128,
-        n_networks: int = 4,
+        n_networks: int = 8,
         head: HeadName = "ridge",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:

@@ -41,7 +41,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         A name of `metaplastic.list_rules()`, a path of a saved rule, or a rule object.
     hidden_sizes : tuple of int, default=(128, 128)
         Units of the hidden layers, from the input side; may be empty.
-    n_components : int, default=256
+    n_components : int, default=512
         Number of features, spread evenly over the networks.
     activation : str, default="relu"
         A name of `metaplastic.models.ACTIVATIONS`.
@@ -49,7 +49,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Steps that `fit` makes with each network; 0 leaves them as initialised.
     batch_size : int, default=128
         Rows a step; in `fit`, the largest power of two within a smaller data set.
-    n_networks : int, default=4
+    n_networks : int, default=8
         Networks of the same shape, trained apart; no more than features.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights and of the order of rows.
@@ -85,11 +85,11 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self,
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (128, 128),
-        n_components: int = 256,
+        n_components: int = 512,
         activation: str = "relu",
         n_steps: int = 100,
         batch_size: int = 128,
-        n_networks: int = 4,
+        n_networks: int = 8,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.rule = rule
