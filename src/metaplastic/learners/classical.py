@@ -157,7 +157,7 @@ class RandomNetwork(AbstractLearner):
 
     name: ClassVar[str] = "random network"
 
-    sizes: tuple[int, ...] = (128, 128, 256)
+    sizes: tuple[int, ...] = (128, 128, 512)
     activation: str = "relu"
 
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
