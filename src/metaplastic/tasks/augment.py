@@ -6,8 +6,6 @@ sums a few neighbours under a tent. A displacement that varies smoothly from row
 elastic deformation by the same means, and the output grid may have any size.
 """
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -147,12 +145,9 @@ def _resample(
     wanted = start[:, :, None] + along[:, None, None] * position
     pixel = (wanted + 1.0) * (0.5 * (width - 1))
     reach = max(1.0, (width - 1) / (side - 1))
-    first = jnp.floor(pixel - reach).astype(jnp.int32) + 1
+    # Over all pixels, of which a few count: vectors of products are faster on CPUs than gathers.
     out = jnp.zeros(pixel.shape)
-    for tap in range(math.ceil(2.0 * reach)):
-        index = first + tap
-        tent = jnp.maximum(0.0, 1.0 - jnp.abs(pixel - index) / reach) / reach
-        inside = (index >= 0) & (index < width)
-        seen = jnp.take_along_axis(images, jnp.clip(index, 0, width - 1), axis=2)
-        out = out + jnp.where(inside, tent * seen, 0.0)
-    return out
+    for index in range(width):
+        tent = jnp.maximum(0.0, 1.0 - jnp.abs(pixel - index) / reach)
+        out = out + tent * images[:, :, index : index + 1]
+    return out / reach
