@@ -1,7 +1,7 @@
 """Draw validation during meta-training from the run directories of its stages, in order.
 
 Writes `docs/results/meta_curves.json` (the evaluation records and the run's length) and
-`docs/results/meta_curves.png`.
+`docs/results/meta_curves.png`, or files of another name.
 """
 
 import argparse
@@ -97,12 +97,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="run directories, in order")
     parser.add_argument("--append", action="store_true", help="to the stages already written")
+    parser.add_argument("--name", default="meta_curves", help="of the files (meta_curves)")
     args = parser.parse_args()
-    written = RESULTS / "meta_curves.json"
+    written = RESULTS / f"{args.name}.json"
     found = read(args.runs, json.loads(written.read_text()) if args.append else {})
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_atomically(written, json.dumps(found, indent=1).encode())
-    save_png(draw(found), RESULTS / "meta_curves.png")
+    save_png(draw(found), written.with_suffix(".png"))
 
 
 if __name__ == "__main__":
