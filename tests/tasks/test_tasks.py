@@ -101,6 +101,15 @@ def test_thickness_leaves_paper_without_ink(blob):
     assert float(jnp.max(out[:, :2])) == 0.0
 
 
+def test_tasks_range_from_nearly_plain_to_fully_deformed():
+    draw = jax.vmap(lambda key: Augmentation().draw_strengths(key=key))
+    largest = np.asarray(draw(jax.random.split(jax.random.key(0), 3000))).max(axis=1)
+    assert np.all((largest >= 0.0) & (largest <= 1.0))
+    # Nine uniform draws alone would leave none of their largest below 0.3.
+    assert np.mean(largest < 0.3) > 0.1
+    assert np.mean(largest > 0.85) > 0.3
+
+
 def test_coefficients_tell_what_was_done(blob):
     many = jnp.tile(blob, (64, 1, 1))
     augmentation, key = only(shift=0.1), jax.random.key(0)
