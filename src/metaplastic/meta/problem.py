@@ -50,6 +50,7 @@ class RuleProblem(AbstractInnerProblem):
     shots: int = eqx.field(static=True)
     steps_per_loss: int = eqx.field(static=True)
     horizons: tuple[int, int] = eqx.field(static=True)
+    passthrough: bool = eqx.field(static=True, default=False)
     checkpoint: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self) -> None:
@@ -121,7 +122,10 @@ class RuleProblem(AbstractInnerProblem):
     def score(self, task: Task, model: MLP, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of a model's features on fresh labelled samples of a task."""
         x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
-        features = model.features(checkpoint_name(x, "batch"))
+        trace = model.trace(checkpoint_name(x, "batch"))
+        features = model.read(trace)
+        if self.passthrough:
+            features = jnp.concatenate([_unit_power(trace[0].pre), _unit_power(features)], axis=1)
         half = labels.shape[0] // 2
         extra = self.tasks.targets(task, 2 * self.shots, key=key)
         return self.objective(
@@ -138,6 +142,12 @@ class RuleProblem(AbstractInnerProblem):
             return function
         policy = jax.checkpoint_policies.save_only_these_names("batch")
         return jax.checkpoint(function, policy=policy)
+
+
+def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample dim"]:
+    """Centred, with total variance 1."""
+    centred = features - jnp.mean(features, axis=0)
+    return centred * jax.lax.rsqrt(jnp.sum(jnp.mean(jnp.square(centred), axis=0)) + 1e-8)
 
 
 def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:

@@ -9,6 +9,8 @@ import itertools
 from typing import Any
 
 import jax
+import numpy as np
+from numpy.typing import NDArray
 
 from metaplastic.data import (
     AbstractSource,
@@ -18,7 +20,8 @@ from metaplastic.data import (
     Prototypes,
     SparseTopics,
 )
-from metaplastic.data.glyphs import GlyphSet, load_glyphs
+from metaplastic.data.glyphs import load_glyphs
+from metaplastic.data.pictures import load_pictures
 from metaplastic.errors import ConfigurationError
 from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
 from metaplastic.meta.executor import Bucket
@@ -34,8 +37,8 @@ from metaplastic.tasks import Augmentation, SourceTasks
 class Shape:
     """One architecture and the tasks it is trained on.
 
-    `source` is `glyphs` (then `features` is the side of the image) or a synthetic family
-    (then it is the number of columns).
+    `source` is `glyphs` or `pictures` (then `features` is the side of the image) or a synthetic
+    family (then it is the number of columns). `shots` are those of the recipe if left at 0.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Shape:
     n_classes: int
     n_tasks: int
     activation: str = "relu"
+    shots: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Recipe:
     `start` is the rule to start from, a name or path that `load_rule` takes; left empty, it is an
     untrained `rule`: `local` with `hidden` units, `lateral` or not, or `metz2018` or
     `metz2018_equivariant` with the inner learning rate `inner_rate`. `regress` makes the
-    augmentation's coefficients extra targets. The other fields are those of the classes that they
+    augmentation's coefficients extra targets, `passthrough` lets the readout see the inputs beside
+    the features. The other fields are those of the classes that they
     configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
     """
 
@@ -77,6 +82,7 @@ class Recipe:
     ridge: float = 0.1
     score: str = "cosine"
     regress: bool = False
+    passthrough: bool = False
     seed: int = 0
 
 
@@ -178,18 +184,14 @@ def build_buckets(
     recipe: Recipe, theta_free: AbstractUpdateRule, split: str = "train"
 ) -> list[Bucket]:
     """One bucket per shape, glyphs from `split`; `theta_free` is the rule without its theta."""
-    needs_glyphs = any(shape.source == "glyphs" for shape in recipe.shapes)
-    glyphs = load_glyphs(split) if needs_glyphs else None
     score: Any = recipe.score
     objective = FewShotRidge(strength=recipe.ridge, score=score)
-    images: dict[int, ImageSource] = {}
+    images = _Images(split)
     buckets = []
     for shape in recipe.shapes:
-        if shape.source == "glyphs" and glyphs is not None:
-            if shape.n_classes not in images:
-                images[shape.n_classes] = _image_source(glyphs, shape.n_classes, images)
+        if shape.source in _Images.SOURCES:
             tasks = SourceTasks.create(
-                images[shape.n_classes],
+                images(shape.source, shape.n_classes),
                 augmentation=Augmentation(),
                 side=shape.features,
                 regress=recipe.regress,
@@ -204,21 +206,35 @@ def build_buckets(
             sizes,
             shape.activation,
             shape.batch_size,
-            recipe.shots,
+            shape.shots or recipe.shots,
             recipe.steps_per_loss,
             recipe.horizons,
+            recipe.passthrough,
         )
         buckets.append(Bucket(shape.name, problem, shape.n_tasks, _cost(sizes, shape.batch_size)))
     return buckets
 
 
-def _image_source(
-    glyphs: GlyphSet, n_classes: int, existing: dict[int, ImageSource]
-) -> ImageSource:
-    """Sources that differ in the number of classes alone share their arrays."""
-    for source in existing.values():
-        return dataclasses.replace(source, n_classes=n_classes)
-    return ImageSource.create(glyphs.images, glyphs.labels, n_classes)
+class _Images:
+    """Sources of images of one split; those that differ in the number of classes share arrays."""
+
+    SOURCES = ("glyphs", "pictures")
+
+    def __init__(self, split: str) -> None:
+        self._split = split
+        self._known: dict[str, ImageSource] = {}
+
+    def __call__(self, name: str, n_classes: int) -> ImageSource:
+        if name not in self._known:
+            self._known[name] = ImageSource.create(*self._load(name), n_classes)
+        return dataclasses.replace(self._known[name], n_classes=n_classes)
+
+    def _load(self, name: str) -> tuple[NDArray, NDArray]:
+        if name == "glyphs":
+            glyphs = load_glyphs(self._split)
+            return glyphs.images, glyphs.labels
+        images = load_pictures(self._split).images
+        return images, np.arange(len(images))
 
 
 def _synthetic(shape: Shape) -> AbstractSource:
@@ -230,7 +246,7 @@ def _synthetic(shape: Shape) -> AbstractSource:
     }
     if shape.source not in families:
         raise ConfigurationError(
-            f"shape {shape.name!r}: unknown source {shape.source!r}; choose glyphs, "
+            f"shape {shape.name!r}: unknown source {shape.source!r}; choose glyphs, pictures, "
             f"{', '.join(families)}"
         )
     return families[shape.source](shape.features, shape.n_classes)
