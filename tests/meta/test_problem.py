@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,26 +35,29 @@ def make(**changes):
 @pytest.fixture(scope="module")
 def start():
     theta, problem = make()
-    return theta, problem, problem.init(theta, key=jax.random.key(1))
+    return theta, problem, eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))
 
 
 def test_a_step_is_the_rule_applied_and_then_scored(start):
     theta, problem, carry = start
     key = jax.random.key(2)
-    after, loss, diverged = problem.step(theta, carry, key=key)
+    after, loss, diverged = eqx.filter_jit(problem.step)(theta, carry, key=key)
     step_key, loss_key = jax.random.split(key)
     model, state = carry.model, carry.state
+    draw, apply = eqx.filter_jit(problem.tasks.unlabelled), eqx.filter_jit(apply_rule)
     rule = LocalRule.create(key=jax.random.key(0), hidden=4)
     for inner_key in jax.random.split(step_key, 2):
         data_key, rule_key = jax.random.split(inner_key)
-        batch = problem.tasks.unlabelled(carry.task, 10, key=data_key)
-        model, state, _ = apply_rule(rule, model, state, batch, key=rule_key)
+        batch = draw(carry.task, 10, key=data_key)
+        model, state, _ = apply(rule, model, state, batch, key=rule_key)
     np.testing.assert_allclose(after.model.layers[0].weight, model.layers[0].weight, atol=1e-5)
-    np.testing.assert_allclose(loss, problem.score(carry.task, model, key=loss_key)[0], atol=1e-4)
+    score = eqx.filter_jit(problem.score)(carry.task, model, key=loss_key)[0]
+    np.testing.assert_allclose(loss, score, atol=1e-4)
     assert not diverged
     assert float(after.state) == 2
 
 
+@pytest.mark.slow
 def test_gradient_reaches_every_meta_parameter_and_is_the_same_without_checkpoints(start):
     theta, problem, carry = start
 
@@ -74,7 +78,7 @@ def test_gradient_reaches_every_meta_parameter_and_is_the_same_without_checkpoin
 def test_divergence_is_reported_not_raised(start):
     theta, problem, carry = start
     broken = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), theta)
-    _, _, diverged = problem.step(broken, carry, key=jax.random.key(0))
+    _, _, diverged = eqx.filter_jit(problem.step)(broken, carry, key=jax.random.key(0))
     assert diverged
 
 

@@ -1,5 +1,6 @@
 """The local rule against a plain NumPy reference in float64, written from its docstring."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ from metaplastic.rules.local import MAX_RATE, N_FACTORS, N_HEBB, N_MESSAGES, TIM
 from metaplastic.trees import count_parameters
 
 SIZES = (6, 7, 5, 4)
+step = eqx.filter_jit(apply_rule)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["lateral", "strict"])
@@ -139,7 +141,7 @@ def test_a_step_agrees_with_the_equations(rule, sizes, time):
         )
         model = type(model)(layers, model.scaling, model.activation, model.readout)
         x = jax.random.normal(jax.random.key(3), (9, sizes[0]), jnp.float64)
-        after, state, trace = apply_rule(wide, model, jnp.asarray(time), x, key=jax.random.key(0))
+        after, state, trace = step(wide, model, jnp.asarray(time), x, key=jax.random.key(0))
         theta = {k: np.asarray(a) for k, a in vars(wide).items() if isinstance(a, jax.Array)}
         plain = [tuple(np.asarray(a) for a in (m.weight, m.bias, m.feedback)) for m in model.layers]
         traces = [tuple(np.asarray(a) for a in (t.pre, t.drive, t.post)) for t in trace]
@@ -170,7 +172,7 @@ def test_weights_turn_by_at_most_the_step_size():
     made = LocalRule.create(key=jax.random.key(0))
     model = init_mlp((20, 16, 8), key=jax.random.key(1))
     x = jax.random.normal(jax.random.key(2), (32, 20))
-    after, _, _ = apply_rule(made, model, jnp.zeros(()), x, key=jax.random.key(0))
+    after, _, _ = step(made, model, jnp.zeros(()), x, key=jax.random.key(0))
     limit = MAX_RATE * sigmoid(np.asarray(made.rates[0]))
     for old, new in zip(model.layers, after.layers, strict=True):
         np.testing.assert_allclose(np.linalg.norm(new.weight, axis=0), 1.0, atol=1e-5)
