@@ -162,3 +162,28 @@ def test_data_is_listed_and_checked(table: Path, capsys: pytest.CaptureFixture[s
     assert (found["rows"], found["columns"], found["classes"]) == (40, 5, 2)
     assert found["rows a class"] == "20 to 20"
     assert "columns: 4" in run(capsys, "data", "check", "iris")[1]
+
+
+def test_the_published_rule_says_which_widths_work(table: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["fit", table, "--label", "kind", "--rule", "metz2018", "--out", "encoder.safetensors"]
+    status, _, err = run(capsys, *words)
+    assert status == 2
+    assert "n_components=32 with n_networks=1, or 128 with 4" in err
+
+
+@pytest.mark.slow
+def test_the_published_rule_goes_through_all_commands(
+    table: Path, capsys: pytest.CaptureFixture[str]
+):
+    encoder, out = table.with_name("encoder.safetensors"), table.with_name("features.npy")
+    rule = ["--label", "kind", "--rule", "metz2018", "--hidden-sizes", "6", "--n-steps", "3"]
+    rule += ["--n-components", "64", "--n-networks", "2", "--batch-size", "16"]
+    assert run(capsys, "fit", table, "--out", encoder, *rule)[0] == 0
+    words = ["--label", "kind", "--encoder", encoder, "--out", out]
+    assert run(capsys, "transform", table, *words)[0] == 0
+    assert np.load(out).shape == (40, 64)
+    words = ["--learner", "raw", "--draws", 3, "--seeds", 1, "--json"]
+    status, text, _ = run(capsys, "evaluate", table, *rule, *words)
+    assert status == 0
+    row = next(row for row in json.loads(text) if row["learner"] == "metz2018")
+    assert row["ridge"] > 50

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.export import export_arrays, export_onnx
-from metaplastic.models import ACTIVATIONS, load_encoder
+from metaplastic.models import ACTIVATIONS, load_encoder, with_direct
 from metaplastic.models.scaling import CLIP
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "export.md"
@@ -48,6 +48,16 @@ def test_the_documents_lines_compute_the_encoders_features(
     export_arrays(path, encoder, {})
     for x in (digits, digits.astype(np.float32), 100 - 9 * digits):
         assert_same(features(x, path), encoder(x), activation)
+
+
+@pytest.mark.parametrize("n_direct", [9, 64])
+def test_direct_features_come_first(
+    features, make_encoder, digits, assert_same, tmp_path: Path, n_direct
+):
+    encoder = with_direct(make_encoder(), n_direct, seed=0)
+    path = tmp_path / "arrays.safetensors"
+    export_arrays(path, encoder, {})
+    assert_same(features(digits, path), encoder(digits), "relu")
 
 
 def test_the_clip_is_the_encoders(features, make_encoder, digits, assert_same, tmp_path: Path):

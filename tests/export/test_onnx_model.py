@@ -14,7 +14,7 @@ import pytest
 import metaplastic
 from metaplastic.errors import InputError, MissingDataError
 from metaplastic.export import OPSET, export_onnx, onnx_model
-from metaplastic.models import ACTIVATIONS
+from metaplastic.models import ACTIVATIONS, with_direct
 
 
 def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
@@ -43,6 +43,12 @@ def test_inputs_out_of_range_are_clipped_alike(make_encoder, digits, assert_same
 
 def test_the_clip_is_the_encoders(make_encoder, digits, assert_same):
     encoder = dataclasses.replace(make_encoder(), clip=np.float32(0.5))
+    assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), "relu")
+
+
+@pytest.mark.parametrize("n_direct", [9, 64])
+def test_direct_features_come_first(make_encoder, digits, assert_same, n_direct):
+    encoder = with_direct(make_encoder(), n_direct, seed=0)
     assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), "relu")
 
 

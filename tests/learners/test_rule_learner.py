@@ -1,5 +1,6 @@
 """The training loop: pieces, snapshots, divergence, small pools, one compilation."""
 
+import dataclasses
 from typing import ClassVar
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import pytest
 from metaplastic.errors import DivergenceError, InputError, MetaplasticError
 from metaplastic.learners import RuleLearner, rule_learner, train
 from metaplastic.models import MLP, Delta, Trace, freeze
-from metaplastic.rules import AbstractUpdateRule
+from metaplastic.rules import AbstractUpdateRule, LocalRule
 from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.oja import Oja
 from metaplastic.types import Locality
@@ -97,16 +98,42 @@ def test_no_steps_leave_the_model_as_it_starts(pool):
 
 def test_several_networks_are_the_single_ones_side_by_side(pool):
     several = learner(rule=Hebb(), n_networks=2, hidden_sizes=(5, 4), activation="tanh")
-    shapes = [(each.n_networks, each.n_components) for each, _ in several.networks(seed=7)]
-    assert shapes == [(1, 2), (1, 1)]
-    assert several.networks(seed=7)[0][1] == 7
-    parts = [each.fit(pool, seed=own)(pool) for each, own in several.networks(seed=7)]
-    np.testing.assert_allclose(several.fit(pool, seed=7)(pool), np.concatenate(parts, 1), atol=1e-5)
+    networks = several.networks(pool.shape[1], seed=7)
+    assert [(each.n_networks, each.n_components) for each, _ in networks] == [(1, 2), (1, 2)]
+    assert networks[0][1] == 7
+    parts = [each.fit(pool, seed=own)(pool) for each, own in networks]
+    together = np.concatenate(parts, axis=1)[:, :3]
+    np.testing.assert_allclose(several.fit(pool, seed=7)(pool), together, atol=1e-5)
     assert not np.allclose(parts[0][:, 0], parts[1][:, 0], atol=0.1)
 
 
 def test_no_more_networks_than_features(pool):
-    assert len(learner(n_networks=8).networks(seed=0)) == 3
+    assert len(learner(n_networks=8).networks(6, seed=0)) == 3
+
+
+@pytest.mark.parametrize(("n_components", "n_direct"), [(20, 6), (7, 3)])
+def test_direct_features_are_the_presented_inputs_or_projections(pool, n_components, n_direct):
+    rule = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
+    own = learner(rule=rule, n_components=n_components, n_networks=2, n_steps=2)
+    assert pool.shape[1] == 6
+    assert own.n_direct(6) == n_direct
+    encoder = own.fit(pool, seed=0)
+    features, inputs = encoder(pool), encoder.layer_outputs(pool, 0)
+    assert features.shape == (len(pool), n_components) and encoder.n_features_out == n_components
+    direct, learned = features[:, :n_direct], features[:, n_direct:]
+    # All inputs can be read from their projections exactly if none is missing.
+    error = np.linalg.lstsq(direct, inputs)[1]
+    assert (error.max() < 1e-6 * len(pool)) if n_direct == 6 else error.min() > 0.1
+    gram = encoder.direct.T @ encoder.direct
+    np.testing.assert_allclose(gram, gram[0, 0] * np.eye(n_direct), atol=1e-5)
+    assert 0.5 < direct.var(0).sum() / learned.var(0).sum() < 2.0
+    plain = learner(
+        rule=dataclasses.replace(rule, with_inputs=False),
+        n_components=n_components - n_direct,
+        n_networks=2,
+        n_steps=2,
+    )
+    np.testing.assert_array_equal(plain.fit(pool, seed=0)(pool), learned)
 
 
 def test_divergence_says_where_and_what_to_do(pool):

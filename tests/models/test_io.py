@@ -10,7 +10,7 @@ from safetensors.numpy import load, save
 
 from metaplastic import files
 from metaplastic.errors import FileFormatError, InputError
-from metaplastic.models import FrozenMLP, load_encoder, save_encoder
+from metaplastic.models import FrozenMLP, load_encoder, save_encoder, with_direct
 from metaplastic.rules import load_rule
 
 
@@ -53,6 +53,23 @@ def test_loaded_encoder_computes_the_same_features(saved: Path, encoder: FrozenM
     assert metadata == {"rule": "oja"}
     assert (found.activation, found.readout) == ("gelu", "drive")
     assert (found.n_features_in, found.n_features_out) == (5, 3)
+
+
+def test_direct_connections_come_back(tmp_path: Path, encoder: FrozenMLP):
+    both = with_direct(encoder, 2, seed=0)
+    save_encoder(tmp_path / "both", both, {})
+    found, _ = load_encoder(tmp_path / "both")
+    x = np.random.default_rng(1).normal(size=(7, 5))
+    assert found.n_features_out == 5
+    np.testing.assert_array_equal(found(x), both(x))
+    np.testing.assert_array_equal(found(x)[:, 2:], encoder(x))
+
+
+@pytest.mark.parametrize("n_direct", [-1, 2, 6, True, "all"])
+def test_direct_connections_that_do_not_fit_are_refused(saved: Path, n_direct):
+    rewrite(saved, {}, {"direct": n_direct})
+    with pytest.raises(FileFormatError, match="direct"):
+        load_encoder(saved)
 
 
 def test_an_encoder_keeps_the_clip_it_was_made_with(tmp_path: Path, encoder: FrozenMLP):

@@ -17,13 +17,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     glyphs.add_argument("--workers", type=positive, default=2, help="processes (2)")
     glyphs.add_argument("--per-class", type=positive, default=250, help="most a character (250)")
     glyphs.set_defaults(action=_build_glyphs)
+    pictures = sets.add_parser("pictures", help="shrink the installed pictures, for meta-training")
+    pictures.set_defaults(action=_build_pictures)
     snippets = sets.add_parser("movie_snippets", help="movie-review snippets, through pip")
     snippets.add_argument("archive", nargs="?", type=Path, help="source archive of vaderSentiment")
     snippets.set_defaults(action=_build_snippets)
     check = actions.add_parser("check", help="read a file as `fit` would, and describe it")
     add_input(check)
     check.set_defaults(action=_check)
-    for action in (listing, glyphs, snippets, check):
+    for action in (listing, glyphs, pictures, snippets, check):
         add_json(action)
 
 
@@ -64,6 +66,27 @@ def _build_glyphs(args: argparse.Namespace) -> int:
     else:
         for split, made in found.items():
             print(f"{split}: {made['images']} images of {made['characters']} characters")
+            print(f"  {made['file']}")
+    return 0
+
+
+def _build_pictures(args: argparse.Namespace) -> int:
+    from metaplastic.data.pictures import build_pictures, picture_path
+
+    sets = build_pictures()
+    found = {
+        split: {
+            "drawings": made.kinds.count("drawing"),
+            "patches": made.kinds.count("photograph"),
+            "file": str(picture_path(split)),
+        }
+        for split, made in sets.items()
+    }
+    if args.json:
+        print_json(found)
+    else:
+        for split, made in found.items():
+            print(f"{split}: {made['drawings']} drawings, {made['patches']} patches of photographs")
             print(f"  {made['file']}")
     return 0
 

@@ -18,7 +18,8 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
 
     With `d` input columns, `shift` and `scale` are `(d,)`, `clip` and `gain` are scalars; layer
     `i`, counted from 0, has `weight_i` `(pre, post)` and `bias_i` `(post,)`. The JSON text `fields`
-    of the header holds `activations`, the name of every layer's nonlinearity.
+    of the header holds `activations`, the name of every layer's nonlinearity. If there is `direct`
+    `(d, m)`, the first m features are the presented inputs times it.
 
     Args:
         path: usually `NAME.safetensors`; an existing file is replaced.
@@ -35,6 +36,8 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
         "clip": encoder.clip,
         "gain": encoder.gain,
     }
+    if encoder.direct is not None:
+        arrays["direct"] = encoder.direct
     for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         arrays |= {f"weight_{index}": weight, f"bias_{index}": bias}
     write_tensors(

@@ -85,12 +85,15 @@ def _encoder_graph(encoder: FrozenMLP) -> Any:
     signal = graph.node("Mul", signal, graph.constant("scale", encoder.scale))
     bounds = graph.constant("least", -encoder.clip), graph.constant("most", encoder.clip)
     signal = graph.node("Clip", signal, *bounds)
-    signal = graph.node("Mul", signal, graph.constant("gain", encoder.gain))
+    signal = presented = graph.node("Mul", signal, graph.constant("gain", encoder.gain))
     layers = zip(encoder.weights, encoder.biases, layer_activations(encoder), strict=True)
     for index, (weight, bias, activation) in enumerate(layers):
         signal = graph.node("MatMul", signal, graph.constant(f"weight_{index}", weight))
         signal = graph.node("Add", signal, graph.constant(f"bias_{index}", bias))
         signal = _ACTIVATIONS[activation](graph, signal)
+    if encoder.direct is not None:
+        beside = graph.node("MatMul", presented, graph.constant("direct", encoder.direct))
+        signal = graph.node("Concat", beside, signal, axis=1)
     graph.nodes.append(helper.make_node("Identity", [signal], ["features"]))
 
     def rows(name: str, columns: int) -> Any:

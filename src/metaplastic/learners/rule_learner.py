@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
 from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
-from metaplastic.models import MLP, FrozenMLP, check_activation, dense, freeze, side_by_side
+from metaplastic.models import (
+    MLP,
+    FrozenMLP,
+    check_activation,
+    dense,
+    first_features,
+    freeze,
+    side_by_side,
+    with_direct,
+)
 from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule, init_model
 from metaplastic.trees import all_finite
 from metaplastic.types import PRNGKey, Rows
@@ -97,7 +106,8 @@ class RuleLearner(AbstractLearner):
     Args:
         rule: the update rule.
         hidden_sizes: units of the hidden layers, from the input side; may be empty.
-        n_components: features: units of the top layers, spread evenly over the networks.
+        n_components: features. Units of the top layers, spread evenly over the networks; if the
+            rule asks for direct connections, up to half are the inputs, or projections of them.
         activation: a name of `models.ACTIVATIONS`.
         n_steps: inner steps; 0 leaves the model as initialised.
         batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
@@ -142,15 +152,21 @@ class RuleLearner(AbstractLearner):
         """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
         return self.fit_with_snapshots(x, seed=seed)
 
-    def networks(self, *, seed: int) -> list[tuple["RuleLearner", int]]:
-        """A learner of one network, and its seed, for every network; the first has `seed`."""
-        count = min(self.n_networks, self.n_components)
-        share, more = divmod(self.n_components, count)
+    def n_direct(self, n_in: int) -> int:
+        """How many of the features come straight from `n_in` inputs."""
+        return min(n_in, self.n_components // 2) if self.rule.direct else 0
+
+    def networks(self, n_in: int, *, seed: int) -> list[tuple["RuleLearner", int]]:
+        """A learner of one network, and its seed, for every network; the first has `seed`.
+
+        All have the same shape, so that they share one compiled program; what they have too many
+        of together, `freeze` leaves out.
+        """
+        learned = self.n_components - self.n_direct(n_in)
+        count = min(self.n_networks, learned)
         seeds = [seed, *np.random.default_rng([seed, 4]).integers(2**31, size=count - 1).tolist()]
-        return [
-            (dataclasses.replace(self, n_networks=1, n_components=share + (i < more)), each)
-            for i, each in enumerate(seeds)
-        ]
+        one = dataclasses.replace(self, n_networks=1, n_components=-(-learned // count))
+        return [(one, each) for each in seeds]
 
     def fit_with_snapshots(
         self,
@@ -165,8 +181,9 @@ class RuleLearner(AbstractLearner):
         Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result.
         """
         x = check_pool(x)
-        found = [each.start(x, seed=own) for each, own in self.networks(seed=seed)]
-        rows = [Shuffled(x.shape[0], seed=own) for _, own in self.networks(seed=seed)]
+        networks = self.networks(x.shape[1], seed=seed)
+        found = [each.start(x, seed=own) for each, own in networks]
+        rows = [Shuffled(x.shape[0], seed=own) for _, own in networks]
         stops = sorted({s for s in snapshot_steps if 0 <= s <= self.n_steps} | {self.n_steps})
         done = 0
         for stop in stops:
@@ -180,7 +197,16 @@ class RuleLearner(AbstractLearner):
             if on_snapshot is not None and stop in snapshot_steps:
                 models, states, _ = zip(*found, strict=True)
                 on_snapshot(stop, models, states)
-        return freeze_all([model for model, _, _ in found], subsample(x, FREEZE_ROWS, seed=seed))
+        return self.freeze(
+            [model for model, _, _ in found], subsample(x, FREEZE_ROWS, seed=seed), seed=seed
+        )
+
+    def freeze(self, models: Sequence[MLP], x: Rows, *, seed: int) -> FrozenMLP:
+        """One encoder of all networks, with the statistics of the rows `x` `(n, d)`."""
+        n_direct = self.n_direct(x.shape[1])
+        encoder = side_by_side([freeze(model, x) for model in models])
+        encoder = first_features(encoder, self.n_components - n_direct)
+        return with_direct(encoder, n_direct, seed=seed) if n_direct else encoder
 
     def start(self, x: Rows, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
         """One fresh model of all features (inputs scaled by the pool), rule state, training key."""
@@ -194,11 +220,6 @@ class RuleLearner(AbstractLearner):
             scaling=pool_scaling(x),
         )
         return model, self.rule.init(model, key=rule_key), step_key
-
-
-def freeze_all(models: Sequence[MLP], x: Rows) -> FrozenMLP:
-    """One encoder of all models, with the statistics of the pool `x`."""
-    return side_by_side([freeze(model, x) for model in models])
 
 
 def draw_batches(x: Rows, rows: Shuffled, count: int, batch_size: int) -> NDArray[np.float32]:

@@ -50,7 +50,6 @@ class RuleProblem(AbstractInnerProblem):
     shots: int = eqx.field(static=True)
     steps_per_loss: int = eqx.field(static=True)
     horizons: tuple[int, int] = eqx.field(static=True)
-    passthrough: bool = eqx.field(static=True, default=False)
     checkpoint: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self) -> None:
@@ -124,7 +123,7 @@ class RuleProblem(AbstractInnerProblem):
         x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
         trace = model.trace(checkpoint_name(x, "batch"))
         features = model.read(trace)
-        if self.passthrough:
+        if self.rule.direct:
             features = jnp.concatenate([_unit_power(trace[0].pre), _unit_power(features)], axis=1)
         half = labels.shape[0] // 2
         extra = self.tasks.targets(task, 2 * self.shots, key=key)

@@ -5,9 +5,11 @@ from metaplastic.models.frozen import (
     BLOCK_ROWS,
     FrozenMLP,
     dense,
+    first_features,
     freeze,
     in_blocks,
     side_by_side,
+    with_direct,
 )
 from metaplastic.models.io import load_encoder, save_encoder
 from metaplastic.models.mlp import (
@@ -45,6 +47,7 @@ __all__ = [
     "activate",
     "check_activation",
     "dense",
+    "first_features",
     "fit_scaling",
     "freeze",
     "identity_scaling",
@@ -57,4 +60,5 @@ __all__ = [
     "side_by_side",
     "unit_columns",
     "unit_rows",
+    "with_direct",
 ]

@@ -25,7 +25,8 @@ class FrozenMLP:
 
     `weights[l]` `(pre, post)` and `biases[l]` `(post,)` already contain the normalisation:
     `drive = signal @ weights[l] + biases[l]`. The first signal is the presentation of the inputs,
-    `clip((x - shift) * scale, -clip, clip) * gain`.
+    `clip((x - shift) * scale, -clip, clip) * gain`. With direct connections `direct` `(n_0, m)`,
+    the first m features are `first signal @ direct`.
     """
 
     shift: NDArray[np.float32]
@@ -36,6 +37,7 @@ class FrozenMLP:
     biases: tuple[NDArray[np.float32], ...]
     activation: str
     readout: Readout
+    direct: NDArray[np.float32] | None = None
 
     @property
     def n_features_in(self) -> int:
@@ -45,27 +47,35 @@ class FrozenMLP:
     @property
     def n_features_out(self) -> int:
         """Columns of the features."""
-        return self.weights[-1].shape[1]
+        beside = 0 if self.direct is None else self.direct.shape[1]
+        return beside + self.weights[-1].shape[1]
 
     def __call__(self, x: Rows) -> NDArray[np.float32]:
-        return self._run(x, len(self.weights))
+        def features(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+            signal = self._present(rows)
+            top = self._upwards(signal, len(self.weights), post=self.readout == "post")
+            if self.direct is None:
+                return top
+            return np.concatenate([row_product(signal, self.direct), top], axis=1)
+
+        return in_blocks(features, x)
 
     def layer_outputs(self, x: Rows, depth: int) -> NDArray[np.float32]:
         """Output (`post`) of layer `depth`, counted from 1; `depth` 0 gives the scaled inputs."""
-        return self._run(x, depth, post=True)
+        return in_blocks(lambda rows: self._upwards(self._present(rows), depth, post=True), x)
 
-    def _run(self, x: Rows, depth: int, post: bool | None = None) -> NDArray[np.float32]:
-        last_post = self.readout == "post" if post is None else post
+    def _present(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return apply_scaling(rows, self.shift, self.scale, self.clip, self.gain, np)
 
-        def block(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-            signal = apply_scaling(rows, self.shift, self.scale, self.clip, self.gain, np)
-            for index in range(depth):
-                signal = row_product(signal, self.weights[index]) + self.biases[index]
-                if index < depth - 1 or last_post:
-                    signal = activate(self.activation, signal, np)
-            return signal
-
-        return in_blocks(block, x)
+    def _upwards(
+        self, signal: NDArray[np.float32], depth: int, *, post: bool
+    ) -> NDArray[np.float32]:
+        """Output of layer `depth`, before its nonlinearity unless `post`."""
+        for index in range(depth):
+            signal = row_product(signal, self.weights[index]) + self.biases[index]
+            if index < depth - 1 or post:
+                signal = activate(self.activation, signal, np)
+        return signal
 
 
 def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
@@ -92,6 +102,29 @@ def _on_the_diagonal(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float3
         whole[row : row + block.shape[0], column : column + block.shape[1]] = block
         row, column = row + block.shape[0], column + block.shape[1]
     return whole
+
+
+def first_features(encoder: FrozenMLP, count: int) -> FrozenMLP:
+    """The encoder without the units of its top layer beyond the first `count`."""
+    weights = (*encoder.weights[:-1], encoder.weights[-1][:, :count])
+    biases = (*encoder.biases[:-1], encoder.biases[-1][:count])
+    return dataclasses.replace(encoder, weights=weights, biases=biases)
+
+
+def with_direct(encoder: FrozenMLP, n_direct: int, *, seed: int) -> FrozenMLP:
+    """The encoder with `n_direct` more features straight from the presented inputs.
+
+    They are the columns themselves if there are as many, else their projections onto random
+    orthonormal directions; together they weigh as much as the other features.
+    """
+    n_in = encoder.n_features_in
+    if n_direct == n_in:
+        directions = np.eye(n_in)
+    else:
+        random = np.random.default_rng([seed, 12]).normal(size=(n_in, n_direct))
+        directions = np.linalg.qr(random)[0]
+    weight = np.sqrt(encoder.n_features_out / n_direct)
+    return dataclasses.replace(encoder, direct=(weight * directions).astype(np.float32))
 
 
 def in_blocks(

@@ -41,8 +41,11 @@ def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, An
     }
     for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         tensors |= {f"weights.{index}": weight, f"biases.{index}": bias}
+    if encoder.direct is not None:
+        tensors["direct"] = encoder.direct
     fields = {
         "sizes": [encoder.n_features_in, *(weight.shape[1] for weight in encoder.weights)],
+        "direct": 0 if encoder.direct is None else encoder.direct.shape[1],
         "activation": encoder.activation,
         "readout": encoder.readout,
     }
@@ -59,9 +62,14 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     """
     tensors, fields, metadata = read_tensors(path, kind=FORMAT)
     sizes: Any = fields.get("sizes")
+    n_direct: Any = fields.get("direct", 0)
     activation, readout = fields.get("activation"), fields.get("readout")
     if not _are_sizes(sizes):
         raise FileFormatError(f"{path}: layer sizes must be positive integers, found {sizes!r:.80}")
+    if type(n_direct) is not int or not 0 <= n_direct <= sizes[0]:
+        raise FileFormatError(
+            f"{path}: direct connections must be 0 to {sizes[0]}, found {n_direct!r:.80}"
+        )
     if activation not in ACTIVATIONS or readout not in ("drive", "post"):
         raise FileFormatError(
             f"{path}: unknown activation {activation!r:.80} or readout {readout!r:.80}"
@@ -71,6 +79,8 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     for index in range(depth):
         expected[f"weights.{index}"] = (sizes[index], sizes[index + 1])
         expected[f"biases.{index}"] = (sizes[index + 1],)
+    if n_direct:
+        expected["direct"] = (sizes[0], n_direct)
     check_tensors(path, tensors, expected)
     if not tensors["clip"] > 0:
         raise FileFormatError(f"{path}: clip must be positive, found {tensors['clip']}")
@@ -83,6 +93,7 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
         tuple(tensors[f"biases.{index}"] for index in range(depth)),
         activation,
         readout,
+        tensors.get("direct"),
     )
     return encoder, metadata
 

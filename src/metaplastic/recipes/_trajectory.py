@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from metaplastic.learners import AbstractLearner, RuleLearner
 from metaplastic.learners.pool import subsample
-from metaplastic.learners.rule_learner import FREEZE_ROWS, freeze_all
+from metaplastic.learners.rule_learner import FREEZE_ROWS
 from metaplastic.models import MLP, FrozenMLP
 
 
@@ -28,7 +28,7 @@ class Trajectory:
             rows = subsample(x, FREEZE_ROWS, seed=seed)
 
             def keep(done: int, models: tuple[MLP, ...], _: object) -> None:
-                encoders[done] = freeze_all(models, rows)
+                encoders[done] = self._learner.freeze(models, rows, seed=seed)
 
             self._learner.fit_with_snapshots(
                 x,

@@ -59,8 +59,8 @@ class Recipe:
     `start` is the rule to start from, a name or path that `load_rule` takes; left empty, it is an
     untrained `rule`: `local` with `hidden` units, `lateral` or not, or `metz2018` or
     `metz2018_equivariant` with the inner learning rate `inner_rate`. `regress` makes the
-    augmentation's coefficients extra targets, `passthrough` lets the readout see the inputs beside
-    the features. The other fields are those of the classes that they
+    augmentation's coefficients extra targets, `with_inputs` makes a `local` rule whose features
+    hold the inputs too. The other fields are those of the classes that they
     configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
     """
 
@@ -82,7 +82,7 @@ class Recipe:
     ridge: float = 0.1
     score: str = "cosine"
     regress: bool = False
-    passthrough: bool = False
+    with_inputs: bool = False
     seed: int = 0
 
 
@@ -157,10 +157,18 @@ is for many machines (the paper took 512 workers 8 days). `metz2018_small` runs 
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
     """The rule that a recipe starts from; raises what `load_rule` raises."""
     if recipe.start:
-        return load_rule(recipe.start)
+        rule = load_rule(recipe.start)
+        if recipe.with_inputs and isinstance(rule, LocalRule):
+            return dataclasses.replace(rule, with_inputs=True)
+        return rule
     key = jax.random.key(recipe.seed)
     if recipe.rule == "local":
-        return LocalRule.create(key=key, hidden=recipe.hidden, lateral=recipe.lateral)
+        return LocalRule.create(
+            key=key,
+            hidden=recipe.hidden,
+            lateral=recipe.lateral,
+            with_inputs=recipe.with_inputs,
+        )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(
             f"unknown rule {recipe.rule!r}; choose local, metz2018 or metz2018_equivariant, or "
@@ -209,7 +217,6 @@ def build_buckets(
             shape.shots or recipe.shots,
             recipe.steps_per_loss,
             recipe.horizons,
-            recipe.passthrough,
         )
         buckets.append(Bucket(shape.name, problem, shape.n_tasks, _cost(sizes, shape.batch_size)))
     return buckets

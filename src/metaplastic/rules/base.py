@@ -33,6 +33,11 @@ class AbstractUpdateRule(eqx.Module):
     readout: ClassVar[Readout] = "drive"
     """Which output of the top layer serves as features under this rule."""
 
+    @property
+    def direct(self) -> bool:
+        """Whether the inputs themselves stand among the features beside what was learned."""
+        return False
+
     @abc.abstractmethod
     def init(self, model: MLP, *, key: PRNGKey) -> RuleState:
         """The rule's state before the first step."""

@@ -52,12 +52,16 @@ class RuleKind:
                 )
 
 
-def _local(*, hidden: int, lateral: bool) -> LocalRule:
-    return LocalRule.create(key=jax.random.key(0), hidden=hidden, lateral=lateral)
+def _local(**fields: Any) -> LocalRule:
+    return LocalRule.create(key=jax.random.key(0), **fields)
 
 
 def _describe_local(rule: LocalRule) -> dict[str, Any]:
-    return {"hidden": rule.element_in.shape[0], "lateral": rule.lateral}
+    return {
+        "hidden": rule.element_in.shape[0],
+        "lateral": rule.lateral,
+        "with_inputs": rule.with_inputs,
+    }
 
 
 def _metz2018(*, n_top: int, learning_rate: float, equivariant: bool) -> Metz2018:
@@ -77,7 +81,12 @@ def _describe_metz2018(rule: Metz2018) -> dict[str, Any]:
 KINDS: Mapping[str, RuleKind] = {
     kind.rule.__name__: kind
     for kind in (
-        RuleKind(LocalRule, _local, {"hidden": int, "lateral": bool}, _describe_local),
+        RuleKind(
+            LocalRule,
+            _local,
+            {"hidden": int, "lateral": bool, "with_inputs": bool},
+            _describe_local,
+        ),
         RuleKind(
             Metz2018,
             _metz2018,

@@ -104,6 +104,11 @@ class LocalRule(AbstractUpdateRule):
     competition: Float[Array, ""]
     similarity: Float[Array, ""]
     lateral: bool = eqx.field(static=True)
+    with_inputs: bool = eqx.field(static=True, default=False)
+
+    @property
+    def direct(self) -> bool:
+        return self.with_inputs
 
     @property
     def locality(self) -> Locality:
@@ -111,13 +116,17 @@ class LocalRule(AbstractUpdateRule):
         return "layer" if self.lateral else "neuron"
 
     @classmethod
-    def create(cls, *, key: PRNGKey, hidden: int = 24, lateral: bool = True) -> "LocalRule":
+    def create(
+        cls, *, key: PRNGKey, hidden: int = 24, lateral: bool = True, with_inputs: bool = False
+    ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
         Args:
             key: for the small random part of the start.
             hidden: width of the shared network.
             lateral: whether lateral signals and batch statistics are used.
+            with_inputs: whether features hold the inputs too (`direct`): then the rule need not
+                preserve what can be read from them, and meta-training asks for the rest.
 
         Raises:
             InputError: if `hidden` is not a positive integer.
@@ -163,6 +172,7 @@ class LocalRule(AbstractUpdateRule):
             competition=jnp.zeros(()),
             similarity=jnp.zeros(()),
             lateral=lateral,
+            with_inputs=with_inputs,
         )
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from metaplastic.learners import RuleLearner, train
 from metaplastic.learners.pool import row_blocks
-from metaplastic.learners.rule_learner import freeze_all
 from metaplastic.models import MLP, FrozenMLP
 from metaplastic.rules import RuleState
 from metaplastic.sklearn.parameters import nothing, to_numpy
@@ -63,7 +62,7 @@ Trainings = tuple[Training, ...]
 
 def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Trainings:
     """Fresh models whose presentation of inputs is fitted to `rows` `(n, d)`."""
-    found = [each.start(rows, seed=own) for each, own in learner.networks(seed=seed)]
+    found = [each.start(rows, seed=own) for each, own in learner.networks(rows.shape[1], seed=seed)]
     return tuple(Training.of(model, state, key, 0) for model, state, key in found)
 
 
@@ -144,7 +143,7 @@ class Stream:
     def encoder(self) -> FrozenMLP:
         """The present encoder; made when first asked for, then kept until rows come."""
         if self._encoder is None:
-            self._encoder = freeze_all(self.models, self._reservoir.rows)
+            self._encoder = self._learner.freeze(self.models, self._reservoir.rows, seed=self._seed)
         return self._encoder
 
     def extend(self, x: NDArray) -> None:
