@@ -6,12 +6,20 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from metaplastic.data import GaussianMixture, HiddenManifold, ImageSource, Prototypes, SparseTopics
+from metaplastic.data import (
+    GaussianMixture,
+    HiddenManifold,
+    ImageSource,
+    MixedTable,
+    Prototypes,
+    SparseTopics,
+)
 from metaplastic.errors import InputError
 
 SYNTHETIC = {
     "gaussian": GaussianMixture(12, 3),
     "manifold": HiddenManifold(20, 3),
+    "table": MixedTable(20, 3),
     "topics": SparseTopics(60, 3),
     "prototypes": Prototypes(25, 3),
 }

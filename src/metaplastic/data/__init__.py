@@ -6,7 +6,13 @@ from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
 from metaplastic.data.sets import Dataset, SetInfo, list_sets, load_set
 from metaplastic.data.snippets import build_movie_snippets
 from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask
-from metaplastic.data.synthetic import GaussianMixture, HiddenManifold, Prototypes, SparseTopics
+from metaplastic.data.synthetic import (
+    GaussianMixture,
+    HiddenManifold,
+    MixedTable,
+    Prototypes,
+    SparseTopics,
+)
 
 __all__ = [
     "AbstractSource",
@@ -15,6 +21,7 @@ __all__ = [
     "GlyphSet",
     "HiddenManifold",
     "ImageSource",
+    "MixedTable",
     "Prototypes",
     "SetInfo",
     "SourceTask",

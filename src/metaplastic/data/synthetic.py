@@ -101,35 +101,84 @@ class HiddenManifold(AbstractVectorSource):
 
 
 class SparseTopics(AbstractVectorSource):
-    """Bags of words: counts drawn from a mixture of topics, classes differ in their mixture.
+    """Bags of words: counts drawn from a mixture of topics, classes differ in their mixture and,
+    a little, in the frequency of every word.
 
-    Words follow a Zipf-like background; every topic favours some words; a document mixes the
-    background with its class's topics in random proportion. Counts are Poisson with a random
-    document length, so most entries are zero and columns differ in frequency by orders of size.
+    Words follow a Zipf-like background; every topic favours some words. A document mixes topics as
+    its class prefers, or at random where classes have no preference; and each class uses each
+    word somewhat more or less, as sentiment does: a weak signal in many columns. Counts are
+    Poisson with a random document length, so most entries are zero and columns differ in
+    frequency by orders of size.
     """
 
     n_topics: int = eqx.field(static=True, default=12)
 
     def draw_task(self, *, key: PRNGKey) -> SourceTask:
-        keys = jax.random.split(key, 5)
+        keys = jax.random.split(key, 8)
         d, t, c = self.n_features, self.n_topics, self.n_classes
         background = 1.0 / (3.0 + jax.random.permutation(keys[0], jnp.arange(1.0 * d)))
-        topics = background * jnp.exp(1.5 * jax.random.normal(keys[1], (t, d)))
+        topics = background * jnp.exp(1.2 * jax.random.normal(keys[1], (t, d)))
         topics = topics / jnp.sum(topics, axis=1, keepdims=True)
-        preference = 1.5 * jax.random.normal(keys[2], (c, t))
-        length = jnp.exp(jax.random.uniform(keys[3], (), minval=3.5, maxval=5.5))
-        spread = jax.random.uniform(keys[4], (), minval=0.3, maxval=1.2)
-        return topics, preference, length, spread
+        # The square makes tasks without preferences of topics frequent.
+        strength = 1.5 * jax.random.uniform(keys[2], ()) ** 2
+        preference = strength * jax.random.normal(keys[3], (c, t))
+        leaning = jax.random.uniform(keys[4], (), minval=0.2, maxval=0.7)
+        tilt = jnp.exp(leaning * jax.random.normal(keys[5], (c, d)))
+        length = jnp.exp(jax.random.uniform(keys[6], (), minval=4.0, maxval=5.5))
+        spread = jax.random.uniform(keys[7], (), minval=0.3, maxval=1.2)
+        return topics, preference, tilt, length, spread
 
     def draw(
         self, task: SourceTask, labels: Int[Array, " sample"], *, key: PRNGKey
     ) -> Float[Array, "sample feature"]:
-        topics, preference, length, spread = task
+        topics, preference, tilt, length, spread = task
         mix_key, length_key, count_key = jax.random.split(key, 3)
         noise = spread * jax.random.normal(mix_key, (labels.shape[0], self.n_topics))
         share = jax.nn.softmax(preference[labels] + noise, axis=1)
+        rate = (share @ topics) * tilt[labels]
+        rate = rate / jnp.sum(rate, axis=1, keepdims=True)
         longer = jnp.exp(0.4 * jax.random.normal(length_key, (labels.shape[0], 1)))
-        return _poisson(length * longer * (share @ topics), key=count_key)
+        return _poisson(length * longer * rate, key=count_key)
+
+
+class MixedTable(AbstractVectorSource):
+    """Tables: correlated columns of many kinds, units and shapes.
+
+    A few factors, shared by all classes, explain most of every column; classes shift the factors
+    and, each column by itself, the rest. Columns are then left as they are, made heavy-tailed (an
+    exponential), rounded or cut to yes and no, and given log-normal units.
+    """
+
+    rank: int = eqx.field(static=True, default=5)
+
+    def draw_task(self, *, key: PRNGKey) -> SourceTask:
+        keys = jax.random.split(key, 9)
+        d, r, c = self.n_features, self.rank, self.n_classes
+        importance = jnp.exp(-0.4 * jnp.arange(1.0 * r))
+        loadings = importance[:, None] * jax.random.normal(keys[0], (r, d))
+        reach = jnp.exp(jax.random.uniform(keys[1], (2,), minval=-1.5, maxval=0.3))
+        shift = reach[0] * jax.random.normal(keys[2], (c, r)) @ loadings
+        shift = shift + reach[1] * jax.random.normal(keys[3], (c, d))
+        noise = jnp.exp(jax.random.uniform(keys[4], (d,), minval=-1.5, maxval=0.0))
+        kind = jax.random.randint(keys[5], (d,), 0, 6)
+        cut = 0.7 * jax.random.normal(keys[6], (d,))
+        scale = jnp.exp(1.5 * jax.random.normal(keys[7], (d,)))
+        spread = jnp.exp(0.3 * jax.random.normal(keys[8], (c, r)))
+        return loadings, shift, noise, kind, cut, scale, spread
+
+    def draw(
+        self, task: SourceTask, labels: Int[Array, " sample"], *, key: PRNGKey
+    ) -> Float[Array, "sample feature"]:
+        loadings, shift, noise, kind, cut, scale, spread = task
+        factor_key, noise_key = jax.random.split(key)
+        n = labels.shape[0]
+        factors = spread[labels] * jax.random.normal(factor_key, (n, self.rank))
+        x = factors @ loadings + shift[labels]
+        x = x + noise * jax.random.normal(noise_key, x.shape)
+        tailed = jnp.exp(0.7 * jnp.clip(x, -6.0, 6.0))
+        x = jnp.where(kind < 2, x, jnp.where(kind < 4, tailed, jnp.round(x)))
+        x = jnp.where(kind == 5, (x > cut).astype(x.dtype), x)
+        return scale * x
 
 
 class Prototypes(AbstractVectorSource):

@@ -17,6 +17,7 @@ from metaplastic.data import (
     GaussianMixture,
     HiddenManifold,
     ImageSource,
+    MixedTable,
     Prototypes,
     SparseTopics,
 )
@@ -249,6 +250,7 @@ def _synthetic(shape: Shape) -> AbstractSource:
         "gaussian": GaussianMixture,
         "manifold": HiddenManifold,
         "topics": SparseTopics,
+        "table": MixedTable,
         "prototypes": Prototypes,
     }
     if shape.source not in families:
