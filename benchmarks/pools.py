@@ -1,12 +1,56 @@
-"""Pools of rendered glyphs, drawn and deformed as in meta-training."""
+"""Pools of rows drawn from task distributions: what rules and settings are chosen on, and what
+held-out letters become when they are deformed."""
+
+from collections.abc import Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from metaplastic.data import Dataset, ImageSource, load_glyphs
+from metaplastic.data import (
+    Dataset,
+    HiddenManifold,
+    ImageSource,
+    MixedTable,
+    Prototypes,
+    SparseTopics,
+    load_glyphs,
+    load_pictures,
+)
 from metaplastic.tasks import Augmentation, SourceTasks
+
+ROWS = 2000
+_STRONG = Augmentation(rotation=0.3, shear=0.4, elastic=0.08, noise=0.0)
+_VECTORS: Mapping[str, SourceTasks] = {
+    "text, 2 classes": SourceTasks.create(SparseTopics(1000, 2)),
+    "text, 6 classes": SourceTasks.create(SparseTopics(400, 6)),
+    "table, 30 columns": SourceTasks.create(MixedTable(30, 3)),
+    "table, 12 columns": SourceTasks.create(MixedTable(12, 2)),
+    "manifold": SourceTasks.create(HiddenManifold(100, 10)),
+    "prototypes": SourceTasks.create(Prototypes(150, 10)),
+}
+KINDS = ("glyphs 14x14", "glyphs 8x8", "glyphs deformed", "glyphs plain", "pictures", *_VECTORS)
+"""Of validation pools: font families and pictures kept out of meta-training, fresh synthetic
+tasks; never a set on which results are reported."""
+
+
+def validation_pool(kind: str, seed: int) -> Dataset:
+    """`ROWS` rows of one of `KINDS`; the seed draws the task and the rows."""
+    if kind in _VECTORS:
+        return _pool(kind, _VECTORS[kind], seed=seed, n_rows=ROWS)
+    if kind == "pictures":
+        images = load_pictures("validation").images
+        source = ImageSource.create(images, np.arange(len(images)), 100)
+        tasks = SourceTasks.create(source, augmentation=Augmentation(), side=8)
+        return _pool(kind, tasks, seed=seed, n_rows=ROWS)
+    if kind == "glyphs deformed":
+        return glyph_pool(
+            kind, "validation", seed=seed, side=14, augmentation=_STRONG, strength=1.0
+        )
+    if kind == "glyphs plain":
+        return glyph_pool(kind, "validation", seed=seed, n_classes=50, strength=0.0)
+    return glyph_pool(kind, "validation", seed=seed, side=8 if kind.endswith("8x8") else 14)
 
 
 def glyph_pool(
@@ -14,7 +58,7 @@ def glyph_pool(
     split: str,
     *,
     seed: int,
-    n_rows: int,
+    n_rows: int = ROWS,
     n_classes: int = 10,
     side: int = 16,
     strength: float | None = None,
@@ -30,11 +74,16 @@ def glyph_pool(
     glyphs = load_glyphs(split)
     source = ImageSource.create(glyphs.images, glyphs.labels, n_classes)
     tasks = SourceTasks.create(source, augmentation=augmentation or Augmentation(), side=side)
+    return _pool(name, tasks, seed=seed, n_rows=n_rows, strength=strength)
+
+
+def _pool(
+    name: str, tasks: SourceTasks, *, seed: int, n_rows: int, strength: float | None = None
+) -> Dataset:
     task = tasks.sample(key=jax.random.key(100 + seed))
     if strength is not None:
         strengths = jnp.full_like(task.strengths, strength)
         task = eqx.tree_at(lambda t: t.strengths, task, strengths)
-    labels = np.arange(n_rows) % n_classes
+    labels = np.arange(n_rows) % tasks.n_classes
     x = np.asarray(tasks.draw(task, jnp.asarray(labels), key=jax.random.key(seed)))
-    source = f"glyphs of {split}, deformed as in meta-training"
-    return Dataset(name, x, labels, None, "that of each font", source)
+    return Dataset(name, x, labels, None, "", "drawn from a task distribution")

@@ -3,6 +3,7 @@
 from metaplastic.data.cache import cache_dir
 from metaplastic.data.files import Table, read_table
 from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
+from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
 from metaplastic.data.sets import Dataset, SetInfo, list_sets, load_set
 from metaplastic.data.snippets import build_movie_snippets
 from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask
@@ -22,6 +23,7 @@ __all__ = [
     "HiddenManifold",
     "ImageSource",
     "MixedTable",
+    "PictureSet",
     "Prototypes",
     "SetInfo",
     "SourceTask",
@@ -29,9 +31,11 @@ __all__ = [
     "Table",
     "build_glyphs",
     "build_movie_snippets",
+    "build_pictures",
     "cache_dir",
     "list_sets",
     "load_glyphs",
+    "load_pictures",
     "load_set",
     "read_table",
 ]

@@ -20,9 +20,9 @@ from metaplastic.data import (
     MixedTable,
     Prototypes,
     SparseTopics,
+    load_glyphs,
+    load_pictures,
 )
-from metaplastic.data.glyphs import load_glyphs
-from metaplastic.data.pictures import load_pictures
 from metaplastic.errors import ConfigurationError
 from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
 from metaplastic.meta.executor import Bucket
@@ -38,8 +38,8 @@ from metaplastic.tasks import Augmentation, SourceTasks
 class Shape:
     """One architecture and the tasks it is trained on.
 
-    `source` is `glyphs` or `pictures` (then `features` is the side of the image) or a synthetic
-    family (then it is the number of columns). `shots` are those of the recipe if left at 0.
+    `source` is `glyphs` or `pictures` (then `features` is the side of the image) or a
+    synthetic family (then it is the number of columns). `shots` left at 0 are those of the recipe.
     """
 
     name: str
@@ -255,8 +255,8 @@ def _synthetic(shape: Shape) -> AbstractSource:
     }
     if shape.source not in families:
         raise ConfigurationError(
-            f"shape {shape.name!r}: unknown source {shape.source!r}; choose glyphs, pictures, "
-            f"{', '.join(families)}"
+            f"shape {shape.name!r}: unknown source {shape.source!r}; choose one of "
+            f"{', '.join((*_Images.SOURCES, *families))}"
         )
     return families[shape.source](shape.features, shape.n_classes)
 
