@@ -6,6 +6,7 @@ and writes nothing but to `--json`.
 """
 
 import argparse
+import dataclasses
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,14 @@ from metaplastic.learners import (
     RandomNetwork,
     Raw,
     RuleLearner,
+    WithInputs,
 )
 from metaplastic.meta.evaluation import evaluate
 from metaplastic.meta.records import Record, compare, from_json, provenance, to_json
 from metaplastic.recipes.base import RECIPES, build_rule
 from metaplastic.report import comparison_table
 from metaplastic.report.tables import Table
+from metaplastic.rules import LocalRule
 from metaplastic.rules.catalog import load_rule
 
 ROOT = Path(__file__).parents[1]
@@ -63,12 +66,16 @@ def learners(hand_designed: bool) -> dict[str, AbstractLearner]:
         "PCA-32": PCA(32),
         "k-means-32": KMeansTriangle(32),
         "k-means-400": KMeansTriangle(400),
+        "k-means-400 + inputs": WithInputs(KMeansTriangle(400)),
         "random network": RandomNetwork((*default.hidden_sizes, default.n_components)),
     }
     if hand_designed:
         found |= {name: RuleLearner(load_rule(name)) for name in HAND_DESIGNED}
         # The shape that suits them better than a deep one.
         found |= {f"{n}, one layer": RuleLearner(load_rule(n), hidden_sizes=()) for n in BEST}
+    rule = default.rule
+    if isinstance(rule, LocalRule):
+        found["base, learned part"] = RuleLearner(dataclasses.replace(rule, with_inputs=False))
     found["untrained rule"] = RuleLearner(build_rule(RECIPES["base"]))
     found[BASE] = default
     return found
@@ -150,7 +157,7 @@ def verdicts(records: list[Record]) -> Table:
     for name, found in by_set(records).items():
         for readout in ("ridge", "logistic"):
             own = next(r for r in found if r.learner == BASE and r.readout == readout)
-            others = [r for r in found if r.learner != BASE and r.readout == readout]
+            others = [r for r in found if BASE not in r.learner and r.readout == readout]
             best = max(others, key=lambda r: r.mean)
             difference, error = compare(own, best)
             rows.append(

@@ -10,7 +10,7 @@ import sklearn.decomposition
 from sklearn.datasets import load_digits
 
 from metaplastic.errors import InputError
-from metaplastic.learners import PCA, KMeansTriangle, RandomNetwork, Raw, RuleLearner
+from metaplastic.learners import PCA, KMeansTriangle, RandomNetwork, Raw, RuleLearner, WithInputs
 from metaplastic.models import fit_scaling, freeze, init_mlp
 from metaplastic.rules.hebb import Hebb
 
@@ -103,6 +103,18 @@ def test_random_network_is_the_base_model_untrained(digits):
     expected = freeze(model, digits)(digits)
     found = RandomNetwork((8, 4)).fit(digits, seed=5)(digits)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_inputs_beside_features_weigh_as_much(digits):
+    learner = WithInputs(PCA(5))
+    assert learner.label == "pca-5 + inputs"
+    encoder = learner.fit(digits, seed=0)
+    found = encoder(digits)
+    assert found.shape == (300, 69) and found.dtype == np.float32
+    np.testing.assert_allclose([found[:, :64].var(0).sum(), found[:, 64:].var(0).sum()], 1, 1e-3)
+    pca = PCA(5).fit(digits, seed=0)(digits)
+    np.testing.assert_allclose(found[:, 64:], pca / np.sqrt(pca.var(0).sum()), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(encoder(digits[3:4]), found[3:4], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

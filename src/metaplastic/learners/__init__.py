@@ -1,7 +1,7 @@
 """Learners: unlabelled inputs in, encoder out."""
 
 from metaplastic.learners.base import AbstractLearner, Encoder
-from metaplastic.learners.classical import PCA, KMeansTriangle, RandomNetwork, Raw
+from metaplastic.learners.classical import PCA, KMeansTriangle, RandomNetwork, Raw, WithInputs
 from metaplastic.learners.rule_learner import RuleLearner, train
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "RandomNetwork",
     "Raw",
     "RuleLearner",
+    "WithInputs",
     "train",
 ]

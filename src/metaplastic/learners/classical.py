@@ -11,7 +11,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA as SklearnPCA
 
 from metaplastic.errors import InputError
-from metaplastic.learners.base import AbstractLearner
+from metaplastic.learners.base import AbstractLearner, Encoder
 from metaplastic.learners.pool import check_pool, pool_scaling, row_blocks, subsample
 from metaplastic.learners.rule_learner import FREEZE_ROWS
 from metaplastic.models import FrozenMLP, InputScaling, freeze, init_mlp
@@ -61,6 +61,18 @@ class TriangleEncoder:
         squares = np.square(rows).sum(1)[:, None] + np.square(self.centres).sum(1)
         distance = np.sqrt(np.maximum(squares - 2 * rows @ self.centres.T, 0))
         return np.maximum(distance.mean(1, keepdims=True) - distance, 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class JointEncoder:
+    """Several encoders' features side by side, each divided by a scale of its own."""
+
+    encoders: tuple[Encoder, ...]
+    scales: tuple[np.float32, ...]
+
+    def __call__(self, x: Rows) -> NDArray[np.float32]:
+        parts = zip(self.encoders, self.scales, strict=True)
+        return np.concatenate([encode(x) / scale for encode, scale in parts], axis=1)
 
 
 def _presentation(kind: Presentation, x: Rows) -> Present:
@@ -170,3 +182,28 @@ class RandomNetwork(AbstractLearner):
             scaling=pool_scaling(x),
         )
         return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))
+
+
+@dataclasses.dataclass(frozen=True)
+class WithInputs(AbstractLearner):
+    """The presented inputs beside another learner's features, with the same total variance.
+
+    What a rule with direct connections gives its readouts, for a learner that has none.
+    """
+
+    name: ClassVar[str] = "with inputs"
+
+    learner: AbstractLearner
+
+    @property
+    def label(self) -> str:
+        """The other's, and that it has the inputs."""
+        return f"{self.learner.label} + inputs"
+
+    def fit(self, x: Rows, *, seed: int) -> JointEncoder:
+        """Fit the other learner; the scales come from a sample of the pool."""
+        x = check_pool(x)
+        encoders = (_presentation("scaled", x), self.learner.fit(x, seed=seed))
+        sample = subsample(x, FREEZE_ROWS, seed=seed)
+        spreads = [np.sqrt(encode(sample).var(0).sum()) for encode in encoders]
+        return JointEncoder(encoders, tuple(np.float32(s if s > 0 else 1.0) for s in spreads))
