@@ -107,7 +107,8 @@ class RuleLearner(AbstractLearner):
         rule: the update rule.
         hidden_sizes: units of the hidden layers, from the input side; may be empty.
         n_components: features. Units of the top layers, spread evenly over the networks; if the
-            rule asks for direct connections, up to half are the inputs, or projections of them.
+            rule asks for direct connections, about half are the inputs: as often as they go into
+            half, or random projections of them if there are more.
         activation: a name of `models.ACTIVATIONS`.
         n_steps: inner steps; 0 leaves the model as initialised.
         batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
@@ -153,8 +154,13 @@ class RuleLearner(AbstractLearner):
         return self.fit_with_snapshots(x, seed=seed)
 
     def n_direct(self, n_in: int) -> int:
-        """How many of the features come straight from `n_in` inputs."""
-        return min(n_in, self.n_components // 2) if self.rule.direct else 0
+        """How many of the features come straight from `n_in` inputs: as near to half as can be.
+
+        A readout that brings every feature to the same variance hears what is said more often.
+        So few inputs are copied, and many are projected.
+        """
+        half = self.n_components // 2 if self.rule.direct else 0
+        return half if n_in > half else half - half % n_in
 
     def networks(self, n_in: int, *, seed: int) -> list[tuple["RuleLearner", int]]:
         """A learner of one network, and its seed, for every network; the first has `seed`.

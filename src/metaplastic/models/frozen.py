@@ -114,12 +114,13 @@ def first_features(encoder: FrozenMLP, count: int) -> FrozenMLP:
 def with_direct(encoder: FrozenMLP, n_direct: int, *, seed: int) -> FrozenMLP:
     """The encoder with `n_direct` more features straight from the presented inputs.
 
-    They are the columns themselves if there are as many, else their projections onto random
-    orthonormal directions; together they weigh as much as the other features.
+    They are copies of the columns if `n_direct` is a multiple of their number, else (below it)
+    their projections onto random orthonormal directions; together they have as much variance as
+    the other features.
     """
     n_in = encoder.n_features_in
-    if n_direct == n_in:
-        directions = np.eye(n_in)
+    if n_direct % n_in == 0:
+        directions = np.tile(np.eye(n_in), n_direct // n_in)
     else:
         random = np.random.default_rng([seed, 12]).normal(size=(n_in, n_direct))
         directions = np.linalg.qr(random)[0]

@@ -66,9 +66,9 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     activation, readout = fields.get("activation"), fields.get("readout")
     if not _are_sizes(sizes):
         raise FileFormatError(f"{path}: layer sizes must be positive integers, found {sizes!r:.80}")
-    if type(n_direct) is not int or not 0 <= n_direct <= sizes[0]:
+    if type(n_direct) is not int or not 0 <= n_direct <= MAX_UNITS:
         raise FileFormatError(
-            f"{path}: direct connections must be 0 to {sizes[0]}, found {n_direct!r:.80}"
+            f"{path}: direct connections must be 0 to {MAX_UNITS}, found {n_direct!r:.80}"
         )
     if activation not in ACTIVATIONS or readout not in ("drive", "post"):
         raise FileFormatError(
