@@ -183,6 +183,26 @@ def test_weights_turn_by_at_most_the_step_size():
         assert angle.min() > 0.1 * limit
 
 
+@pytest.mark.parametrize("lateral", [True, False])
+def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
+    made = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral, with_inputs=True)
+    wide = made.widened(8, key=jax.random.key(1))
+    assert wide.element_in.shape[0] == wide.hidden_out.shape[1] == 8
+    assert wide.with_inputs and wide.lateral == lateral
+    model = init_mlp((9, 7, 5), key=jax.random.key(2))
+    x = jax.random.normal(jax.random.key(3), (12, 9))
+
+    def after(rule):
+        return step(rule, model, jnp.zeros(()), x, key=jax.random.key(0))[0].layers
+
+    for old, new in zip(jax.tree.leaves(after(made)), jax.tree.leaves(after(wide)), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-6)
+    heard = jax.grad(lambda rule: jnp.sum(jnp.abs(after(rule)[0].weight)))(wide)
+    assert np.all(np.any(np.asarray(heard.hidden_out)[:, 3:] != 0, axis=0))
+    with pytest.raises(InputError, match="has 3 hidden units already, got 2"):
+        made.widened(2, key=jax.random.key(1))
+
+
 def test_it_is_compact():
     assert count_parameters(LocalRule.create(key=jax.random.key(0))) < 1300
 

@@ -23,6 +23,11 @@ SCALING_SAMPLES = 256
 """Unlabelled inputs from which a task's input scaling is fitted."""
 
 
+MAX_DIRECT = 256
+"""Most direct features that the readout of a meta-loss sees: as many as encoders have, by default,
+of wide inputs."""
+
+
 class RuleCarry(eqx.Module):
     """What goes from step to step along one unroll."""
 
@@ -124,7 +129,8 @@ class RuleProblem(AbstractInnerProblem):
         trace = model.trace(checkpoint_name(x, "batch"))
         features = model.read(trace)
         if self.rule.direct:
-            features = jnp.concatenate([_unit_power(trace[0].pre), _unit_power(features)], axis=1)
+            inputs = _at_most(MAX_DIRECT, trace[0].pre, key=jax.random.fold_in(key, 1))
+            features = jnp.concatenate([_unit_power(inputs), _unit_power(features)], axis=1)
         half = labels.shape[0] // 2
         extra = self.tasks.targets(task, 2 * self.shots, key=key)
         return self.objective(
@@ -141,6 +147,14 @@ class RuleProblem(AbstractInnerProblem):
             return function
         policy = jax.checkpoint_policies.save_only_these_names("batch")
         return jax.checkpoint(function, policy=policy)
+
+
+def _at_most(
+    count: int, inputs: Float[Array, "sample pre"], *, key: PRNGKey
+) -> Float[Array, "sample direct"]:
+    """The inputs, or random projections if there are more than `count` of them."""
+    n_in = inputs.shape[1]
+    return inputs if n_in <= count else inputs @ jax.random.normal(key, (n_in, count))
 
 
 def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample dim"]:

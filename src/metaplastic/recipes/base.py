@@ -57,8 +57,9 @@ class Shape:
 class Recipe:
     """A complete meta-training experiment.
 
-    `start` is the rule to start from, a name or path that `load_rule` takes; left empty, it is an
-    untrained `rule`: `local` with `hidden` units, `lateral` or not, or `metz2018` or
+    `start` is the rule to start from, a name or path that `load_rule` takes (a `local` one is
+    widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local` with
+    `hidden` units, `lateral` or not, or `metz2018` or
     `metz2018_equivariant` with the inner learning rate `inner_rate`. `regress` makes the
     augmentation's coefficients extra targets, `with_inputs` makes a `local` rule whose features
     hold the inputs too. The other fields are those of the classes that they
@@ -160,12 +161,13 @@ is for many machines (the paper took 512 workers 8 days). `metz2018_small` runs 
 
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
     """The rule that a recipe starts from; raises what `load_rule` raises."""
+    key = jax.random.key(recipe.seed)
     if recipe.start:
         rule = load_rule(recipe.start)
-        if recipe.with_inputs and isinstance(rule, LocalRule):
-            return dataclasses.replace(rule, with_inputs=True)
-        return rule
-    key = jax.random.key(recipe.seed)
+        if not isinstance(rule, LocalRule):
+            return rule
+        wider = rule.widened(max(recipe.hidden, rule.element_in.shape[0]), key=key)
+        return dataclasses.replace(wider, with_inputs=rule.with_inputs or recipe.with_inputs)
     if recipe.rule == "local":
         return LocalRule.create(
             key=key,

@@ -8,6 +8,7 @@ Notation: `B` samples, `n` units; arrays with channels are `(channel, batch, uni
 mixing channels and summing over them are plain matrix products.
 """
 
+import dataclasses
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -174,6 +175,25 @@ class LocalRule(AbstractUpdateRule):
             lateral=lateral,
             with_inputs=with_inputs,
         )
+
+    def widened(self, hidden: int, *, key: PRNGKey) -> "LocalRule":
+        """The same rule with more hidden units: they listen already, and say nothing yet.
+
+        Raises:
+            InputError: for fewer hidden units than there are.
+        """
+        now = self.element_in.shape[0]
+        if hidden < now:
+            raise InputError(f"this rule has {now} hidden units already, got {hidden}")
+        fresh = LocalRule.create(key=key, hidden=max(hidden - now, 1), lateral=self.lateral)
+        wider = {}
+        for name in ("element_in", "unit_in", "sample_in", "role_in"):
+            wider[name] = jnp.concatenate([getattr(self, name), getattr(fresh, name)])[:hidden]
+        for name in ("hidden_out", "top_hidden_out", "bias_out"):
+            own = getattr(self, name)
+            silent = jnp.zeros((*own.shape[:-1], hidden - now))
+            wider[name] = jnp.concatenate([own, silent], axis=-1)
+        return dataclasses.replace(self, **wider)
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
         """The number of steps done."""
