@@ -75,6 +75,35 @@ def test_gradient_reaches_every_meta_parameter_and_is_the_same_without_checkpoin
         assert np.any(np.asarray(a) != 0)
 
 
+@pytest.mark.parametrize("most", [8, 3])
+def test_readouts_of_a_rule_with_inputs_see_them(start, monkeypatch, most):
+    monkeypatch.setattr("metaplastic.meta.problem.MAX_DIRECT", most)
+    _, problem, carry = start
+    made = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
+    seen = []
+
+    class Spy(FewShotRidge):
+        def __call__(self, support, *arguments, **options):
+            seen.append(np.asarray(support))
+            return super().__call__(support, *arguments, **options)
+
+    for each in (problem.rule, split_rule(made)[1]):
+        own = dataclasses.replace(problem, rule=each, objective=Spy())
+        own.score(carry.task, carry.model, key=jax.random.key(5))
+    plain, both = seen
+    assert plain.shape[1] == 4 and both.shape[1] == most + 4
+    # The learned half is the same but for its scale and centre.
+    learned = both[:, most:]
+    for a, b in zip(plain.T, learned.T, strict=True):
+        assert np.corrcoef(a, b)[0, 1] > 0.9999
+    x, _ = problem.tasks.labelled(carry.task, 8, key=jax.random.key(5))
+    inputs = np.asarray(carry.model.scaling(x))[: len(both)]
+    direct = both[:, :most]
+    design = np.column_stack([direct, np.ones(len(direct))])
+    missing = np.abs(design @ np.linalg.pinv(design) @ inputs - inputs).max()
+    assert missing < 1e-3 if most == 8 else missing > 0.1
+
+
 def test_divergence_is_reported_not_raised(start):
     theta, problem, carry = start
     broken = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), theta)

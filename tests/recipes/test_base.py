@@ -4,15 +4,18 @@ import dataclasses
 import json
 
 import equinox as eqx
+import jax
 import numpy as np
 import pytest
 
+from metaplastic.data import PictureSet
 from metaplastic.errors import ConfigurationError
+from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import OuterConfig
-from metaplastic.recipes import experiment
-from metaplastic.recipes.base import RECIPES, Recipe, Shape, build_rule
+from metaplastic.recipes import base, experiment
+from metaplastic.recipes.base import RECIPES, Recipe, Shape, build_buckets, build_rule
 from metaplastic.recipes.experiment import run_recipe
-from metaplastic.rules import Metz2018, load_rule
+from metaplastic.rules import LocalRule, Metz2018, load_rule
 from metaplastic.trees import all_finite
 
 # As `metz2018_small`, but with a source that needs no fonts.
@@ -55,6 +58,42 @@ def test_an_unknown_rule_is_refused():
     message = "unknown rule 'metz'; choose local, metz2018 or metz2018_equivariant"
     with pytest.raises(ConfigurationError, match=message):
         build_rule(with_tops("metz", 8))
+
+
+def test_a_trained_local_rule_is_widened_and_gets_the_inputs():
+    start = load_rule("base")
+    assert isinstance(start, LocalRule)
+    hidden = start.element_in.shape[0]
+    recipe = dataclasses.replace(TINY, start="base", hidden=hidden + 3, with_inputs=True)
+    rule = build_rule(recipe)
+    assert isinstance(rule, LocalRule)
+    assert rule.direct and rule.element_in.shape[0] == hidden + 3
+    np.testing.assert_array_equal(rule.element_in[:hidden], start.element_in)
+    same = build_rule(dataclasses.replace(TINY, start="base", hidden=1))
+    assert eqx.tree_equal(same, start)
+
+
+def test_every_source_of_shapes_makes_tasks(monkeypatch):
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (30, 20, 20)).astype(np.uint8)
+    pictures = PictureSet(images, ("drawing",) * 30)
+    monkeypatch.setattr(base, "load_pictures", lambda split: pictures)
+    names = ("pictures", "gaussian", "manifold", "prototypes", "table", "topics")
+    shapes = tuple(
+        Shape(name, name, 6, (5, 4), 8, 3, 2, shots=7 if name == "table" else 0) for name in names
+    )
+    rule = build_rule(dataclasses.replace(TINY, rule="local"))
+    buckets = build_buckets(dataclasses.replace(TINY, shapes=shapes), split_rule(rule)[1])
+    for bucket, name in zip(buckets, names, strict=True):
+        problem = bucket.problem
+        assert isinstance(problem, RuleProblem)
+        assert problem.sizes == (36 if name == "pictures" else 6, 5, 4)
+        assert problem.shots == (7 if name == "table" else 2)
+        task = problem.tasks.sample(key=jax.random.key(0))
+        assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
+    unknown = (dataclasses.replace(shapes[0], source="tables"),)
+    with pytest.raises(ConfigurationError, match="choose one of glyphs, pictures, gaussian"):
+        build_buckets(dataclasses.replace(TINY, shapes=unknown), split_rule(rule)[1])
 
 
 @pytest.mark.slow

@@ -94,7 +94,7 @@ _BASE_SHAPES = (
     Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1),
     Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu"),
     Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3),
-    Shape("topics400-3", "topics", 400, (64, 64, 64), 64, 4, 1, shots=20),
+    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
     Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
     Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
 )
@@ -106,6 +106,7 @@ RECIPES: dict[str, Recipe] = {
         outer=OuterConfig(n_updates=3200, learning_rate=3e-3, warmup=60, average=0.99),
         shots=5,
         horizons=(10, 250),
+        hidden=48,
         with_inputs=True,
     ),
     "metz2018": Recipe(
