@@ -9,7 +9,7 @@ import pytest
 from metaplastic.errors import InputError
 from metaplastic.models import init_mlp
 from metaplastic.rules import LocalRule, apply_rule
-from metaplastic.rules.local import MAX_RATE, N_FACTORS, N_HEBB, N_MESSAGES, TIME_SCALE
+from metaplastic.rules.local.rule import MAX_RATE, N_FACTORS, N_HEBB, N_MESSAGES, TIME_SCALE
 from metaplastic.trees import count_parameters
 
 SIZES = (6, 7, 5, 4)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models.activations import activate, check_activation
+from metaplastic.models.columns import column_mean, spread
 from metaplastic.models.scaling import InputScaling, identity_scaling
 from metaplastic.types import PRNGKey
 
@@ -85,8 +86,10 @@ class MLP(eqx.Module):
 
 def normalise(u: Float[Array, "batch post"]) -> Float[Array, "batch post"]:
     """Batch norm without scale or offset: population statistics over the batch axis."""
-    centred = u - jnp.mean(u, axis=0)
-    return centred * jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=0) + EPSILON)
+    batch = u.shape[0]
+    centred = u - spread(column_mean(u), batch)
+    variance = column_mean(jnp.square(centred))
+    return centred * spread(jax.lax.rsqrt(variance + EPSILON), batch)
 
 
 def unit_columns(w: Float[Array, "pre post"]) -> Float[Array, "pre post"]:

@@ -25,10 +25,19 @@ from metaplastic.models import (
     LayerTrace,
     Readout,
     Trace,
-    unit_columns,
     unit_rows,
 )
+from metaplastic.models.columns import column_mean, column_sum, spread
 from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.rules.local.factors import (
+    Factors,
+    activity,
+    channels,
+    down,
+    outer,
+    outgoing_norm,
+    unit_power,
+)
 from metaplastic.types import Locality, PRNGKey
 
 N_MESSAGES = 4
@@ -37,8 +46,6 @@ N_FACTORS = N_HEBB + N_GATED
 N_UNIT, N_SAMPLE, N_ROLES = 5, 2, 4
 MAX_RATE = 0.3
 TIME_SCALE = 100.0
-
-Factors = Float[Array, "_channel _batch _unit"]
 
 
 class _Signals(NamedTuple):
@@ -222,17 +229,19 @@ class LocalRule(AbstractUpdateRule):
         for index in reversed(range(depth)):
             layer, is_top = model.layers[index], index == depth - 1
             outgoing = (
-                jnp.zeros(layer.bias.shape) if is_top else _outgoing(model.layers[index + 1].weight)
+                jnp.zeros(layer.bias.shape)
+                if is_top
+                else outgoing_norm(model.layers[index + 1].weight)
             )
             role = jnp.stack(
                 [jnp.ones(()), 1.0 * is_top, 1.0 * (index == 0), time / (time + TIME_SCALE)]
             )
             found = self._layer_signals(layer, trace[index], top_down, outgoing, role, is_top)
             signals.insert(0, found)
-            top_down = self._scaled(_mix(found.messages, layer.feedback))
+            top_down = self._scaled(down(found.messages, layer.feedback))
         x = trace[0].pre
-        features = jnp.concatenate([x[None], top_down * _activity(x)])
-        pre = _channels(self.input_out, features - jnp.mean(features, axis=1, keepdims=True))
+        features = jnp.concatenate([x[None], top_down * activity(x)])
+        pre = channels(self.input_out, features - jnp.mean(features, axis=1, keepdims=True))
         return [signals[0]._replace(pre=pre), *signals]
 
     def _layer_signals(
@@ -250,7 +259,7 @@ class LocalRule(AbstractUpdateRule):
         if self.lateral:
             normal = z - layer.bias
             correlation = normal.T @ normal / batch * (1.0 - jnp.eye(units))
-            elements += [self._competition(z), _unit_power(z @ correlation)[None]]
+            elements += [self._competition(z), unit_power(z @ correlation)[None]]
             elements += [self._similar(x, z)]
             crowding = jnp.sqrt(jnp.mean(jnp.square(correlation), axis=0) + 1e-8)
             per_sample = jnp.stack([jnp.mean(x, axis=1), jnp.mean(jnp.square(x), axis=1) - 1.0])
@@ -261,22 +270,22 @@ class LocalRule(AbstractUpdateRule):
         per_unit = jnp.stack(
             [
                 layer.bias,
-                jnp.mean(x, axis=0),
-                jnp.tanh(jnp.mean(z**3, axis=0) / 2.0),
+                column_mean(x),
+                jnp.tanh(column_mean(z**3) / 2.0),
                 outgoing,
                 crowding,
             ]
         )
         h = jnp.tanh(
-            _channels(self.element_in, e)
+            channels(self.element_in, e)
             + (self.unit_in @ per_unit + (self.role_in @ role)[:, None])[:, None, :]
             + (self.sample_in @ per_sample)[:, :, None]
         )
-        out = _channels(self.element_out, e) + _channels(self.hidden_out, h)
+        out = channels(self.element_out, e) + channels(self.hidden_out, h)
         out = out + self.offset_out[:, None, None]
         post, pre, messages = jnp.split(out, [N_FACTORS, 2 * N_FACTORS])
         if is_top:
-            messages = _channels(self.top_element_out, e) + _channels(self.top_hidden_out, h)
+            messages = channels(self.top_element_out, e) + channels(self.top_hidden_out, h)
         pre = pre - jnp.mean(pre, axis=1, keepdims=True)
         return _Signals(post, pre, messages, jnp.mean(h, axis=1), correlation)
 
@@ -289,11 +298,11 @@ class LocalRule(AbstractUpdateRule):
         time: Float[Array, ""],
     ) -> Layer:
         n_pre, n_post = layer.weight.shape
-        seen = _activity(inputs)[:, None] * layer.weight
+        seen = activity(inputs)[:, None] * layer.weight
         w = seen * jnp.sqrt(1.0 * n_pre)
         terms = [
-            _outer(pre[:N_HEBB], own.post[:N_HEBB]),
-            w * self._scaled_term(_outer(pre[N_HEBB:], own.post[N_HEBB:])),
+            outer(pre[:N_HEBB], own.post[:N_HEBB]),
+            w * self._scaled_term(outer(pre[N_HEBB:], own.post[N_HEBB:])),
         ]
         if self.lateral:
             terms.append(-w @ own.correlation)
@@ -302,11 +311,13 @@ class LocalRule(AbstractUpdateRule):
 
         change = sum(a * term for a, term in zip(self.weight_terms, terms, strict=False))
         # Growth is paid by all weights of a unit; shrinkage is refunded to active inputs alone.
-        growth = jnp.sum(layer.weight * change, axis=0)
-        refund = seen / jnp.sum(layer.weight * seen, axis=0)
+        growth = column_sum(layer.weight * change)
+        refund = seen * spread(1.0 / column_sum(layer.weight * seen), n_pre)
+        growth = spread(growth, n_pre)
         change -= growth * jnp.where(growth > 0, layer.weight, refund)
-        change *= jax.lax.rsqrt(1.0 + jnp.mean(jnp.square(change), axis=0))
-        weight = unit_columns(layer.weight + rates[0] / jnp.sqrt(1.0 * n_pre) * change)
+        change *= spread(jax.lax.rsqrt(1.0 + column_mean(jnp.square(change))), n_pre)
+        weight = layer.weight + rates[0] / jnp.sqrt(1.0 * n_pre) * change
+        weight *= spread(jax.lax.rsqrt(column_sum(jnp.square(weight)) + 1e-12), n_pre)
 
         change = sum(a * term for a, term in zip(self.feedback_terms, terms, strict=False))
         change *= jax.lax.rsqrt(1.0 + jnp.mean(jnp.square(change), axis=1, keepdims=True))
@@ -339,36 +350,3 @@ class LocalRule(AbstractUpdateRule):
         """Unit mean square: over the layer, or over each unit's own weights."""
         axis = (0, 1) if self.lateral else 0
         return term * jax.lax.rsqrt(jnp.mean(jnp.square(term), axis, keepdims=True) + 1e-8)
-
-
-def _activity(pre: Float[Array, "batch pre"]) -> Float[Array, " pre"]:
-    """Standard deviation of every input over the batch."""
-    return jnp.sqrt(jnp.var(pre, axis=0) + 1e-8)
-
-
-def _channels(mixing: Float[Array, "out channel"], signal: Factors) -> Factors:
-    """Mix channels, the same for every sample and unit."""
-    channels, batch, units = signal.shape
-    return (mixing @ signal.reshape(channels, batch * units)).reshape(-1, batch, units)
-
-
-def _mix(messages: Factors, feedback: Float[Array, "pre post"]) -> Factors:
-    """Send every channel down through the feedback weights."""
-    channels, batch, units = messages.shape
-    down = messages.reshape(channels * batch, units) @ feedback.T
-    return down.reshape(channels, batch, -1)
-
-
-def _outer(pre: Factors, post: Factors) -> Float[Array, "pre post"]:
-    """Sum over channels and samples of pre-synaptic times post-synaptic factors."""
-    channels, batch, n_pre = pre.shape
-    return pre.reshape(channels * batch, n_pre).T @ post.reshape(channels * batch, -1)
-
-
-def _outgoing(weight: Float[Array, "unit above"]) -> Float[Array, " unit"]:
-    """Norm of each unit's outgoing weights against the mean of its layer, minus one."""
-    return jnp.sqrt(jnp.sum(jnp.square(weight), 1) * weight.shape[0] / weight.shape[1]) - 1.0
-
-
-def _unit_power(signal: Float[Array, "batch unit"]) -> Float[Array, "batch unit"]:
-    return signal * jax.lax.rsqrt(jnp.mean(jnp.square(signal)) + 1e-6)

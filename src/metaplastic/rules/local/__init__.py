@@ -1,0 +1,5 @@
+"""`local`: the compact learned rule."""
+
+from metaplastic.rules.local.rule import LocalRule
+
+__all__ = ["LocalRule"]
