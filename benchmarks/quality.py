@@ -1,8 +1,10 @@
 """How good the features are: every learner on every public set, by the protocol.
 
 Writes `docs/results/quality.json` (every draw, with seeds, commit, versions and machine) and
-`docs/results.md` (tables made from it), and fills the table in README.md. `--quick` measures little
-and writes nothing but to `--json`.
+`docs/results.md` (tables made from it), and fills the table in README.md. `--learner LABEL ...`
+measures those alone (and `raw`) and keeps the other records of the file, provided that `raw` comes
+out as it stands there: then pools and draws are the same. `--quick` measures little and writes
+nothing but to `--json`.
 """
 
 import argparse
@@ -13,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from pools import glyph_pool
 
 from metaplastic.data import Dataset
 from metaplastic.data.sets import load_set
-from metaplastic.errors import MissingDataError
+from metaplastic.errors import InputError, MissingDataError
 from metaplastic.files import write_atomically
 from metaplastic.learners import (
     PCA,
@@ -91,8 +94,8 @@ def load(name: str) -> Dataset:
     return glyph_pool(name, "heldout_scripts", seed=0, n_rows=5000, n_classes=20, strength=0.5)
 
 
-def measure_set(name: str, quick: bool) -> list[Record]:
-    """Records of all learners on one set; none if the set is not on this machine."""
+def measure_set(name: str, quick: bool, only: Sequence[str] = ()) -> list[Record]:
+    """Records of all learners (or of those named) on one set; none if it is not on this machine."""
     try:
         dataset = load(name)
     except MissingDataError as error:
@@ -100,7 +103,7 @@ def measure_set(name: str, quick: bool) -> list[Record]:
         return []
     records: list[Record] = []
     for label, learner in learners(hand_designed=name in WITH_RULES).items():
-        if quick and label not in ("raw", "PCA-32", BASE):
+        if only and label not in only:
             continue
         found = evaluate(
             {label: learner},
@@ -114,12 +117,31 @@ def measure_set(name: str, quick: bool) -> list[Record]:
     return records
 
 
-def measure(names: Sequence[str], quick: bool) -> list[Record]:
-    """Records of all learners on the sets, two sets at a time."""
+def measure(names: Sequence[str], quick: bool, only: Sequence[str] = ()) -> list[Record]:
+    """Records of all learners (or of those named) on the sets, two sets at a time."""
+    n = len(names)
     # Fresh processes: a forked JAX can hang.
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        found = pool.map(measure_set, names, [quick] * len(names))
+        found = pool.map(measure_set, names, [quick] * n, [only] * n)
         return [record for records in found for record in records]
+
+
+def merged(new: list[Record], old: list[Record]) -> list[Record]:
+    """Old records, those of learners measured anew replaced; in the order of `learners`.
+
+    Raises:
+        InputError: if `raw` is not in both, draw by draw the same on every set.
+    """
+
+    def raw(records: list[Record]) -> dict[tuple[str, str], tuple]:
+        return {(r.dataset, r.readout): r.draws for r in records if r.learner == "raw"}
+
+    if not raw(new) or raw(new) != raw(old):
+        raise InputError("raw inputs differ from the earlier results: measure everything anew")
+    order = list(learners(hand_designed=True))
+    again = {r.learner for r in new}
+    found = new + [r for r in old if r.learner not in again and r.learner in order]
+    return sorted(found, key=lambda r: (SETS.index(r.dataset), order.index(r.learner)))
 
 
 def by_set(records: list[Record]) -> dict[str, list[Record]]:
@@ -173,13 +195,14 @@ def verdicts(records: list[Record]) -> Table:
     return Table(header, tuple(rows), "Differences are paired over draws, ± their standard error.")
 
 
-def document(records: list[Record], origin: Mapping[str, object]) -> str:
+def document(records: list[Record], origin: Mapping[str, Any]) -> str:
     """`docs/results.md`."""
     parts = [
         "# What the shipped rule achieves\n",
         "Made by `python benchmarks/quality.py` from `docs/results/quality.json`; not edited by "
         'hand. The protocol is that of docs/design.md, "How a representation is judged".\n',
-        f"Seeds {origin['seeds']}, commit {origin['commit']}, machine {origin['machine']}.\n",
+        f"Seeds {origin['seeds']}, commit {origin['commit']}, machine {origin['machine']}."
+        f"{_kept(origin)}\n",
         "## All sets\n",
         overview(records).markdown(),
         "## Against the best other learner\n",
@@ -196,6 +219,14 @@ def fill_readme(text: str, table: str) -> str:
     return pattern.sub(lambda _: f"{MARKS[0]}\n{table}\n{MARKS[1]}", text)
 
 
+def _kept(origin: Mapping[str, Any]) -> str:
+    """What was not measured anew, and at which commit it was."""
+    if "kept" not in origin:
+        return ""
+    labels, commit = origin["kept"]["learners"], origin["kept"]["provenance"]["commit"]
+    return f" Kept from commit {commit}, with the same draws: {'; '.join(labels)}."
+
+
 def _pair(ridge: float | None, logistic: float | None) -> str:
     return "" if ridge is None or logistic is None else f"{ridge:.1f} / {logistic:.1f}"
 
@@ -209,6 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two sets, three learners, few draws")
     parser.add_argument("--tables-only", action="store_true", help="from the existing results")
+    parser.add_argument("--learner", nargs="+", default=[], help="measure these alone, and raw")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the records here")
     args = parser.parse_args()
     result = ROOT / "docs" / "results" / "quality.json"
@@ -216,7 +248,14 @@ def main() -> None:
         records, origin = from_json(result.read_text())
     else:
         names = SETS[:2] if args.quick else SETS
-        records, origin = measure(names, args.quick), provenance(seeds=SEEDS)
+        only = ("raw", "PCA-32", BASE) if args.quick else args.learner and ["raw", *args.learner]
+        origin = provenance(seeds=SEEDS)
+        records = measure(names, args.quick, only)
+        if args.learner and not args.quick:
+            old, earlier = from_json(result.read_text())
+            kept = sorted({r.learner for r in old} - {r.learner for r in records})
+            records = merged(records, old)
+            origin["kept"] = {"learners": kept, "provenance": earlier}
         text = to_json(records, origin)
         if args.json is not None:
             write_atomically(args.json, text.encode())

@@ -87,11 +87,13 @@ def test_readouts_of_a_rule_with_inputs_see_them(start, monkeypatch, most):
             seen.append(np.asarray(support))
             return super().__call__(support, *arguments, **options)
 
-    for each in (problem.rule, split_rule(made)[1]):
-        own = dataclasses.replace(problem, rule=each, objective=Spy())
+    direct = split_rule(made)[1]
+    for rule, see_inputs in ((problem.rule, True), (direct, False), (direct, True)):
+        own = dataclasses.replace(problem, rule=rule, objective=Spy(), see_inputs=see_inputs)
         own.score(carry.task, carry.model, key=jax.random.key(5))
-    plain, both = seen
+    plain, unseen, both = seen
     assert plain.shape[1] == 4 and both.shape[1] == most + 4
+    np.testing.assert_array_equal(plain, unseen)
     # The learned half is the same but for its scale and centre.
     learned = both[:, most:]
     for a, b in zip(plain.T, learned.T, strict=True):

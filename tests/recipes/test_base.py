@@ -80,7 +80,18 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     monkeypatch.setattr(base, "load_pictures", lambda split: pictures)
     names = ("pictures", "gaussian", "manifold", "prototypes", "table", "topics")
     shapes = tuple(
-        Shape(name, name, 6, (5, 4), 8, 3, 2, shots=7 if name == "table" else 0) for name in names
+        Shape(
+            name,
+            name,
+            6,
+            (5, 4),
+            8,
+            3,
+            2,
+            shots=7 if name == "table" else 0,
+            see_inputs=name != "topics",
+        )
+        for name in names
     )
     rule = build_rule(dataclasses.replace(TINY, rule="local"))
     buckets = build_buckets(dataclasses.replace(TINY, shapes=shapes), split_rule(rule)[1])
@@ -89,6 +100,7 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
         assert isinstance(problem, RuleProblem)
         assert problem.sizes == (36 if name == "pictures" else 6, 5, 4)
         assert problem.shots == (7 if name == "table" else 2)
+        assert problem.see_inputs == (name != "topics")
         task = problem.tasks.sample(key=jax.random.key(0))
         assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
     unknown = (dataclasses.replace(shapes[0], source="tables"),)

@@ -43,7 +43,8 @@ class RuleProblem(AbstractInnerProblem):
     part of the rule, `rule` here its static part (`split_rule` makes both).
     Each inner step is rematerialised in the backward pass (`checkpoint=True`), so memory grows by
     the size of the base model per inner step and not by that of its activations; sampled batches
-    are kept.
+    are kept. The readout of the meta-loss sees the inputs beside the learned features if the rule
+    has direct connections, unless `see_inputs` is off: then the learned ones must do alone.
     """
 
     tasks: AbstractTaskDistribution
@@ -56,6 +57,7 @@ class RuleProblem(AbstractInnerProblem):
     steps_per_loss: int = eqx.field(static=True)
     horizons: tuple[int, int] = eqx.field(static=True)
     checkpoint: bool = eqx.field(static=True, default=True)
+    see_inputs: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
@@ -128,7 +130,7 @@ class RuleProblem(AbstractInnerProblem):
         x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
         trace = model.trace(checkpoint_name(x, "batch"))
         features = model.read(trace)
-        if self.rule.direct:
+        if self.rule.direct and self.see_inputs:
             inputs = _at_most(MAX_DIRECT, trace[0].pre, key=jax.random.fold_in(key, 1))
             features = jnp.concatenate([_unit_power(inputs), _unit_power(features)], axis=1)
         half = labels.shape[0] // 2

@@ -40,6 +40,7 @@ class Shape:
 
     `source` is `glyphs` or `pictures` (then `features` is the side of the image) or a
     synthetic family (then it is the number of columns). `shots` left at 0 are those of the recipe.
+    `see_inputs` is that of `RuleProblem`: off where learned features should do without inputs.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Shape:
     n_tasks: int
     activation: str = "relu"
     shots: int = 0
+    see_inputs: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,11 +91,13 @@ class Recipe:
 
 
 _BASE_SHAPES = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1),
-    Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu"),
-    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3),
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, see_inputs=False),
+    Shape(
+        "glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", see_inputs=False
+    ),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
     Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
     Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
     Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
@@ -224,6 +228,7 @@ def build_buckets(
             shape.shots or recipe.shots,
             recipe.steps_per_loss,
             recipe.horizons,
+            see_inputs=shape.see_inputs,
         )
         buckets.append(Bucket(shape.name, problem, shape.n_tasks, _cost(sizes, shape.batch_size)))
     return buckets
