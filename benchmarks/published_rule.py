@@ -91,14 +91,12 @@ def main() -> None:
     # Shorter unrolls first, because the peak is that of the process so far.
     for name, k in list(UNROLLS.items())[: 2 if options.quick else None]:
         batches = jnp.tile(x, (k, 1, 1))
-        calls[name], rows[name] = prepare(name, gradient, theta, rest, model, batches, True)
-    calls[GRADIENT], rows[GRADIENT] = prepare(
-        GRADIENT, gradient, theta, rest, model, x[None], False
-    )
+        calls[name], rows[name] = prepare(name, through_steps, theta, rest, model, batches)
+    calls[GRADIENT], rows[GRADIENT] = prepare(GRADIENT, through_one, theta, rest, model, x)
 
-    once = [STEP, GRADIENT, next(iter(UNROLLS))]
+    compared = [STEP, GRADIENT, next(iter(UNROLLS))]
     timings = measure_in_turn(
-        {"product": product_2048(), **{name: calls.pop(name) for name in once}},
+        {"product": product_2048(), **{name: calls.pop(name) for name in compared}},
         seconds=10 * options.seconds,
     )
     product = product_speed(timings["product"])
