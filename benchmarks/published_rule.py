@@ -85,7 +85,8 @@ def main() -> None:
     theta, rest = eqx.partition(rule, eqx.is_inexact_array)
     model = init_model(rule, SIZES, key=jax.random.key(1))
     x = jax.random.uniform(jax.random.key(2), (BATCH, SIZES[0]))
-    through_one, through_steps = map(eqx.filter_value_and_grad, (once, unrolled))
+    through_one = eqx.filter_value_and_grad(once)
+    through_steps = eqx.filter_value_and_grad(unrolled)
     calls, rows = {}, {}
     calls[STEP], rows[STEP] = prepare(STEP, step, rule, model, x)
     # Shorter unrolls first, because the peak is that of the process so far.
