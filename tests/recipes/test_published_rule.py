@@ -20,8 +20,9 @@ from metaplastic.rules import Metz2018, load_rule
 from metaplastic.sklearn import RuleTransformer
 from metaplastic.trees import all_finite
 
+# One layer: compiling takes nearly all the time.
 SHAPE = (
-    "{name='glyphs8-2',source='glyphs',features=8,widths=[8,8],batch_size=8,n_classes=3,n_tasks=1}"
+    "{name='glyphs8-1',source='glyphs',features=8,widths=[8],batch_size=8,n_classes=3,n_tasks=1}"
 )
 CHANGES = (
     f"shapes=[{SHAPE}]",
@@ -33,7 +34,7 @@ CHANGES = (
     "horizons=[2,4]",
 )
 # One architecture for every use, so that it is compiled once.
-NETWORK = ["--hidden-sizes", 8, "--n-components", 8, "--n-networks", 1, "--batch-size", 8]
+NETWORK = ["--hidden-sizes", "", "--n-components", 8, "--n-networks", 1, "--batch-size", 8]
 
 
 class Labelled(NamedTuple):
@@ -97,7 +98,7 @@ def test_it_is_meta_trained_and_saved(trained: Path):
 @pytest.mark.slow
 def test_a_trained_one_is_evaluated_as_any_learner(trained: Path, data: Labelled):
     rule = load_rule(trained / "rule.safetensors")
-    learners = {"raw": Raw(), "published": RuleLearner(rule, (8,), 8, "relu", 4, 8, 1)}
+    learners = {"raw": Raw(), "published": RuleLearner(rule, (), 8, "relu", 4, 8, 1)}
     records = evaluate(learners, data, shots=(2,), n_draws=3, seeds=(0,))
     assert {record.learner for record in records} == {"raw", "published"}
     assert all(0.0 <= record.mean <= 1.0 for record in records)
@@ -106,7 +107,7 @@ def test_a_trained_one_is_evaluated_as_any_learner(trained: Path, data: Labelled
 @pytest.mark.slow
 def test_a_trained_one_is_taken_by_the_transformer(trained: Path, data: Labelled):
     path = trained / "rule.safetensors"
-    settings = {"hidden_sizes": (8,), "n_components": 8, "n_networks": 1, "batch_size": 8}
+    settings = {"hidden_sizes": (), "n_components": 8, "n_networks": 1, "batch_size": 8}
     by_path = RuleTransformer(rule=str(path), n_steps=4, random_state=0, **settings)
     by_rule = RuleTransformer(rule=load_rule(path), n_steps=4, random_state=0, **settings)
     features = by_path.fit_transform(data.x)
@@ -140,7 +141,7 @@ def test_a_trained_one_goes_through_all_commands(trained, data, tmp_path, capsys
 def learner():
     def make(change=lambda leaf: leaf):
         rule = Metz2018.create(key=jax.random.key(0), n_top=8, learning_rate=0.02)
-        return RuleLearner(jax.tree.map(change, rule), (8,), 8, "relu", 4, 8, 1)
+        return RuleLearner(jax.tree.map(change, rule), (), 8, "relu", 4, 8, 1)
 
     return make
 
@@ -159,12 +160,14 @@ def test_bad_pools_are_refused(learner, x, message):
         learner().fit(x, seed=0)
 
 
+@pytest.mark.slow
 def test_constant_pools_have_finite_features(learner):
     pool = np.ones((9, 5), np.float32)
     features = learner().fit(pool, seed=0)(pool)
     assert features.shape == (9, 8) and np.all(np.isfinite(features))
 
 
+@pytest.mark.slow
 def test_a_theta_that_is_not_finite_is_told(learner, data):
     with pytest.raises(DivergenceError, match="Metz2018 diverged between inner steps 0 and 4"):
         learner(lambda leaf: leaf * np.nan).fit(data.x, seed=0)
