@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,15 +111,25 @@ class Timing:
 
 def measure(call: Callable[[], Any], *, seconds: float) -> Timing:
     """Call once to warm up, then for at least `seconds` and at least once (thrice if `seconds`)."""
-    jax.block_until_ready(call())
-    walls: list[float] = []
-    cpu = time.process_time()
-    least = 3 if seconds else 1
-    while len(walls) < least or sum(walls) < seconds:
-        begin = time.perf_counter()
+    return measure_in_turn({"call": call}, seconds=seconds)["call"]
+
+
+def measure_in_turn(calls: Mapping[str, Callable[[], Any]], *, seconds: float) -> dict[str, Timing]:
+    """As `measure`, `seconds` for all together: whatever else the machine does slows all alike."""
+    for call in calls.values():
         jax.block_until_ready(call())
-        walls.append(time.perf_counter() - begin)
-    return Timing(min(walls), (time.process_time() - cpu) / len(walls), len(walls))
+    walls: dict[str, list[float]] = {name: [] for name in calls}
+    cpu = dict.fromkeys(calls, 0.0)
+    least, rounds = 3 if seconds else 1, 0
+    end = time.perf_counter() + seconds
+    while rounds < least or time.perf_counter() < end:
+        rounds += 1
+        for name, call in calls.items():
+            begin, cpu_begin = time.perf_counter(), time.process_time()
+            jax.block_until_ready(call())
+            walls[name].append(time.perf_counter() - begin)
+            cpu[name] += time.process_time() - cpu_begin
+    return {name: Timing(min(walls[name]), cpu[name] / rounds, rounds) for name in calls}
 
 
 def speed(timing: Timing, task_steps: int) -> dict[str, float]:
@@ -170,9 +180,18 @@ def step_gigaflop(case: Case) -> float:
 
 def yardstick(*, seconds: float) -> dict[str, float]:
     """A float32 matrix product of 2048^3 in this process."""
+    return product_speed(measure(product_2048(), seconds=seconds))
+
+
+def product_2048() -> Callable[[], Any]:
+    """The product that is the yardstick."""
     a = jax.random.normal(jax.random.key(0), (2048, 2048))
     product = jax.jit(jnp.matmul)
-    timing = measure(lambda: product(a, a), seconds=seconds)
+    return lambda: product(a, a)
+
+
+def product_speed(timing: Timing) -> dict[str, float]:
+    """Columns for calls of `product_2048`."""
     work = 2 * 2048**3 / GIGA
     return {
         "wall_seconds": timing.wall,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from metaplastic.cli import main
+from metaplastic.cli import main, meta_train
 from metaplastic.errors import ConfigurationError
 from metaplastic.recipes.base import RECIPES
 from metaplastic.recipes.config import change_recipe, fingerprint, read_recipe, recipe_text
@@ -32,6 +32,13 @@ def words(out: Path, *changes: str) -> list[str]:
     for change in (*TINY, *changes):
         found += ["--set", change]
     return found
+
+
+def test_help_names_every_recipe(capsys: pytest.CaptureFixture[str]):
+    assert sorted(meta_train.RECIPES) == sorted(RECIPES)
+    assert main.main(["meta-train", "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert f"where to start from: {', '.join(meta_train.RECIPES)} (base)" in words
 
 
 @pytest.mark.parametrize("name", list(RECIPES))

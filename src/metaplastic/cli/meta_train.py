@@ -7,10 +7,15 @@ from metaplastic.cli.options import Command, add_json, note, positive, print_res
 
 INTERRUPTED_STATUS = 130
 
+RECIPES = ("base", "metz2018", "metz2018_small", "small")
+"""Names of the recipes, known without importing them (a test compares), so that help is quick."""
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run directory")
-    parser.add_argument("--recipe", metavar="NAME", help="where to start from: base, small (base)")
+    parser.add_argument(
+        "--recipe", metavar="NAME", help=f"where to start from: {', '.join(RECIPES)} (base)"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings on top of it")
     parser.add_argument(
         "--set",
@@ -38,10 +43,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.workers is not None:
-        # JAX reads the number of devices when it starts, so before anything makes an array.
-        from metaplastic.meta.devices import configure_cpu_devices
+    # Both before anything makes an array, that is, before JAX starts.
+    from metaplastic.meta.devices import configure_cpu_devices, keep_freed_memory
 
+    keep_freed_memory()
+    if args.workers is not None:
         configure_cpu_devices(args.workers)
     from metaplastic.recipes.experiment import Words, recipe_to_resume, run_recipe
     from metaplastic.recipes.run import RunOptions

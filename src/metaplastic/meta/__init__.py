@@ -1,7 +1,7 @@
 """Meta-training: the inner problem, the outer loop, executors, checkpoints, evaluation."""
 
 from metaplastic.meta.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from metaplastic.meta.devices import configure_cpu_devices
+from metaplastic.meta.devices import configure_cpu_devices, keep_freed_memory
 from metaplastic.meta.executor import AbstractExecutor, Bucket, LocalExecutor
 from metaplastic.meta.metrics import MetricsWriter, Progress
 from metaplastic.meta.problem import RuleCarry, RuleProblem, split_rule
@@ -28,6 +28,7 @@ __all__ = [
     "averaged_rule",
     "configure_cpu_devices",
     "initial_state",
+    "keep_freed_memory",
     "load_checkpoint",
     "meta_train",
     "save_checkpoint",

@@ -1,4 +1,7 @@
-"""Several CPU devices in one process; to be arranged before JAX starts its backends."""
+"""What a process arranges before JAX starts its backends: CPU devices, and memory that is kept."""
+
+import ctypes
+import sys
 
 import jax
 
@@ -28,3 +31,26 @@ def configure_cpu_devices(n: int) -> None:
             f"JAX is already running with {running} CPU device(s), so {n} cannot be had: call "
             "configure_cpu_devices before any array is made, or start a new process"
         ) from error
+
+
+def keep_freed_memory() -> bool:
+    """Let the C library keep what is freed; call it before anything makes an array.
+
+    XLA asks for its buffers anew in every call, hundreds of MiB for a gradient through the
+    published rule. glibc gives so much back to the system at once, and clearing the fresh pages
+    takes longer than the products (docs/experiments.md, "Speed"). The price: the process holds the
+    most memory that it ever needed until it ends.
+
+    Returns:
+        Whether it was done; other C libraries than glibc are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    # One arena, because others than the first cannot grow large and so use the system after all.
+    return mallopt is not None and all(
+        mallopt(option, value) == 1
+        for option, value in ((_ARENA_MAX, 1), (_TRIM_THRESHOLD, -1), (_MMAP_MAX, 0))
+    )
+
+
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+"""Of glibc's malloc.h."""
