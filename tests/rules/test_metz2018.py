@@ -196,7 +196,7 @@ def test_thin_batches_have_a_defined_result(rule, batch):
 def test_the_gradient_through_constant_inputs_is_finite():
     rule = larger(Metz2018.create(key=jax.random.key(0), n_top=4, learning_rate=0.5))
     theta, rest = eqx.partition(rule, eqx.is_inexact_array)
-    model, _ = started(rule)
+    model, _ = started(rule, (7, 4))
 
     @jax.jit
     def gradient(theta):
