@@ -3,7 +3,7 @@
 One setting is varied at a time, on pools of font families and pictures that meta-training does not
 see and on fresh synthetic tasks, never on a set on which results are reported.
 
-    python benchmarks/defaults.py [--rule R ...] [--seeds N] [--name NAME]
+    python benchmarks/defaults.py [--rule R ...] [--kind K ...] [--seeds N] [--name NAME]
 
 With several rules, only the defaults are measured: this is how rules are compared before one is
 shipped. Writes `docs/results/NAME.json` and `NAME.md` (`defaults`, or `--name`).
@@ -53,7 +53,7 @@ def cases(rules: Sequence[str]) -> Iterator[tuple[str, AbstractLearner, int]]:
     yield "PCA-32", PCA(32), scaling.ORDER
     yield "k-means-400", KMeansTriangle(400), scaling.ORDER
     for rule in rules:
-        yield rule, RuleLearner(load_rule(rule)), scaling.ORDER
+        yield Path(rule).stem, RuleLearner(load_rule(rule)), scaling.ORDER
     if len(rules) > 1:
         return
     default = RuleLearner(load_rule(rules[0]))
@@ -78,13 +78,14 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rule", nargs="+", default=["base"], help="names or files (base)")
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="of pools (all)")
     parser.add_argument("--seeds", type=int, default=1, help="pools of each kind (1)")
     parser.add_argument("--name", default="defaults", help="of the files (defaults)")
     parser.add_argument(
         "--quick", action="store_true", help="one pool of two kinds, writes nothing"
     )
     args = parser.parse_args()
-    kinds = KINDS[2::5] if args.quick else KINDS
+    kinds = KINDS[2::5] if args.quick else args.kind
     rows: dict[str, dict[str, Scores]] = {}
     for label, learner, order in cases(args.rule):
         with mock.patch.object(scaling, "ORDER", order):
