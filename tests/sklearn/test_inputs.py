@@ -80,7 +80,9 @@ def test_memory_maps(make_transformer, tmp_path, dtype):
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     transformer = make_transformer().fit(mapped)
-    np.testing.assert_array_equal(transformer.transform(mapped), make_transformer().fit_transform(x))
+    np.testing.assert_array_equal(
+        transformer.transform(mapped), make_transformer().fit_transform(x)
+    )
     assert isinstance(mapped, np.memmap)
 
 

@@ -1,6 +1,10 @@
 """`partial_fit`: rows that come piece by piece."""
 
+import json
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,6 +148,22 @@ def test_an_iterator_of_chunks(make_transformer, blobs):
     assert next(chunks, None) is None
     with pytest.raises(ValueError, match="expecting 8 features"):
         transformer.partial_fit(iter([x[:50], x[:50, :3]]))
+
+
+@pytest.mark.slow
+def test_two_million_rows_of_a_file_within_a_gibibyte(tmp_path: Path, record_property):
+    script = Path(__file__).with_name("long_run.py")
+    command = [sys.executable, str(script), str(tmp_path / "rows.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    for how, run in found.items():
+        for name in ("rows_per_second", "rows_per_cpu_second", "peak_mib"):
+            record_property(f"{how}_{name}", run[name])
+            print(f"{how} {name}: {run[name]:,.0f}")
+        assert run["steps"] == 2_000_000 // 1024
+        assert run["peak_mib"] < 1024
+        assert np.ptp(run["features"], axis=0).min() > 0
+    np.testing.assert_array_equal(found["chunks"]["features"], found["fit"]["features"])
 
 
 class TestReservoir:

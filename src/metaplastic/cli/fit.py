@@ -36,7 +36,8 @@ def _run(args: argparse.Namespace) -> int:
     from metaplastic.sklearn import RuleTransformer
 
     transformer = RuleTransformer(args.rule, random_state=args.seed, **network(args))
-    x = check_pool(load(args).x)
+    data = load(args)
+    x = check_pool(data.x)
     note(f"{args.data}: {x.shape[0]} rows, {x.shape[1]} columns")
     started = time.perf_counter()
     transformer.fit(x)
@@ -50,7 +51,7 @@ def _run(args: argparse.Namespace) -> int:
         "steps": transformer.n_steps_,
         "seed": args.seed,
     }
-    save_encoder(args.out, encoder, {**found, "metaplastic": __version__})
+    save_encoder(args.out, encoder, {**found, **data.about(), "metaplastic": __version__})
     found |= {"seconds": round(seconds, 2), "encoder": str(args.out)}
     print_result(found, as_json=args.json)
     return 0
@@ -60,10 +61,12 @@ COMMAND = Command(
     "fit",
     "learn features of your data, without labels",
     "Learn features of unlabelled data and write an encoder file for `metaplastic transform`.\n"
-    "DATA is .npz, .npy, .csv, .parquet, IDX, a folder of images, or a name of `data list`.",
+    "DATA is .npz, .npy, .csv, .parquet, IDX, a CIFAR-10 batch, a folder of images or of texts, a\n"
+    "name of `data list`, hf:NAME (Hugging Face) or openml:NAME.",
     (
         "metaplastic fit table.csv --out encoder.safetensors",
         "metaplastic fit digits --out encoder.safetensors --rule oja --hidden-sizes 64,64",
+        "metaplastic fit reviews.csv --text review --out encoder.safetensors",
     ),
     _arguments,
     _run,

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
-from metaplastic.learners.programs import keep_programs
 from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
+from metaplastic.learners.programs import keep_programs
 from metaplastic.models import (
     MLP,
     FrozenMLP,
@@ -34,9 +34,9 @@ from metaplastic.trees import all_finite
 from metaplastic.types import PRNGKey, Rows
 
 CHUNK = 50
-CHUNK_NUMBERS = 2**24
+CHUNK_NUMBERS = 2**22
 """Most inner steps per compiled call, and so the most batches on the device at a time; fewer where
-they are so wide that they would hold more numbers than this (64 MiB)."""
+they are so wide that they would hold more numbers than this (16 MiB)."""
 
 FREEZE_ROWS = 10_000
 """Most rows of the pool whose statistics are folded into the weights."""

@@ -1,7 +1,7 @@
 """`FewShotClassifier`: features from all rows, classes from the few that have a label."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float

@@ -29,8 +29,9 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     its result depends on row i alone, bit for bit, however the rows are split.
 
     Inputs need no scaling: columns are centred, divided by their spread and clipped
-    (`metaplastic.models.scaling`). Constant columns (of a spread below 1e-12, or 1e-6 of the mean) carry
-    nothing; if all rows are equal, so are their features. Sparse matrices and memory maps are read a block of rows at a time.
+    (`metaplastic.models.scaling`). Constant columns (of a spread below 1e-12, or below 1e-6 of
+    their mean) carry nothing; if all rows are equal, so are their features. Sparse matrices and
+    memory maps are read a block of rows at a time.
 
     Parameters
     ----------
