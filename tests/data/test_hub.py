@@ -208,8 +208,8 @@ class TestOpenML:
     def test_a_table_by_name(self, openml, word):
         openml()
         x, y, names = load_named(word)
-        assert names == ("size", "colour_red", "colour_blue")
-        np.testing.assert_array_equal(x, [[1.5, 1, 0], [2.5, 0, 1], [-1, 1, 0]])
+        assert names == ("size", "colour_blue", "colour_red")
+        np.testing.assert_array_equal(x, [[1.5, 0, 1], [2.5, 1, 0], [-1, 0, 1]])
         assert y.tolist() == ["ant", "bee", "bee"]
 
     def test_another_column_of_labels(self, openml):
