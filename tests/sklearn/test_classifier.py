@@ -103,6 +103,35 @@ def test_numeric_labels_of_any_dtype(make_classifier, blobs, dtype):
     )
 
 
+def test_labels_of_other_kinds(make_classifier, blobs):
+    x, y = blobs[0][:200], blobs[1][:200]
+    truth = y >= 2
+    days = np.where(truth, np.datetime64("2020-01-01"), np.datetime64("2021-01-01"))
+    words = np.where(truth, "b", "a")
+    for labels in (truth, truth.astype(float), words, pd.Series(truth), days):
+        classifier = make_classifier(n_components=12).fit(x, labels)
+        assert classifier.classes_.dtype == np.asarray(labels).dtype
+        assert classifier.score(x, np.asarray(labels)) > 0.9
+
+
+def test_a_category_without_a_labelled_row_is_named(make_classifier, blobs):
+    x = blobs[0][:40]
+    names = pd.Series(np.array(["ant", "bee"])[np.arange(40) % 2])
+    names = names.astype(pd.CategoricalDtype(["ant", "bee", "cat"]))
+    with pytest.raises(InputError, match="no row is labelled 'cat', one of the categories"):
+        make_classifier().fit(x, names)
+    used = names.cat.remove_unused_categories()
+    assert list(make_classifier().fit(x, used).classes_) == ["ant", "bee"]
+
+
+def test_missing_labels_must_be_marked(make_classifier, blobs):
+    x = blobs[0][:4]
+    for labels in ([0.0, 1.0, np.nan, 1.0], np.array(["a", "b", np.nan, "b"], object)):
+        with pytest.raises(InputError, match="NaN") as caught:
+            make_classifier().fit(x, labels)
+        assert "\n" not in str(caught.value)
+
+
 def test_signed_labels_are_two_classes(make_classifier, blobs):
     x, y = blobs
     signed = np.where(y < 2, -1, 1)
@@ -119,6 +148,7 @@ def test_signed_labels_are_two_classes(make_classifier, blobs):
         ([2, 2, 2, 2], "at least two classes.* got only 2"),
         (np.array(["a", "a", None, -1], object), "at least two classes.* got only 'a'"),
         (["a", "-1", "b", "a"], "dtype object with -1 or None"),
+        ([b"a", b"b", b"b", b"a"], "labels are bytes; make strings of them"),
         (np.array(["a", 3, None, -1], object), "sorted|Unknown label type"),
         ([0.5, 1.7, 2.3, -1], "Unknown label type"),
     ],

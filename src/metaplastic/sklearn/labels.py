@@ -28,7 +28,9 @@ def check_categories(y: Any) -> None:
 
 def find_labelled(y: NDArray) -> NDArray[np.bool_]:
     """Which entries of `y` `(n,)` are labels; raises `InputError` if none are."""
-    if y.dtype.kind in "US":
+    if y.dtype.kind == "S":
+        raise InputError("labels are bytes; make strings of them: y.astype(str)")
+    if y.dtype.kind == "U":
         if np.any(y == np.asarray(str(UNLABELLED), y.dtype)):
             raise InputError(
                 f"y holds strings, the string '{UNLABELLED}' among them; to mark unlabelled rows "
