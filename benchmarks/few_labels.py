@@ -51,7 +51,7 @@ def pools(names: Sequence[str], max_rows: int) -> Iterator[Pool]:
         rows = np.random.default_rng(0).permutation(len(found.labels))[:max_rows]
         x = found.inputs[rows]
         dense: Any = x.toarray() if hasattr(x, "toarray") else x
-        yield Pool(name, np.asarray(dense, np.float64), found.labels[rows])
+        yield Pool(name, np.asarray(dense, np.float64), found.labels[rows].astype(np.int64))
 
 
 def draws(y: NDArray[np.int64], shots: int, count: int, max_test: int) -> list[Draw]:

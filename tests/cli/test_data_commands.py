@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from metaplastic.cli import main
+from metaplastic.data import files
 from metaplastic.models import load_encoder
+from metaplastic.sklearn import RuleTransformer
 
 # One architecture throughout, so that it is compiled once.
 NETWORK = ["--hidden-sizes", "6", "--n-components", "3", "--n-steps", "4", "--batch-size", "16"]
@@ -66,6 +68,27 @@ def test_the_same_seed_gives_the_same_encoder(
     assert encoder.read_bytes() == before
     assert run(capsys, *words, "--force", "--seed", 1)[0] == 0
     assert encoder.read_bytes() != before
+
+
+def test_one_pass_over_a_file_that_is_mapped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "MAPPED_BYTES", 1000)
+    x = np.random.default_rng(0).normal(size=(200, 5))
+    np.save(tmp_path / "x.npy", x)
+    assert isinstance(files.read_table(tmp_path / "x.npy").x, np.memmap)
+    out = tmp_path / "encoder.safetensors"
+    network = [w for w in NETWORK if w not in ("--n-steps", "4")]
+    words = ["fit", tmp_path / "x.npy", "--out", out, "--rule", "oja", "--one-pass"]
+    status, text, _ = run(capsys, *words, *network, "--json")
+    assert status == 0
+    assert json.loads(text)["steps"] == 200 // 16
+    settings = {"hidden_sizes": (6,), "n_components": 3, "batch_size": 16, "random_state": 0}
+    expected = RuleTransformer("oja", **settings).partial_fit(x).transform(x)
+    np.testing.assert_array_equal(load_encoder(out)[0](x), expected)
+    status, _, err = run(capsys, *words, *network, "--n-steps", 3, "--force")
+    assert status == 2
+    assert "leave out --n-steps" in err
 
 
 def test_nothing_is_overwritten_unless_told(

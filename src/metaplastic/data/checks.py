@@ -11,14 +11,25 @@ from metaplastic.types import Rows
 
 UNLABELLED = -1
 _SHOWN = 3  # Names in a remark.
+_NUMBERS_AT_ONCE = 2**24
+
+
+def rows_not_finite(x: Rows) -> NDArray[np.int64]:
+    """Numbers of the rows of `x` `(n, d)`, array or CSR matrix, that hold NaN or infinity."""
+    if hasattr(x, "tocsr"):
+        at = np.flatnonzero(~np.isfinite(x.data))
+        return np.unique(np.searchsorted(x.indptr, at, side="right") - 1)
+    size = max(1, _NUMBERS_AT_ONCE // max(1, x.shape[1]))
+    blocks = range(0, x.shape[0], size)
+    found = [i + np.flatnonzero(~np.isfinite(x[i : i + size]).all(1)) for i in blocks]
+    return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def check_matrix(x: Rows, name: str) -> Rows:
     """The rows `x`, made sure to be a matrix of finite real numbers; else raises `InputError`."""
-    values = x.data if hasattr(x, "tocsr") else x
     if len(x.shape) != 2 or x.shape[0] < 1:
         raise InputError(f"{name}: one row or more of numbers needed, got shape {x.shape}")
-    if x.dtype.kind not in "buif" or not np.all(np.isfinite(values)):
+    if x.dtype.kind not in "buif" or len(rows_not_finite(x)):
         raise InputError(f"{name}: holds what is no finite number; impute or encode it first")
     return x
 

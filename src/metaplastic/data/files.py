@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metaplastic.data.checks import rows_not_finite
 from metaplastic.data.columns import label_array, read_csv, read_parquet, read_texts
 from metaplastic.data.folders import read_folder
 from metaplastic.data.hub import Columns, is_saved, read_saved
@@ -22,6 +23,9 @@ ALLOWED = (
     ".npy, .npz, .csv, .tsv, .parquet, IDX (-ubyte, .idx, also .gz), CIFAR-10 batches (.bin), "
     "a folder with one subfolder of images or texts per class, or one of `save_to_disk`"
 )
+
+MAPPED_BYTES = 1 << 26
+"""Size from which a `.npy` file is mapped into memory, not read."""
 
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 # All that NumPy raises for damaged files; RuntimeError: zip files of unknown kinds or encrypted.
@@ -65,8 +69,8 @@ def read_table(
 ) -> Table:
     """Read a file or folder; its name's ending tells the format.
 
-    - `.npy`: one array, rows first. `.npz`: `X` and `y` (or `x`), or its only array, or a sparse
-      matrix as SciPy saves it.
+    - `.npy`: one array, rows first; a large one is mapped into memory, not read.
+    - `.npz`: `X` and `y` (or `x`), or its only array, or a sparse matrix as SciPy saves it.
     - `.csv`, `.tsv`, `.txt`, `.parquet`: one row each; the column `label`, or one called label,
       target, class or y, holds the labels.
     - IDX, as MNIST: labels are taken from `...labels-idx1...` beside `...images-idx3...`.
@@ -141,17 +145,14 @@ def checked(path: Path | str, x: Any, y: NDArray | None, names: tuple[str, ...] 
 
 def _not_finite(x: Any, names: tuple[str, ...] | None) -> str:
     """How many rows hold what is no finite number, and where the first is; empty if none does."""
-    if hasattr(x, "tocsr"):
-        at = np.flatnonzero(~np.isfinite(x.data))
-        rows, columns = np.searchsorted(x.indptr, at, side="right") - 1, x.indices[at]
-    else:
-        rows, columns = np.nonzero(~np.isfinite(x))
+    rows = rows_not_finite(x)
     if len(rows) == 0:
         return ""
-    column = int(columns[0])
+    first = x[rows[:1]]
+    first = first.toarray() if hasattr(x, "tocsr") else first
+    column = int(np.flatnonzero(~np.isfinite(first))[0])
     shown = f"{names[column]!r}" if names else f"{column} (from 0)"
-    count = len(np.unique(rows))
-    return f"in {count:,} of {x.shape[0]:,} rows, first in row {rows[0] + 1}, column {shown}"
+    return f"in {len(rows):,} of {x.shape[0]:,} rows, first in row {rows[0] + 1}, column {shown}"
 
 
 def _read_numpy(path: Path) -> _Found:
@@ -161,6 +162,8 @@ def _read_numpy(path: Path) -> _Found:
             file.seek(0)
             # Not `np.load`, which takes what it does not know for a pickle.
             if not zipped:
+                if os.fstat(file.fileno()).st_size >= MAPPED_BYTES:
+                    return np.lib.format.open_memmap(path, "r"), None, None
                 return np.lib.format.read_array(file, allow_pickle=False), None, None
             with zipfile.ZipFile(file) as archive:
                 arrays = {

@@ -20,6 +20,11 @@ Found = tuple[Any, NDArray | None, tuple[str, ...] | None]
 """Rows, labels and names of columns, as readers give them."""
 
 
+# What Arrow and JSON say of damaged files (pyarrow's own errors are ValueError, OSError or
+# RuntimeError too): the library has no error for it.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError)
+
+
 class Columns(NamedTuple):
     """Which columns to take, as `files.read_table` has it."""
 
@@ -48,13 +53,14 @@ def read_saved(path: Path, columns: Columns, split: str | None = None) -> Found:
     with _quiet():
         try:
             found: Any = datasets.load_from_disk(str(path))
-        # Whatever Arrow or JSON say of damaged files: the library has no error of its own.
-        except Exception as error:
+        except _DAMAGE as error:
             raise FileFormatError(f"{path}: not a data set of save_to_disk ({error})") from error
         if isinstance(found, datasets.DatasetDict):
             split = split or "train"
             if split not in found:
-                raise InputError(f"{path} has no split {split!r}; it has {', '.join(found)}")
+                raise InputError(
+                    f"{path} has no split {split!r}; it has {', '.join(map(str, found))}"
+                )
             found = found[split]
         return _of_dataset(found, str(path), columns)
 
@@ -75,6 +81,7 @@ def load_huggingface(name: str, config: str | None, split: str, columns: Columns
     """
     require("datasets", f"loading hf:{name}", "hub")
     import datasets
+    from datasets.exceptions import DatasetsError
 
     with _quiet():
         try:
@@ -85,7 +92,7 @@ def load_huggingface(name: str, config: str | None, split: str, columns: Columns
                 f"({error}); fetch them where there is a network, save_to_disk, and name the folder"
             ) from error
         # ValueError: configuration or split; FileNotFoundError: name.
-        except (ValueError, FileNotFoundError, OSError, datasets.exceptions.DatasetsError) as error:
+        except (ValueError, FileNotFoundError, OSError, DatasetsError) as error:
             raise InputError(f"hf:{name}: {' '.join(str(error).split())}") from error
         return _of_dataset(found, f"hf:{name}", columns)
 

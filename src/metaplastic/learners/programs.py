@@ -5,6 +5,7 @@ import hashlib
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -21,10 +22,11 @@ def keep_programs() -> None:
     program. What the user has set (`JAX_COMPILATION_CACHE_DIR`, `jax_enable_compilation_cache`)
     stands. A folder that cannot be written is passed over: programs are then compiled anew.
     """
-    if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:
+    config: Any = jax.config
+    if config.jax_compilation_cache_dir is None and config.jax_enable_compilation_cache:
         folder = _folder(str(cache_dir() / FOLDER / _processor()))
         if folder is not None:
-            jax.config.update("jax_compilation_cache_dir", folder)
+            config.update("jax_compilation_cache_dir", folder)
 
 
 @functools.cache
