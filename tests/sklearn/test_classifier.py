@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
@@ -12,7 +13,13 @@ from sklearn.preprocessing import FunctionTransformer
 
 from metaplastic.errors import InputError
 from metaplastic.objectives.readouts import readout
-from metaplastic.sklearn.heads import SHARPNESS, fit_sharpness, leave_one_out
+from metaplastic.sklearn.heads import (
+    BOUNDS,
+    SHARPNESS,
+    expected_sharpness,
+    fit_sharpness,
+    leave_one_out,
+)
 
 HEADS = ("ridge", "logistic")
 
@@ -63,6 +70,22 @@ def test_probabilities(make_classifier, blobs, head, n_classes):
     np.testing.assert_allclose(probability.sum(1), 1.0, atol=1e-12)
     np.testing.assert_array_equal(np.argmax(probability, 1), classifier.predict(x))
     assert log_loss(y, probability) < 0.6 * np.log(n_classes)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(("shots", "most"), [(1, 0.4), (5, 0.12), (25, 0.06)])
+def test_probabilities_are_calibrated(make_classifier, blobs, head, shots, most):
+    """Mean confidence is near accuracy, over draws; cautious if one row a class is all there is."""
+    x, y = blobs
+    sure, right = [], []
+    for seed in range(5):
+        few = few_labels(y, shots, seed)
+        classifier = make_classifier(head=head, n_components=12).fit(x, few)
+        probability = classifier.predict_proba(x[few == -1])
+        sure.append(probability.max(1).mean())
+        right.append(np.mean(probability.argmax(1) == y[few == -1]))
+    assert abs(np.mean(sure) - np.mean(right)) < most
+    assert np.mean(sure) > 0.5  # of four classes, as separable as these are
 
 
 def test_features_come_from_all_rows(make_classifier, make_transformer, blobs):
@@ -230,6 +253,18 @@ class TestSharpness:
     def test_without_rows_it_is_the_constant(self):
         value = fit_sharpness(np.zeros((0, 3)), np.zeros(0, int))
         np.testing.assert_allclose(value, SHARPNESS, rtol=1e-3)
+
+    @pytest.mark.parametrize("n_classes", [2, 3, 20])
+    @pytest.mark.parametrize("shrunk", [1.0, 0.2])
+    def test_expected_odds_depend_neither_on_classes_nor_on_shrinkage(self, n_classes, shrunk):
+        labels = np.arange(n_classes)
+        scores = shrunk * (2.0 * np.eye(n_classes) - 1.0) + 0.3
+        sharpness = expected_sharpness(scores, labels)
+        probability = softmax(sharpness * scores, axis=1)[labels, labels]
+        np.testing.assert_allclose(probability / (1 - probability), np.exp(4), rtol=1e-6)
+
+    def test_equal_scores_have_a_finite_sharpness(self):
+        assert expected_sharpness(np.zeros((4, 2)), np.array([0, 1, 0, 1])) == BOUNDS[1]
 
     @pytest.mark.parametrize("true", [0.3, 1.0, 8.0])
     def test_finds_the_temperature_of_many_rows(self, true):
