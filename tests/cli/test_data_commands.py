@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from metaplastic.cli import main
+from metaplastic.data import files
 from metaplastic.models import load_encoder
+from metaplastic.sklearn import RuleTransformer
 
 # One architecture throughout, so that it is compiled once.
 NETWORK = ["--hidden-sizes", "6", "--n-components", "3", "--n-steps", "4", "--batch-size", "16"]
@@ -68,6 +70,27 @@ def test_the_same_seed_gives_the_same_encoder(
     assert encoder.read_bytes() != before
 
 
+def test_one_pass_over_a_file_that_is_mapped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "MAPPED_BYTES", 1000)
+    x = np.random.default_rng(0).normal(size=(200, 5))
+    np.save(tmp_path / "x.npy", x)
+    assert isinstance(files.read_table(tmp_path / "x.npy").x, np.memmap)
+    out = tmp_path / "encoder.safetensors"
+    network = [w for w in NETWORK if w not in ("--n-steps", "4")]
+    words = ["fit", tmp_path / "x.npy", "--out", out, "--rule", "oja", "--one-pass"]
+    status, text, _ = run(capsys, *words, *network, "--json")
+    assert status == 0
+    assert json.loads(text)["steps"] == 200 // 16
+    settings = {"hidden_sizes": (6,), "n_components": 3, "batch_size": 16, "random_state": 0}
+    expected = RuleTransformer("oja", **settings).partial_fit(x).transform(x)
+    np.testing.assert_array_equal(load_encoder(out)[0](x), expected)
+    status, _, err = run(capsys, *words, *network, "--n-steps", 3, "--force")
+    assert status == 2
+    assert "leave out --n-steps" in err
+
+
 def test_nothing_is_overwritten_unless_told(
     table: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -85,6 +108,11 @@ def test_nothing_is_overwritten_unless_told(
     ("words", "says"),
     [
         (["fit", "nothing.csv", "--out", "new"], "no file and no set"),
+        (["fit", "digit", "--out", "new"], "did you mean digits"),
+        (["fit", "digits", "--out", "new", "--text", "a"], "do not go with the set digits"),
+        (["fit", "table.csv", "--out", "new", "--text", "no"], "no column 'no'"),
+        (["fit", "openml:x@y", "--out", "new"], "a version is a whole number"),
+        (["fit", "hf:", "--out", "new"], "names no data set"),
         (["fit", "table.csv", "--out", "new", "--rule", "oja", "--label", "no"], "no"),
         (["fit", "table.csv", "--out", "new", "--rule", "ojaa"], "did you mean oja"),
         (["fit", "table.csv", "--out", "new", "--rule", "oja", "--activation", "x"], "activation"),
@@ -155,13 +183,67 @@ def test_evaluate_prints_a_table_and_writes_every_draw(
 def test_data_is_listed_and_checked(table: Path, capsys: pytest.CaptureFixture[str]):
     names = [row["name"] for row in json.loads(run(capsys, "data", "list", "--json")[1])]
     assert {"digits", "mnist14", "wine"} <= set(names)
-    assert run(capsys, "data", "list")[1].count("\n") == len(names)
+    _, text, notes = run(capsys, "data", "list")
+    assert text.count("\n") == len(names)
+    assert "openml:NAME" in notes
     status, out, _ = run(capsys, "data", "check", table, "--label", "kind", "--json")
     assert status == 0
     found = json.loads(out)
     assert (found["rows"], found["columns"], found["classes"]) == (40, 5, 2)
     assert found["rows a class"] == "20 to 20"
-    assert "columns: 4" in run(capsys, "data", "check", "iris")[1]
+    assert found["remarks"] == []
+    shown = run(capsys, "data", "check", "iris")[1]
+    assert "columns: 4" in shown
+    assert "remark 1: 1 rows repeat another one" in shown
+
+
+def test_words_are_those_that_the_encoder_was_fitted_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    texts = ["good film, good cast", "bad film", "bad, bad plot", "good plot"] * 5
+    Path("train.csv").write_text("review,label\n" + "".join(f'"{t}",x\n' for t in texts))
+    Path("new.csv").write_text('review,stars\n"a new film, so good",5\n"bad words",1\n')
+    network = ["--rule", "oja", *NETWORK]
+    words = ["fit", "train.csv", "--text", "review", "--out", "encoder.safetensors", *network]
+    assert run(capsys, *words)[0] == 0
+    encoder, metadata = load_encoder(tmp_path / "encoder.safetensors")
+    assert metadata["words"] == ["bad", "good", "film", "plot", "cast"]
+    words = ["transform", "new.csv", "--text", "review", "--encoder", "encoder.safetensors"]
+    assert run(capsys, *words, "--out", "features.npy")[0] == 0
+    counts = np.array([[0, 1, 1, 0, 0], [1, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(np.load("features.npy"), encoder(counts))
+    status, out, _ = run(capsys, "data", "check", "train.csv", "--text", "review", "--json")
+    assert status == 0
+    assert "16 rows repeat another one" in json.loads(out)["remarks"][0]
+
+
+def test_columns_must_be_those_that_the_encoder_was_fitted_to(
+    table: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+):
+    lines = table.read_text().splitlines()
+    other = table.with_name("other.csv")
+    words = ["transform", other, "--label", "kind", "--encoder", encoder]
+    for header, says in (("b,a,c,d,e,kind", "another order"), ("a,b,c,d,f,kind", "lacks 'e'")):
+        other.write_text("\n".join([header, *lines[1:]]))
+        status, _, err = run(capsys, *words, "--out", table.with_name("new.npy"))
+        assert status == 2
+        assert says in err
+        assert not table.with_name("new.npy").exists()
+
+
+def test_data_that_a_library_keeps_on_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "mine").mkdir()
+    rows = "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(30))
+    (tmp_path / "mine" / "train.csv").write_text(f"a,b,label\n{rows}")
+    words = ["evaluate", f"hf:{tmp_path / 'mine'}", "--learner", "raw", "--draws", 2, "--seeds", 1]
+    status, out, _ = run(capsys, *words, "--json")
+    assert status == 0
+    assert json.loads(out)[0]["learner"] == "raw"
 
 
 def test_the_published_rule_says_which_widths_work(table: Path, capsys: pytest.CaptureFixture[str]):

@@ -130,6 +130,19 @@ def test_arrays_that_are_no_table(tmp_path, values, match):
     refused(tmp_path / "a.npy", match)
 
 
+def test_what_is_not_finite_is_counted_and_placed(tmp_path, monkeypatch):
+    monkeypatch.setattr("metaplastic.data.checks._NUMBERS_AT_ONCE", 6)
+    x = np.ones((7, 3))
+    x[2, 1] = x[2, 2] = np.nan
+    x[5, 0] = np.inf
+    np.save(tmp_path / "a.npy", x)
+    refused(tmp_path / "a.npy", r"in 2 of 7 rows, first in row 3, column 1 \(from 0\)")
+    sparse.save_npz(tmp_path / "a.npz", sparse.csr_matrix(x))
+    refused(tmp_path / "a.npz", r"in 2 of 7 rows, first in row 3, column 1 \(from 0\)")
+    write(tmp_path / "a.csv", "u,v\n1,2\n3,nan\n")
+    refused(tmp_path / "a.csv", "in 1 of 2 rows, first in row 2, column 'v'; drop or fill")
+
+
 def test_labels_that_do_not_fit(tmp_path):
     np.savez(tmp_path / "a.npz", X=X, y=Y[:2])
     refused(tmp_path / "a.npz", "4 rows")

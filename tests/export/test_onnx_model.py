@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,19 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from sklearn.datasets import load_digits
 
 import metaplastic
+from metaplastic.cli.main import main
 from metaplastic.errors import InputError, MissingDataError
 from metaplastic.export import OPSET, export_onnx, onnx_model
-from metaplastic.models import ACTIVATIONS, with_direct
+from metaplastic.models import ACTIVATIONS, load_encoder, with_direct
+
+
+def documented_lines() -> str:
+    """The lines of docs/export.md that apply plain arrays."""
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    return "".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
 
 
 def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
@@ -95,3 +104,23 @@ def test_without_onnx_the_error_names_the_extra(make_encoder, monkeypatch: pytes
 def test_onnx_is_imported_only_when_used():
     probe = "import sys\nimport metaplastic.export\nassert 'onnx' not in sys.modules"
     subprocess.run([sys.executable, "-c", probe], check=True)
+
+
+@pytest.mark.slow
+def test_a_trained_encoder_leaves_home_in_both_forms(tmp_path: Path, monkeypatch):
+    """The default rule and shape on real digits, through the command line, as users do it."""
+    monkeypatch.chdir(tmp_path)
+    x = load_digits().data
+    steps = ["--n-steps", "20"]
+    assert main(["fit", "digits", "--out", "encoder.safetensors", *steps]) == 0
+    for name in ("encoder.onnx", "arrays.safetensors"):
+        assert main(["export", "encoder.safetensors", "--out", name]) == 0
+    # `metaplastic` scales digits to [0, 1].
+    features = load_encoder("encoder.safetensors")[0](x / 16)
+    assert np.std(features) > 0.5
+    found = run(onnx.load("encoder.onnx"), x / 16)
+    np.testing.assert_allclose(found, features, atol=1e-5, rtol=1e-5)
+    names: dict = {}
+    exec(documented_lines(), names)
+    found = names["features"](np.float32(x / 16), "arrays.safetensors")
+    np.testing.assert_allclose(found, features, atol=1e-5, rtol=1e-5)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from fuzz import damaged
 from metaplastic import files
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.models import FrozenMLP, load_encoder, save_encoder, with_direct
@@ -151,3 +152,21 @@ def test_truncated_files_are_refused(saved: Path, keep: float):
     saved.write_bytes(content[: int(keep if keep >= 1 else keep * len(content))])
     with pytest.raises(FileFormatError, match=saved.name):
         load_encoder(saved)
+
+
+def test_damaged_files_are_refused_or_equal(saved: Path, encoder: FrozenMLP):
+    x = np.random.default_rng(1).normal(size=(7, 5))
+    expected, refused = encoder(x), 0
+    for how in damaged(saved, 800, seed=1):
+        try:
+            found, _ = load_encoder(saved)
+        except FileFormatError as error:
+            refused += 1
+            assert str(saved) in str(error)
+            assert "\n" not in str(error)
+        else:
+            features = found(x)
+            assert np.all(np.isfinite(features))
+            if how == "mutate":
+                np.testing.assert_array_equal(features, expected)
+    assert refused > 650

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
@@ -12,7 +13,13 @@ from sklearn.preprocessing import FunctionTransformer
 
 from metaplastic.errors import InputError
 from metaplastic.objectives.readouts import readout
-from metaplastic.sklearn.heads import SHARPNESS, fit_sharpness, leave_one_out
+from metaplastic.sklearn.heads import (
+    BOUNDS,
+    SHARPNESS,
+    expected_sharpness,
+    fit_sharpness,
+    leave_one_out,
+)
 
 HEADS = ("ridge", "logistic")
 
@@ -65,6 +72,22 @@ def test_probabilities(make_classifier, blobs, head, n_classes):
     assert log_loss(y, probability) < 0.6 * np.log(n_classes)
 
 
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(("shots", "most"), [(1, 0.4), (5, 0.12), (25, 0.06)])
+def test_probabilities_are_calibrated(make_classifier, blobs, head, shots, most):
+    """Mean confidence is near accuracy, over draws; cautious if one row a class is all there is."""
+    x, y = blobs
+    sure, right = [], []
+    for seed in range(5):
+        few = few_labels(y, shots, seed)
+        classifier = make_classifier(head=head, n_components=12).fit(x, few)
+        probability = classifier.predict_proba(x[few == -1])
+        sure.append(probability.max(1).mean())
+        right.append(np.mean(probability.argmax(1) == y[few == -1]))
+    assert abs(np.mean(sure) - np.mean(right)) < most
+    assert np.mean(sure) > 0.5  # of four classes, as separable as these are
+
+
 def test_features_come_from_all_rows(make_classifier, make_transformer, blobs):
     x, y = blobs
     classifier = make_classifier().fit(x, few_labels(y, 2))
@@ -103,6 +126,35 @@ def test_numeric_labels_of_any_dtype(make_classifier, blobs, dtype):
     )
 
 
+def test_labels_of_other_kinds(make_classifier, blobs):
+    x, y = blobs[0][:200], blobs[1][:200]
+    truth = y >= 2
+    days = np.where(truth, np.datetime64("2020-01-01"), np.datetime64("2021-01-01"))
+    words = np.where(truth, "b", "a")
+    for labels in (truth, truth.astype(float), words, pd.Series(truth), days):
+        classifier = make_classifier(n_components=12).fit(x, labels)
+        assert classifier.classes_.dtype == np.asarray(labels).dtype
+        assert classifier.score(x, np.asarray(labels)) > 0.9
+
+
+def test_a_category_without_a_labelled_row_is_named(make_classifier, blobs):
+    x = blobs[0][:40]
+    names = pd.Series(np.array(["ant", "bee"])[np.arange(40) % 2])
+    names = names.astype(pd.CategoricalDtype(["ant", "bee", "cat"]))
+    with pytest.raises(InputError, match="no row is labelled 'cat', one of the categories"):
+        make_classifier().fit(x, names)
+    used = names.cat.remove_unused_categories()
+    assert list(make_classifier().fit(x, used).classes_) == ["ant", "bee"]
+
+
+def test_missing_labels_must_be_marked(make_classifier, blobs):
+    x = blobs[0][:4]
+    for labels in ([0.0, 1.0, np.nan, 1.0], np.array(["a", "b", np.nan, "b"], object)):
+        with pytest.raises(InputError, match="NaN") as caught:
+            make_classifier().fit(x, labels)
+        assert "\n" not in str(caught.value)
+
+
 def test_signed_labels_are_two_classes(make_classifier, blobs):
     x, y = blobs
     signed = np.where(y < 2, -1, 1)
@@ -119,6 +171,7 @@ def test_signed_labels_are_two_classes(make_classifier, blobs):
         ([2, 2, 2, 2], "at least two classes.* got only 2"),
         (np.array(["a", "a", None, -1], object), "at least two classes.* got only 'a'"),
         (["a", "-1", "b", "a"], "dtype object with -1 or None"),
+        ([b"a", b"b", b"b", b"a"], "labels are bytes; make strings of them"),
         (np.array(["a", 3, None, -1], object), "sorted|Unknown label type"),
         ([0.5, 1.7, 2.3, -1], "Unknown label type"),
     ],
@@ -200,6 +253,18 @@ class TestSharpness:
     def test_without_rows_it_is_the_constant(self):
         value = fit_sharpness(np.zeros((0, 3)), np.zeros(0, int))
         np.testing.assert_allclose(value, SHARPNESS, rtol=1e-3)
+
+    @pytest.mark.parametrize("n_classes", [2, 3, 20])
+    @pytest.mark.parametrize("shrunk", [1.0, 0.2])
+    def test_expected_odds_depend_neither_on_classes_nor_on_shrinkage(self, n_classes, shrunk):
+        labels = np.arange(n_classes)
+        scores = shrunk * (2.0 * np.eye(n_classes) - 1.0) + 0.3
+        sharpness = expected_sharpness(scores, labels)
+        probability = softmax(sharpness * scores, axis=1)[labels, labels]
+        np.testing.assert_allclose(probability / (1 - probability), np.exp(4), rtol=1e-6)
+
+    def test_equal_scores_have_a_finite_sharpness(self):
+        assert expected_sharpness(np.zeros((4, 2)), np.array([0, 1, 0, 1])) == BOUNDS[1]
 
     @pytest.mark.parametrize("true", [0.3, 1.0, 8.0])
     def test_finds_the_temperature_of_many_rows(self, true):

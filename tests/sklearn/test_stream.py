@@ -1,6 +1,10 @@
 """`partial_fit`: rows that come piece by piece."""
 
+import json
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +112,58 @@ def test_fit_forgets_the_stream(make_transformer, blobs):
     transformer = make_transformer().partial_fit(x[:, :5]).fit(x)
     assert transformer.n_features_in_ == 8
     np.testing.assert_array_equal(transformer.transform(x), make_transformer().fit_transform(x))
+
+
+def test_fit_without_a_number_of_steps_is_one_pass_in_order(make_transformer, blobs):
+    x, _ = blobs
+    fitted, chunks = make_transformer(n_steps=None).fit(x), streamed(make_transformer(), x, 321)
+    assert fitted.n_steps_ == chunks.n_steps_ == len(x) // 16
+    np.testing.assert_array_equal(fitted.transform(x), chunks.transform(x))
+    for name in ("shift_", "scale_", "gain_", "input_shape_"):
+        np.testing.assert_array_equal(getattr(fitted, name), getattr(chunks, name))
+    # Both go on alike.
+    for each in (fitted, chunks):
+        each.partial_fit(x[::-1])
+    np.testing.assert_array_equal(fitted.transform(x), chunks.transform(x))
+    # A second fit starts anew.
+    np.testing.assert_array_equal(
+        fitted.fit(x).transform(x), make_transformer(n_steps=None).fit_transform(x)
+    )
+
+
+def test_the_classifier_takes_one_pass_too(make_classifier, blobs):
+    x, y = blobs
+    classifier = make_classifier(n_steps=None, n_components=12).fit(x, np.where(y >= 0, y, -1))
+    assert classifier.transformer_.n_steps_ == len(x) // 16
+    assert classifier.score(x, y) > 0.85
+
+
+def test_an_iterator_of_chunks(make_transformer, blobs):
+    x, _ = blobs
+    chunks = (x[start : start + 200] for start in range(0, len(x), 200))
+    transformer = make_transformer().partial_fit(chunks)
+    np.testing.assert_array_equal(
+        transformer.transform(x), make_transformer().partial_fit(x).transform(x)
+    )
+    assert next(chunks, None) is None
+    with pytest.raises(ValueError, match="expecting 8 features"):
+        transformer.partial_fit(iter([x[:50], x[:50, :3]]))
+
+
+@pytest.mark.slow
+def test_two_million_rows_of_a_file_within_a_gibibyte(tmp_path: Path, record_property):
+    script = Path(__file__).with_name("long_run.py")
+    command = [sys.executable, str(script), str(tmp_path / "rows.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    for how, run in found.items():
+        for name in ("rows_per_second", "rows_per_cpu_second", "peak_mib"):
+            record_property(f"{how}_{name}", run[name])
+            print(f"{how} {name}: {run[name]:,.0f}")
+        assert run["steps"] == 2_000_000 // 1024
+        assert run["peak_mib"] < 1024
+        assert np.ptp(run["features"], axis=0).min() > 0
+    np.testing.assert_array_equal(found["chunks"]["features"], found["fit"]["features"])
 
 
 class TestReservoir:

@@ -1,5 +1,8 @@
 import inspect
+import os
 import pickle
+import subprocess
+import sys
 
 import joblib
 import numpy as np
@@ -7,6 +10,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -17,6 +21,7 @@ from metaplastic.learners import RuleLearner
 from metaplastic.models import MLP
 from metaplastic.rules import Hebb, load_rule, save_rule
 from metaplastic.sklearn import RuleTransformer
+from sklearn import config_context
 
 
 def test_fit_is_the_rule_learner(make_transformer, blobs):
@@ -202,6 +207,70 @@ def test_pipeline_and_grid_search(make_transformer, blobs):
     assert search.score(x, y) > 0.9
     chosen = search.best_params_["ruletransformer__n_steps"]
     assert search.best_estimator_[0].n_steps_ == chosen
+
+
+def test_grid_search_over_shapes_and_rules(make_transformer, blobs):
+    x, y = blobs[0][:200], blobs[1][:200]
+    pipeline = make_pipeline(make_transformer(n_steps=2), LogisticRegression())
+    grid = {
+        "ruletransformer__hidden_sizes": [(), (16,)],
+        "ruletransformer__rule": ["hebb", Hebb(learning_rate=0.5)],
+    }
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(x, y)
+    assert len(search.cv_results_["params"]) == 4
+    assert search.best_score_ > 0.8
+    assert (
+        search.best_estimator_[0].hidden_sizes
+        == search.best_params_["ruletransformer__hidden_sizes"]
+    )
+
+
+def test_some_columns_of_a_table(make_transformer, blobs):
+    x, _ = blobs
+    frame = pd.DataFrame(x[:300], columns=list("abcdefgh"))
+    columns = ColumnTransformer(
+        [("rule", make_transformer(), list("abc")), ("kept", "passthrough", ["h"])]
+    ).set_output(transform="pandas")
+    found = columns.fit_transform(frame)
+    assert list(found.columns) == [f"rule__ruletransformer{i}" for i in range(4)] + ["kept__h"]
+    expected = make_transformer().fit_transform(x[:300, :3])
+    np.testing.assert_array_equal(found.iloc[:, :4], expected)
+    np.testing.assert_array_equal(columns.get_feature_names_out(), found.columns)
+
+
+def test_metadata_is_not_routed(make_transformer, make_classifier):
+    with config_context(enable_metadata_routing=True):
+        for estimator in (make_transformer(), make_classifier()):
+            for method in ("fit", "partial_fit", "transform", "predict", "score"):
+                requests = getattr(estimator.get_metadata_routing(), method, None)
+                given = {} if requests is None else requests.requests
+                assert set(given) <= {"sample_weight"}  # of ClassifierMixin.score
+                assert all(value is None for value in given.values())
+
+
+@pytest.mark.slow
+def test_features_need_no_device(make_transformer, blobs, tmp_path):
+    x = blobs[0][:100]
+    transformer = make_transformer().fit(blobs[0])
+    joblib.dump((transformer, x), tmp_path / "t.joblib")
+    program = (
+        "import joblib, numpy as np\n"
+        "transformer, x = joblib.load('t.joblib')\n"
+        "np.save('features.npy', transformer.transform(x))\n"
+        "import jax\n"
+        "try:\n    jax.devices()\n"
+        "except RuntimeError:\n    print('no device')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "JAX_PLATFORMS": "none_such"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "no device\n"
+    np.testing.assert_array_equal(np.load(tmp_path / "features.npy"), transformer.transform(x))
 
 
 def test_depth_zero_is_linear(make_transformer, blobs):

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from metaplastic.cli.inputs import add_input, describe, load
-from metaplastic.cli.options import Command, add_json, positive, print_json, print_result
+from metaplastic.cli.inputs import add_input, load
+from metaplastic.cli.options import Command, add_json, note, positive, print_json, print_result
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     snippets = sets.add_parser("movie_snippets", help="movie-review snippets, through pip")
     snippets.add_argument("archive", nargs="?", type=Path, help="source archive of vaderSentiment")
     snippets.set_defaults(action=_build_snippets)
-    check = actions.add_parser("check", help="read a file as `fit` would, and describe it")
+    check = actions.add_parser("check", help="say what is in a file, and what is wrong with it")
     add_input(check)
     check.set_defaults(action=_check)
     for action in (listing, glyphs, pictures, snippets, check):
@@ -36,6 +36,7 @@ def _run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     import dataclasses
 
+    from metaplastic.data.named import NAMED
     from metaplastic.data.sets import list_sets
 
     found = list_sets()
@@ -46,6 +47,7 @@ def _list(args: argparse.Namespace) -> int:
     for info in found:
         missing = "" if info.available else f" (not here: {info.how})"
         print(f"{info.name:{width}}  {info.description}{missing}")
+    note("others by name: " + "; ".join(NAMED.values()))
     return 0
 
 
@@ -103,7 +105,14 @@ def _build_snippets(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    found = describe(load(args))
+    from metaplastic.data.checks import describe
+
+    data = load(args)
+    found, remarks = describe(data.x, data.y, data.names, args.data)
+    if args.json:
+        found["remarks"] = remarks
+    else:
+        found |= {f"remark {i}": remark for i, remark in enumerate(remarks, 1)}
     print_result(found, as_json=args.json)
     return 0
 
@@ -116,6 +125,7 @@ COMMAND = Command(
         "metaplastic data list",
         "metaplastic data build glyphs",
         "metaplastic data check table.csv",
+        "metaplastic data check reviews.csv --text review --label sentiment",
     ),
     _arguments,
     _run,

@@ -14,6 +14,7 @@ from metaplastic.cli.options import (
     note,
     print_result,
 )
+from metaplastic.errors import InputError
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="ENCODER", help="file to write")
     parser.add_argument("--rule", default="base", help="a name, or a rule file (base)")
     add_network(parser)
+    parser.add_argument(
+        "--one-pass",
+        action="store_true",
+        help="use every row once, in order, in constant memory (instead of --n-steps)",
+    )
     add_seed(parser)
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     add_json(parser)
@@ -35,8 +41,14 @@ def _run(args: argparse.Namespace) -> int:
     from metaplastic.models.io import save_encoder
     from metaplastic.sklearn import RuleTransformer
 
-    transformer = RuleTransformer(args.rule, random_state=args.seed, **network(args))
-    x = check_pool(load(args).x)
+    settings = network(args)
+    if args.one_pass:
+        if "n_steps" in settings:
+            raise InputError("--one-pass takes as many steps as rows allow; leave out --n-steps")
+        settings["n_steps"] = None
+    transformer = RuleTransformer(args.rule, random_state=args.seed, **settings)
+    data = load(args)
+    x = check_pool(data.x)
     note(f"{args.data}: {x.shape[0]} rows, {x.shape[1]} columns")
     started = time.perf_counter()
     transformer.fit(x)
@@ -50,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
         "steps": transformer.n_steps_,
         "seed": args.seed,
     }
-    save_encoder(args.out, encoder, {**found, "metaplastic": __version__})
+    save_encoder(args.out, encoder, {**found, **data.about(), "metaplastic": __version__})
     found |= {"seconds": round(seconds, 2), "encoder": str(args.out)}
     print_result(found, as_json=args.json)
     return 0
@@ -60,10 +72,13 @@ COMMAND = Command(
     "fit",
     "learn features of your data, without labels",
     "Learn features of unlabelled data and write an encoder file for `metaplastic transform`.\n"
-    "DATA is .npz, .npy, .csv, .parquet, IDX, a folder of images, or a name of `data list`.",
+    "DATA is .npz, .npy, .csv, .parquet, IDX, a CIFAR-10 batch, a folder of images or of texts, a\n"
+    "name of `data list`, hf:NAME (Hugging Face) or openml:NAME.",
     (
         "metaplastic fit table.csv --out encoder.safetensors",
         "metaplastic fit digits --out encoder.safetensors --rule oja --hidden-sizes 64,64",
+        "metaplastic fit reviews.csv --text review --out encoder.safetensors",
+        "metaplastic fit large.npy --one-pass --out encoder.safetensors",
     ),
     _arguments,
     _run,

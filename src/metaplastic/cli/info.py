@@ -8,6 +8,7 @@ PACKAGES = ("metaplastic", "jax", "jaxlib", "equinox", "optax", "numpy", "scikit
 EXTRAS = {
     "glyphs": ("freetype", "PIL"),
     "data": ("mlxtend",),
+    "hub": ("datasets", "pandas"),
     "images": ("PIL",),
     "onnx": ("onnx",),
     "parquet": ("pyarrow",),

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,36 @@ from metaplastic.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """Rows `x` `(n, d)` and, if there are any, labels `y` `(n,)`."""
+    """Rows `x` `(n, d)`, and if there are any, labels `y` `(n,)` and names of the columns."""
 
     name: str
     x: Any
     y: Any = None
+    names: tuple[str, ...] | None = None
+
+    def about(self) -> dict[str, Any]:
+        """What an encoder must know of its inputs, to be sure of those it gets later."""
+        from metaplastic.data.texts import Words
+
+        if isinstance(self.names, Words):
+            return {"words": list(self.names)}
+        return {} if self.names is None else {"column_names": list(self.names)}
 
 
 def add_input(parser: argparse.ArgumentParser) -> None:
     """DATA, and how to read it."""
-    parser.add_argument("data", metavar="DATA", help="a file, a folder of images, or a set's name")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="a file, a folder of images or texts, the name of a set (`data list`), hf:NAME or "
+        "openml:NAME",
+    )
     parser.add_argument("--label", metavar="COLUMN", help="column of a table that holds labels")
     parser.add_argument(
-        "--image-size", type=image_size, metavar="HxW", help="resize a folder's images, e.g. 16x16"
+        "--text", metavar="COLUMN", help="column of a table that holds texts; words are counted"
+    )
+    parser.add_argument(
+        "--image-size", type=image_size, metavar="HxW", help="resize images, e.g. 16x16"
     )
 
 
@@ -34,25 +52,39 @@ def image_size(word: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def load(args: argparse.Namespace) -> Input:
+def load(args: argparse.Namespace, words: list[str] | None = None) -> Input:
     """The set or file that was named; a file wins over a set of the same name.
+
+    Args:
+        args: of `add_input`.
+        words: which to count in texts; the commonest of these texts if left out.
 
     Raises:
         InputError: if it is neither, or of a kind that cannot be read.
         FileFormatError: if the file is damaged.
         MissingDataError: if the set, or the package that reads the file, is not installed.
     """
+    from metaplastic.data.files import read_table
+    from metaplastic.data.named import NAMED, is_named, load_named
     from metaplastic.data.sets import list_sets, load_set
 
     word = args.data
+    options = {"label": args.label, "text": args.text, "image_size": args.image_size}
     if Path(word).exists():
-        from metaplastic.data.files import read_table
-
-        found = read_table(word, label=args.label, image_size=args.image_size)
-        return Input(Path(word).name, found.x, found.y)
+        found = read_table(word, words=words, **options)
+        return Input(Path(word).name, *found)
+    if is_named(word):
+        return Input(word, *load_named(word, words=words, **options))
     names = [info.name for info in list_sets()]
     if word not in names:
-        raise InputError(f"{word!r} is no file and no set; the sets are {', '.join(names)}")
+        near = difflib.get_close_matches(word, names, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"{word!r} is no file and no set; {hint}the sets are {', '.join(names)}, and others "
+            f"are named as {' or '.join(NAMED.values())}"
+        )
+    if any(value is not None for value in options.values()):
+        raise InputError(f"--label, --text and --image-size do not go with the set {word}")
     known = load_set(word)
     return Input(known.name, known.inputs, known.labels)
 
@@ -66,38 +98,3 @@ def load_labelled(args: argparse.Namespace) -> Input:
             "table and its label column (--label), or a folder with one folder of images a class"
         )
     return found
-
-
-def check_matrix(found: Input) -> Any:
-    """The rows, made sure to be a matrix of finite real numbers; else raises `InputError`."""
-    import numpy as np
-
-    x = found.x
-    values = x.data if hasattr(x, "tocsr") else x
-    if len(x.shape) != 2 or x.shape[0] < 1:
-        raise InputError(f"{found.name}: one row or more of numbers needed, got shape {x.shape}")
-    if x.dtype.kind not in "buif" or not np.all(np.isfinite(values)):
-        raise InputError(f"{found.name}: holds what is no finite number; impute or encode it first")
-    return x
-
-
-def describe(found: Input) -> dict[str, Any]:
-    """What `data check` prints: sizes, types, ranges, labels."""
-    import numpy as np
-
-    x = check_matrix(found)
-    described: dict[str, Any] = {"rows": x.shape[0], "columns": x.shape[1], "type": str(x.dtype)}
-    described |= {"least": float(x.min()), "largest": float(x.max())}
-    described["constant columns"] = _constant_columns(x)
-    if found.y is not None:
-        classes, counts = np.unique(found.y, return_counts=True)
-        described["classes"] = len(classes)
-        described["rows a class"] = f"{counts.min()} to {counts.max()}"
-    return described
-
-
-def _constant_columns(x: Any) -> int:
-    least, most = x.min(axis=0), x.max(axis=0)
-    if hasattr(least, "toarray"):
-        least, most = least.toarray(), most.toarray()
-    return int((least == most).sum())

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from metaplastic.cli.inputs import add_input, check_matrix, load
+from metaplastic.cli.inputs import add_input, load
 from metaplastic.cli.options import Command, add_json, check_output, print_result
 
 SUFFIXES = (".npy", ".npz", ".csv")
@@ -31,16 +31,19 @@ def _run(args: argparse.Namespace) -> int:
     if args.out.suffix not in SUFFIXES:
         raise InputError(f"{args.out}: name a file ending in {', '.join(SUFFIXES)}")
     check_output(args.out, force=args.force)
+    from metaplastic.data.checks import check_matrix, check_names
     from metaplastic.files import write_atomically
     from metaplastic.models.io import load_encoder
 
-    encoder, _ = load_encoder(args.encoder)
-    x = check_matrix(load(args))
+    encoder, metadata = load_encoder(args.encoder)
+    data = load(args, words=metadata.get("words"))
+    x = check_matrix(data.x, args.data)
     if x.shape[1] != encoder.n_features_in:
         raise InputError(
             f"{args.data} has {x.shape[1]} columns, but {args.encoder} was fitted to "
             f"{encoder.n_features_in}"
         )
+    check_names(data.names, metadata.get("words") or metadata.get("column_names"), args.data)
     features = encoder(x)
     write_atomically(args.out, _content(args.out.suffix, features))
     found = {"rows": features.shape[0], "features": features.shape[1], "out": str(args.out)}

@@ -3,6 +3,7 @@
 from metaplastic.data.cache import cache_dir
 from metaplastic.data.files import Table, read_table
 from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
+from metaplastic.data.named import load_named
 from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
 from metaplastic.data.sets import Dataset, SetInfo, list_sets, load_set
 from metaplastic.data.snippets import build_movie_snippets
@@ -35,6 +36,7 @@ __all__ = [
     "cache_dir",
     "list_sets",
     "load_glyphs",
+    "load_named",
     "load_pictures",
     "load_set",
     "read_table",

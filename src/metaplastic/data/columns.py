@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metaplastic.data.texts import bag_of_words
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.extras import require
 
@@ -105,6 +106,57 @@ def read_csv(
     return np.delete(table, column, 1), y, kept
 
 
+def read_texts(
+    path: Path, label: str | int | None, text: str | int, words: Sequence[str] | None
+) -> tuple[NDArray[np.float32], NDArray | None, tuple[str, ...]]:
+    """Word counts, labels and words of a table (CSV or Parquet) with a column of texts.
+
+    A CSV file needs a header. Columns other than `text` and the label are left out.
+    """
+    names, columns = (_parquet_texts if path.suffix.lower() == ".parquet" else _csv_texts)(path)
+    number = find_label(names, text, path)
+    assert number is not None
+    column = find_label(names, label, path)
+    if column == number:
+        raise InputError(f"{path}: column {names[number]!r} cannot be both text and label")
+    texts = columns(number)
+    missing = [i for i, value in enumerate(texts) if not isinstance(value, str)]
+    if missing:
+        raise FileFormatError(
+            f"{path}: row {missing[0] + 1} has no text in column {names[number]!r}; drop the row, "
+            "or write an empty text"
+        )
+    counts, counted = bag_of_words(texts, path, words)
+    y = None if column is None else label_array(columns(column), path)
+    return counts, y, counted
+
+
+def _csv_texts(path: Path) -> tuple[list[str], Callable[[int], list[Any]]]:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            line = file.readline()
+            file.seek(0)
+            # By the header alone: texts are full of commas.
+            rows = [r for r in csv.reader(file, delimiter=max(",;\t", key=line.count)) if r]
+    except (OSError, ValueError, csv.Error) as error:
+        raise FileFormatError(f"{path}: not a table of texts ({_line(error)})") from error
+    if len(rows) < 2:
+        raise FileFormatError(f"{path}: a table of texts needs a header and a row, at least")
+    header, *rows = rows
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(header):
+            raise FileFormatError(
+                f"{path}: row {number} has {len(row)} cells, the header {len(header)}; quote texts "
+                "that hold the delimiter"
+            )
+    return [name.strip() for name in header], lambda column: [row[column] for row in rows]
+
+
+def _parquet_texts(path: Path) -> tuple[list[str], Callable[[int], list[Any]]]:
+    table = _parquet_table(path)
+    return table.column_names, lambda column: table.column(column).to_pylist()
+
+
 def _first_rows(path: Path) -> tuple[str, list[str], list[str], int]:
     """Delimiter, the first two rows that are not blank, and the lines up to the first's end."""
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -150,15 +202,9 @@ def read_parquet(
     path: Path, label: str | int | None
 ) -> tuple[NDArray, NDArray | None, tuple[str, ...] | None]:
     """Numbers, labels and column names of a Parquet file; every other column must be numeric."""
-    require("pyarrow", f"reading {path}", "parquet")
+    table = _parquet_table(path)
     import pyarrow as pa
-    import pyarrow.parquet as parquet
 
-    try:
-        # The one file alone: no partition columns guessed from the names of its folders.
-        table = parquet.ParquetFile(path).read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise FileFormatError(f"{path}: not a Parquet file ({_line(error)})") from error
     names = table.column_names
     column = find_label(names, label, path)
     features = []
@@ -178,3 +224,15 @@ def read_parquet(
     y = None if column is None else label_array(table.column(column).to_pylist(), path)
     kept = tuple(name for i, name in enumerate(names) if i != column)
     return np.column_stack(features), y, kept
+
+
+def _parquet_table(path: Path) -> Any:
+    require("pyarrow", f"reading {path}", "parquet")
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    try:
+        # The one file alone: no partition columns guessed from the names of its folders.
+        return parquet.ParquetFile(path).read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise FileFormatError(f"{path}: not a Parquet file ({_line(error)})") from error

@@ -4,21 +4,28 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.data.columns import label_array, read_csv, read_parquet
+from metaplastic.data.checks import rows_not_finite
+from metaplastic.data.columns import label_array, read_csv, read_parquet, read_texts
 from metaplastic.data.folders import read_folder
+from metaplastic.data.hub import Columns, is_saved, read_saved
 from metaplastic.data.idx import read_idx
+from metaplastic.data.texts import check_words
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 
 ALLOWED = (
     ".npy, .npz, .csv, .tsv, .parquet, IDX (-ubyte, .idx, also .gz), CIFAR-10 batches (.bin), "
-    "or a folder with one subfolder of images or texts per class"
+    "a folder with one subfolder of images or texts per class, or one of `save_to_disk`"
 )
+
+MAPPED_BYTES = 1 << 26
+"""Size from which a `.npy` file is mapped into memory, not read."""
 
 _CIFAR_RECORD = 1 + 3 * 32 * 32
 # All that NumPy raises for damaged files; RuntimeError: zip files of unknown kinds or encrypted.
@@ -44,7 +51,7 @@ class Table(NamedTuple):
         x: `(n, d)` finite numbers, in the file's own type; images are flattened; a SciPy CSR
             matrix if the file was one.
         y: `(n,)` labels, int64 or strings, or `None`.
-        names: of the columns of `x`, if the file names them.
+        names: of the columns of `x`, if the file names them; `texts.Words` if `x` counts words.
     """
 
     x: Any
@@ -57,38 +64,50 @@ def read_table(
     *,
     label: str | int | None = None,
     image_size: tuple[int, int] | None = None,
+    text: str | int | None = None,
+    words: Sequence[str] | None = None,
 ) -> Table:
     """Read a file or folder; its name's ending tells the format.
 
-    - `.npy`: one array, rows first. `.npz`: `X` and `y` (or `x`), or its only array, or a sparse
-      matrix as SciPy saves it.
+    - `.npy`: one array, rows first; a large one is mapped into memory, not read.
+    - `.npz`: `X` and `y` (or `x`), or its only array, or a sparse matrix as SciPy saves it.
     - `.csv`, `.tsv`, `.txt`, `.parquet`: one row each; the column `label`, or one called label,
       target, class or y, holds the labels.
     - IDX, as MNIST: labels are taken from `...labels-idx1...` beside `...images-idx3...`.
     - `.bin`: CIFAR-10 batches, 3,072 numbers a row (red, green, blue).
-    - a folder: see `folders.read_folder`.
+    - a folder: see `folders.read_folder`; or one that Hugging Face's `save_to_disk` made, see
+      `hub.read_saved`.
 
     Args:
         path: the file or folder.
         label: the label column of a table, by name or number.
         image_size: `(height, width)` to which a folder's images are resized.
+        text: a table's column of texts; the rows are then counts of words.
+        words: which words to count, those of the texts that were learned from; the 1,000
+            commonest if left out.
 
     Raises:
         MissingDataError: if there is no such file, or a package to read it is not installed.
         FileFormatError: if it cannot be read, is damaged, holds no rows or no finite numbers.
         InputError: for an unknown format or an argument that does not go with it.
     """
-    path = Path(path)
+    path, words = Path(path), check_words(words)
     if not path.exists():
         raise MissingDataError(f"there is no file or folder {path}")
     suffix = path.suffix.lower()
-    if label is not None and suffix not in (".csv", ".tsv", ".txt", ".parquet"):
-        raise InputError(f"label= goes with .csv, .tsv and .parquet files, not with {path}")
+    columns = suffix in (*_TABLES, ".parquet") or is_saved(path)
+    if not columns and (label is not None or text is not None):
+        option = "label=" if text is None else "text="
+        raise InputError(f"{option} goes with .csv, .tsv and .parquet files, not with {path}")
     if image_size is not None and not path.is_dir():
         raise InputError(f"image_size= goes with folders of images, not with {path}")
-    if path.is_dir():
-        found = read_folder(path, image_size)
-    elif suffix in (".csv", ".tsv", ".txt"):
+    if is_saved(path):
+        found = read_saved(path, Columns(label, text, words, image_size))
+    elif path.is_dir():
+        found = read_folder(path, image_size, words)
+    elif text is not None:
+        found = read_texts(path, label, text, words)
+    elif suffix in _TABLES:
         found = read_csv(path, label)
     elif suffix == ".parquet":
         found = read_parquet(path, label)
@@ -100,14 +119,15 @@ def read_table(
         found = _read_idx_pair(path)
     else:
         raise InputError(f"unknown kind of file {path.name!r}; allowed are {ALLOWED}")
-    return _checked(path, *found)
+    return checked(path, *found)
 
 
+_TABLES = (".csv", ".tsv", ".txt")
 _Found = tuple[Any, NDArray | None, tuple[str, ...] | None]
 
 
-def _checked(path: Path, x: Any, y: NDArray | None, names: tuple[str, ...] | None) -> Table:
-    """Two axes, rows, columns, finite numbers, as many labels as rows."""
+def checked(path: Path | str, x: Any, y: NDArray | None, names: tuple[str, ...] | None) -> Table:
+    """Two axes, rows, columns, finite numbers, as many labels as rows; else `FileFormatError`."""
     if x.dtype.kind not in "biuf":
         raise FileFormatError(f"{path}: holds {x.dtype}, not numbers")
     if len(x.shape) < 2 or 0 in x.shape:
@@ -116,12 +136,23 @@ def _checked(path: Path, x: Any, y: NDArray | None, names: tuple[str, ...] | Non
         )
     if len(x.shape) > 2:
         x = x.reshape(x.shape[0], -1)
-    values = x.data if hasattr(x, "tocsr") else x
-    if x.dtype.kind == "f" and not np.all(np.isfinite(values)):
-        raise FileFormatError(f"{path}: holds NaN or infinity; drop or fill those rows first")
+    if x.dtype.kind == "f" and (place := _not_finite(x, names)):
+        raise FileFormatError(f"{path}: holds NaN or infinity {place}; drop or fill those rows")
     if y is not None and y.shape != (x.shape[0],):
         raise FileFormatError(f"{path}: {x.shape[0]} rows, but labels of shape {y.shape}")
     return Table(x, y, names)
+
+
+def _not_finite(x: Any, names: tuple[str, ...] | None) -> str:
+    """How many rows hold what is no finite number, and where the first is; empty if none does."""
+    rows = rows_not_finite(x)
+    if len(rows) == 0:
+        return ""
+    first = x[rows[:1]]
+    first = first.toarray() if hasattr(x, "tocsr") else first
+    column = int(np.flatnonzero(~np.isfinite(first))[0])
+    shown = f"{names[column]!r}" if names else f"{column} (from 0)"
+    return f"in {len(rows):,} of {x.shape[0]:,} rows, first in row {rows[0] + 1}, column {shown}"
 
 
 def _read_numpy(path: Path) -> _Found:
@@ -131,6 +162,8 @@ def _read_numpy(path: Path) -> _Found:
             file.seek(0)
             # Not `np.load`, which takes what it does not know for a pickle.
             if not zipped:
+                if os.fstat(file.fileno()).st_size >= MAPPED_BYTES:
+                    return np.lib.format.open_memmap(path, "r"), None, None
                 return np.lib.format.read_array(file, allow_pickle=False), None, None
             with zipfile.ZipFile(file) as archive:
                 arrays = {

@@ -1,29 +1,29 @@
 """Folders with one subfolder per class: images, or texts as in the IMDB review folders."""
 
-import re
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metaplastic.data.texts import bag_of_words, read_text
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.extras import require
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-N_WORDS = 1000
 _LARGEST_KEPT = 64  # Images of one common size up to this stay as they are.
 _SIDE = 32  # Others become squares of this side.
 
 
 def read_folder(
-    path: Path, image_size: tuple[int, int] | None
+    path: Path, image_size: tuple[int, int] | None, words: Sequence[str] | None = None
 ) -> tuple[NDArray, NDArray | None, tuple[str, ...] | None]:
     """Images or texts of a folder, by class and file name; labels are the subfolders' names.
 
     Without subfolders there are no labels. Images become grey, `image_size` `(height, width)`;
     by default their own size if that is one and at most 64, else 32x32. Texts become counts of
-    the folder's 1,000 commonest words.
+    `words`, by default of the folder's 1,000 commonest.
     """
     images = _members(path, IMAGE_SUFFIXES)
     texts = _members(path, (".txt",))
@@ -38,8 +38,8 @@ def read_folder(
     files = [file for _, file in members]
     if images:
         return read_images(files, image_size), y, None
-    counts, words = count_words(files)
-    return counts, y, words
+    counts, counted = bag_of_words(map(read_text, files), path, words)
+    return counts, y, counted
 
 
 def _members(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str | None, Path]]:
@@ -55,29 +55,38 @@ def _members(path: Path, suffixes: tuple[str, ...]) -> list[tuple[str | None, Pa
 
 
 def read_images(files: list[Path], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-    """Grey images `(n, height * width)` uint8, all resized to one size.
+    """Grey images `(n, height * width)` uint8 of files, all resized to one size.
 
     Raises:
         InputError: for a size that is not two positive numbers.
         FileFormatError: for a file that is no image.
         MissingDataError: without Pillow.
     """
-    if size is not None and (len(size) != 2 or min(size) < 1):
-        raise InputError(f"image_size must be two positive numbers (height, width), got {size!r}")
     require("PIL", "reading images", "images", package="Pillow")
+    return grey_images(files, size)
+
+
+def grey_images(images: Sequence[Any], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """As `read_images`, of files or of images that Pillow has opened."""
     from PIL import Image
 
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise InputError(f"image_size must be two positive numbers (height, width), got {size!r}")
     if size is None:
-        sizes = {_opened(file).size for file in files}
+        sizes = {_grey(image).size for image in images}
         width, height = sizes.pop() if len(sizes) == 1 else (_SIDE, _SIDE)
         size = (height, width) if max(height, width) <= _LARGEST_KEPT else (_SIDE, _SIDE)
-    rows = np.empty((len(files), size[0] * size[1]), np.uint8)
-    for row, file in zip(rows, files, strict=True):
-        grey = _opened(file)
+    rows = np.empty((len(images), size[0] * size[1]), np.uint8)
+    for row, image in zip(rows, images, strict=True):
+        grey = _grey(image)
         if grey.size != (size[1], size[0]):
             grey = grey.resize((size[1], size[0]), Image.Resampling.BOX)
         row[:] = np.asarray(grey).ravel()
     return rows
+
+
+def _grey(image: Any) -> Any:
+    return _opened(image) if isinstance(image, Path) else image.convert("L")
 
 
 def _opened(file: Path):
@@ -90,36 +99,3 @@ def _opened(file: Path):
     # SyntaxError and EOFError: what Pillow raises for some damaged files.
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise FileFormatError(f"{file}: not an image that can be read ({error})") from error
-
-
-def count_words(
-    files: list[Path], n_words: int = N_WORDS
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Counts `(n, n_words)` of the commonest words of all files, and the words.
-
-    Raises:
-        FileFormatError: for a file that is not UTF-8 text, or if there are no words.
-    """
-    counters = []
-    for file in files:
-        try:
-            text = file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise FileFormatError(f"{file}: not UTF-8 text ({error})") from error
-        counters.append(Counter(split_words(text)))
-    total: Counter[str] = sum(counters, Counter())
-    words = tuple(sorted(total, key=lambda word: (-total[word], word))[:n_words])
-    if not words:
-        raise FileFormatError(f"{files[0].parent}: its texts hold no words")
-    column = {word: i for i, word in enumerate(words)}
-    counts = np.zeros((len(files), len(words)), np.float32)
-    for row, counter in enumerate(counters):
-        for word in counter.keys() & column.keys():
-            counts[row, column[word]] = counter[word]
-    return counts, words
-
-
-def split_words(text: str) -> list[str]:
-    """Words of a text in lower case, without marks of HTML; letters of any script, apostrophes."""
-    plain = re.sub(r"<[^<>]*>", " ", text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", plain)

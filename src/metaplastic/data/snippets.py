@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.data.cache import cache_dir
-from metaplastic.data.folders import split_words
+from metaplastic.data.texts import split_words
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 from metaplastic.files import write_atomically
 

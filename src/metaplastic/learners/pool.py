@@ -7,11 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
-from metaplastic.models import InputScaling, dense, scaling, scaling_from_moments
+from metaplastic.models import InputScaling, block_rows, dense, scaling, scaling_from_moments
 from metaplastic.types import Rows
-
-ROWS_AT_ONCE = 4096
-"""Rows made dense (or float64) at one time."""
 
 
 def check_pool(x: Rows) -> Rows:
@@ -40,10 +37,11 @@ def check_pool(x: Rows) -> Rows:
 
 
 def row_blocks(x: Rows) -> Iterator[NDArray[np.float32]]:
-    """The rows of `x` in order, dense float32, at most `ROWS_AT_ONCE` at a time."""
-    for start in range(0, x.shape[0], ROWS_AT_ONCE):
+    """The rows of `x` in order, dense float32, at most `block_rows` at a time."""
+    size = block_rows(x.shape[1])
+    for start in range(0, x.shape[0], size):
         with np.errstate(over="ignore"):  # an overflow shows as an infinity, which callers check
-            yield dense(x[start : start + ROWS_AT_ONCE])
+            yield dense(x[start : start + size])
 
 
 def pool_scaling(x: Rows) -> InputScaling:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
 from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
+from metaplastic.learners.programs import keep_programs
 from metaplastic.models import (
     MLP,
     FrozenMLP,
@@ -33,7 +34,9 @@ from metaplastic.trees import all_finite
 from metaplastic.types import PRNGKey, Rows
 
 CHUNK = 50
-"""Most inner steps per compiled call, and so the most batches on the device at a time."""
+CHUNK_NUMBERS = 2**22
+"""Most inner steps per compiled call, and so the most batches on the device at a time; fewer where
+they are so wide that they would hold more numbers than this (16 MiB)."""
 
 FREEZE_ROWS = 10_000
 """Most rows of the pool whose statistics are folded into the weights."""
@@ -73,17 +76,19 @@ def train(
     """Apply `rule` once to every batch of `(steps, batch, d)`, in order.
 
     One program is compiled per shape of `rule`, `model` and batch, whatever the number of steps
-    (batches go to the device `CHUNK` at a time). Step `t` uses `fold_in(key, first_step + t)`, so
-    that training in pieces equals training at once.
+    (batches go to the device `chunk_steps` at a time). Step `t` uses
+    `fold_in(key, first_step + t)`, so that training in pieces equals training at once.
 
     Raises:
         DivergenceError: if parameters or state stop being finite.
     """
-    for start in range(0, len(batches), CHUNK):
-        chunk = np.asarray(batches[start : start + CHUNK], np.float32)
+    keep_programs()
+    most = chunk_steps(*batches.shape[1:])
+    for start in range(0, len(batches), most):
+        chunk = np.asarray(batches[start : start + most], np.float32)
         count = len(chunk)
-        if count < CHUNK:
-            chunk = np.concatenate([chunk, np.zeros((CHUNK - count, *chunk.shape[1:]), np.float32)])
+        if count < most:
+            chunk = np.concatenate([chunk, np.zeros((most - count, *chunk.shape[1:]), np.float32)])
         model, state, finite = _scan(
             rule, model, state, chunk, jnp.int32(count), jnp.int32(first_step + start), key
         )
@@ -94,6 +99,11 @@ def train(
                 "learning rate, and look for extreme values in the inputs"
             )
     return model, state
+
+
+def chunk_steps(batch: int, n_columns: int) -> int:
+    """How many batches `(batch, n_columns)` go to the device at a time."""
+    return min(CHUNK, max(1, CHUNK_NUMBERS // (batch * n_columns)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -190,11 +200,12 @@ class RuleLearner(AbstractLearner):
         networks = self.networks(x.shape[1], seed=seed)
         found = [each.start(x, seed=own) for each, own in networks]
         rows = [Shuffled(x.shape[0], seed=own) for _, own in networks]
+        most = chunk_steps(min(self.batch_size, x.shape[0]), x.shape[1])
         stops = sorted({s for s in snapshot_steps if 0 <= s <= self.n_steps} | {self.n_steps})
         done = 0
         for stop in stops:
             while done < stop:
-                count = min(CHUNK, stop - done)
+                count = min(most, stop - done)
                 for i, (model, state, key) in enumerate(found):
                     batches = draw_batches(x, rows[i], count, self.batch_size)
                     after = train(self.rule, model, state, batches, key=key, first_step=done)

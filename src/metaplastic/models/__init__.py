@@ -4,6 +4,7 @@ from metaplastic.models.activations import ACTIVATIONS, activate, check_activati
 from metaplastic.models.frozen import (
     BLOCK_ROWS,
     FrozenMLP,
+    block_rows,
     dense,
     first_features,
     freeze,
@@ -45,6 +46,7 @@ __all__ = [
     "Readout",
     "Trace",
     "activate",
+    "block_rows",
     "check_activation",
     "dense",
     "first_features",

@@ -16,7 +16,9 @@ from metaplastic.models.scaling import CLIP, apply_scaling
 from metaplastic.types import Rows
 
 BLOCK_ROWS = 4096
-"""Rows that are dense in memory at a time."""
+BLOCK_NUMBERS = 2**24
+"""Rows that are dense in memory at a time: at most so many, and fewer where they are so wide that
+they would hold more numbers than this (64 MiB)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,17 +130,23 @@ def with_direct(encoder: FrozenMLP, n_direct: int, *, seed: int) -> FrozenMLP:
     return dataclasses.replace(encoder, direct=(weight * directions).astype(np.float32))
 
 
+def block_rows(n_columns: int) -> int:
+    """How many rows of so many columns are made dense at a time."""
+    return min(BLOCK_ROWS, max(1, BLOCK_NUMBERS // max(1, n_columns)))
+
+
 def in_blocks(
     function: Callable[[NDArray[np.float32]], NDArray[np.float32]], x: Rows
 ) -> NDArray[np.float32]:
-    """Apply a row-wise function to blocks of `BLOCK_ROWS` rows.
+    """Apply a row-wise function to blocks of `block_rows` rows.
 
     `x` is an array `(n, pre)` of any real dtype or a SciPy sparse matrix, which is made dense one
     block at a time.
     """
     parts = []
-    for start in range(0, x.shape[0], BLOCK_ROWS):
-        rows = dense(x[start : start + BLOCK_ROWS])
+    size = block_rows(x.shape[1])
+    for start in range(0, x.shape[0], size):
+        rows = dense(x[start : start + size])
         parts.append(np.asarray(function(rows), np.float32))
     return np.concatenate(parts)
 
@@ -174,10 +182,11 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
         model.activation,
         model.readout,
     )
-    signal = frozen.layer_outputs(x, 0)
+    # The presented inputs are made anew for each use: all at once they may be too wide for memory.
+    signal, present = x, frozen._present
     for layer in model.layers:
         raw = np.asarray(layer.weight, np.float32)
-        drive = in_blocks(lambda rows, w=raw: row_product(rows, w), signal)
+        drive = in_blocks(lambda rows, w=raw, p=present: row_product(p(rows), w), signal)
         mean = drive.mean(0, dtype=np.float64)
         deviation = np.sqrt(drive.var(0, dtype=np.float64) + EPSILON)
         weight = (raw / deviation).astype(np.float32)
@@ -188,7 +197,10 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
             biases=(*frozen.biases, bias),
         )
         signal = in_blocks(
-            lambda rows, w=weight, b=bias: activate(model.activation, row_product(rows, w) + b, np),
+            lambda rows, w=weight, b=bias, p=present: activate(
+                model.activation, row_product(p(rows), w) + b, np
+            ),
             signal,
         )
+        present = np.asarray
     return frozen

@@ -1,24 +1,20 @@
 """`FewShotClassifier`: features from all rows, classes from the few that have a label."""
 
-import warnings
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from metaplastic.errors import InputError
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.sklearn.heads import HeadName, check_head, fit_head
-from metaplastic.sklearn.parameters import check_rows
+from metaplastic.sklearn.labels import check_categories, find_labelled, number_classes
+from metaplastic.sklearn.rows import check_rows, check_rows_and_labels
 from metaplastic.sklearn.transformer import RuleTransformer
-
-UNLABELLED = -1
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -42,6 +38,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         multinomial logistic regression (C = 1) on features standardised over all rows.
     random_state : int, RandomState instance or None, default=None
         As in `RuleTransformer`; the head has no randomness.
+    flatten : bool, default=False
+        As in `RuleTransformer`.
 
     Attributes
     ----------
@@ -53,6 +51,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         What reads classes from them.
     n_features_in_ : int
         Columns seen in `fit`.
+    input_shape_ : tuple of int
+        As in `RuleTransformer`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if they are all strings.
 
@@ -75,11 +75,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         hidden_sizes: tuple[int, ...] = (128, 128),
         n_components: int = 512,
         activation: str = "relu",
-        n_steps: int = 100,
+        n_steps: int | None = 100,
         batch_size: int = 128,
         n_networks: int = 8,
         head: HeadName = "ridge",
         random_state: int | np.random.RandomState | None = None,
+        flatten: bool = False,
     ) -> None:
         self.rule = rule
         self.hidden_sizes = hidden_sizes
@@ -90,6 +91,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.n_networks = n_networks
         self.head = head
         self.random_state = random_state
+        self.flatten = flatten
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn features from all rows of `X`, classes from those with a label.
@@ -124,10 +126,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         transformer = RuleTransformer(
             **{name: getattr(self, name) for name in names}, random_state=self.random_state
         )
-        options: dict[str, Any] = {"accept_sparse": "csr", "ensure_min_samples": 2}
-        x, labels = cast(Any, validate_data)(self, X, y, **options)
+        check_categories(y)
+        x, labels = check_rows_and_labels(self, X, y, least=2)
         labelled = find_labelled(labels)
-        classes, numbers = _classes(labels[labelled])
+        classes, numbers = number_classes(labels[labelled])
         self.transformer_ = transformer.fit(x)
         features = self.transformer_.transform(x)
         self.head_ = fit_head(head, features, features[labelled], numbers)
@@ -170,46 +172,3 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def _features(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self)
         return self.transformer_.transform(check_rows(self, X, reset=False))
-
-
-def find_labelled(y: NDArray) -> NDArray[np.bool_]:
-    """Which entries of `y` `(n,)` are labels; raises `InputError` if none are."""
-    if y.dtype.kind in "US":
-        if np.any(y == np.asarray(str(UNLABELLED), y.dtype)):
-            raise InputError(
-                f"y holds strings, the string '{UNLABELLED}' among them; to mark unlabelled rows "
-                "beside string labels, give an array of dtype object with -1 or None"
-            )
-        return np.ones(len(y), bool)
-    if y.dtype.kind == "O":
-        labelled = np.array([label is not None and label != UNLABELLED for label in y])
-    else:
-        labelled = y != UNLABELLED
-    if not labelled.any():
-        raise InputError("y marks every row as unlabelled (-1); at least two need labels")
-    if y.dtype.kind != "O" and np.array_equal(np.unique(y), [UNLABELLED, 1]):
-        warnings.warn(
-            "y holds -1 and 1 only, taken for two classes; -1 marks unlabelled rows only beside "
-            "two other classes",
-            stacklevel=3,
-        )
-        return np.ones(len(y), bool)
-    return labelled
-
-
-def _classes(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
-    """Sorted classes, and the number of each label's."""
-    try:
-        # scikit-learn does not look into object arrays, which hold labels beside None or -1.
-        check_classification_targets(
-            np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
-        )
-        classes, numbers = np.unique(labels, return_inverse=True)
-    except TypeError as error:
-        raise InputError(f"labels of different types cannot be sorted: {error}") from error
-    if len(classes) < 2:
-        raise InputError(
-            "at least two classes are needed among the labelled rows, got only "
-            f"{classes.tolist()[0]!r}"
-        )
-    return classes, numbers

@@ -21,8 +21,11 @@ Scores = Float[np.ndarray, "row class"]
 Labels = Int[np.ndarray, " row"]
 
 SHARPNESS = 2.0
-"""Inverse temperature where nothing is known of it. Targets are -1 and 1, so that a row which is
-fitted exactly has odds of `e^4` against each other class."""
+"""Inverse temperature where nothing is known of it, for two classes whose rows are fitted exactly.
+Targets are -1 and 1, so that such a row has odds of `e^4`."""
+
+BOUNDS = (0.05, 50.0)
+"""Least and largest inverse temperature."""
 
 
 class Head(Protocol):
@@ -101,7 +104,9 @@ def _fit_ridge(pool: Pool, support: Features, labels: Labels) -> RidgeHead:
     held_out = leave_one_out(x, targets, float(ridge.alpha_))
     # A class's only row, left out, says nothing of how sure the scores should be.
     several = np.bincount(labels)[labels] > 1
-    return RidgeHead(factor, weight, bias, fit_sharpness(held_out[several], labels[several]))
+    expected = expected_sharpness(x @ weight + bias, labels)
+    sharpness = fit_sharpness(held_out[several], labels[several], expected)
+    return RidgeHead(factor, weight, bias, sharpness)
 
 
 def _fit_logistic(pool: Pool, support: Features, labels: Labels) -> LogisticHead:
@@ -128,18 +133,31 @@ def leave_one_out(x: Features, targets: Scores, strength: float) -> Scores:
     return targets - (targets - fitted) / np.maximum(1.0 - leverage, 1e-9)[:, None]
 
 
-def fit_sharpness(scores: Scores, labels: Labels) -> float:
+def expected_sharpness(fitted: Scores, labels: Labels) -> float:
+    """Inverse temperature to expect from the scores of the labelled rows themselves.
+
+    It gives a labelled row odds of about `e^4` against all other classes together, however many
+    they are and however much ridge shrinks the scores: with one row a class leave-one-out knows
+    nothing, and its choice among strengths is the largest, whose scores are nearly equal.
+    """
+    n_classes = fitted.shape[1]
+    own = fitted[np.arange(len(labels)), labels]
+    margin = np.mean(own - (fitted.sum(1) - own) / (n_classes - 1))
+    wanted = 2.0 * SHARPNESS + np.log(n_classes - 1.0)
+    return float(np.clip(wanted / max(margin, 1e-9), *BOUNDS))
+
+
+def fit_sharpness(scores: Scores, labels: Labels, expected: float = SHARPNESS) -> float:
     """Inverse temperature of a softmax that makes `labels` most likely under held-out `scores`.
 
     Temperature scaling (Guo et al. 2017, arXiv 1706.04599) on leave-one-out scores, with a
-    log-normal prior of unit width around `SHARPNESS`, which decides where there are no rows.
+    log-normal prior of unit width around `expected`, which decides where there are no rows.
     """
 
     def loss(log_sharpness: float) -> float:
         logs = log_softmax(np.exp(log_sharpness) * scores, axis=1)
-        prior = 0.5 * (log_sharpness - np.log(SHARPNESS)) ** 2
+        prior = 0.5 * (log_sharpness - np.log(expected)) ** 2
         return prior - logs[np.arange(len(labels)), labels].sum()
 
-    bounds = (np.log(0.05), np.log(50.0))
-    found: Any = minimize_scalar(loss, bounds=bounds, method="bounded")
+    found: Any = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")
     return float(np.exp(found.x))

@@ -7,17 +7,12 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from metaplastic.errors import InputError
 from metaplastic.learners import RuleLearner
 from metaplastic.models import check_activation
 from metaplastic.rules import load_rule
-
-LARGEST = float(np.finfo(np.float32).max) / 2
-"""Largest magnitude of an input, so that the difference of two is still a float32."""
 
 
 def make_learner(
@@ -45,7 +40,8 @@ def make_learner(
     if not isinstance(activation, str):
         raise InputError(f"activation must be a name, got {activation!r}")
     check_activation(activation)
-    steps = check_integer("n_steps", n_steps, 0)
+    # One pass in order counts no steps beforehand; what makes them is the stream.
+    steps = 0 if n_steps is None else check_integer("n_steps", n_steps, 0)
     batch = check_integer("batch_size", batch_size, 2)
     networks = check_integer("n_networks", n_networks, 1)
     return RuleLearner(
@@ -58,35 +54,6 @@ def check_integer(name: str, value: Any, least: int) -> int:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral) or value < least:
         raise InputError(f"{name} takes integers of at least {least}, got {value!r}")
     return int(value)
-
-
-def check_rows(estimator: BaseEstimator, x: Any, *, reset: bool, least: int = 1) -> Any:
-    """`x` as an array or CSR matrix `(n, d)` of finite numbers of any real dtype.
-
-    Args:
-        estimator: learns the number and names of columns if `reset`, else they must be its own.
-        x: array-like, sparse matrix or data frame.
-        reset: see `estimator`.
-        least: fewest rows allowed.
-
-    Raises:
-        ValueError: as `sklearn.utils.validation.validate_data`.
-        InputError: for numbers beyond float32.
-    """
-    x = validate_data(estimator, x, reset=reset, accept_sparse="csr", ensure_min_samples=least)
-    check_range(x)
-    return x
-
-
-def check_range(x: Any) -> None:
-    """Raise `InputError` if the array or sparse matrix `x` holds numbers beyond float32."""
-    values = x.data if hasattr(x, "tocsr") else x
-    if values.dtype.kind == "f" and values.size:
-        largest = max(abs(float(values.max())), abs(float(values.min())))
-        if largest > LARGEST:
-            raise InputError(
-                f"inputs must lie within +-{LARGEST:.2g} (float32), got {largest:.2g}; rescale them"
-            )
 
 
 def draw_seed(random_state: Any) -> int:

@@ -1,6 +1,7 @@
 """`RuleTransformer`: features learned without labels by an update rule."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from metaplastic.learners import RuleLearner
 from metaplastic.models import MLP, FrozenMLP
 from metaplastic.rules import AbstractUpdateRule, RuleState
-from metaplastic.sklearn.parameters import (
-    check_rows,
-    draw_seed,
-    make_learner,
-    stable_batch_size,
-)
+from metaplastic.sklearn.parameters import draw_seed, make_learner, stable_batch_size
+from metaplastic.sklearn.rows import check_rows
 from metaplastic.sklearn.stream import Stream, Training
 
 
@@ -32,8 +29,9 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     its result depends on row i alone, bit for bit, however the rows are split.
 
     Inputs need no scaling: columns are centred, divided by their spread and clipped
-    (`metaplastic.models.scaling`). Constant columns carry nothing; if all rows are equal, so are
-    their features.
+    (`metaplastic.models.scaling`). Constant columns (of a spread below 1e-12, or below 1e-6 of
+    their mean) carry nothing; if all rows are equal, so are their features. Sparse matrices and
+    memory maps are read a block of rows at a time.
 
     Parameters
     ----------
@@ -45,14 +43,19 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Number of features, spread evenly over the networks.
     activation : str, default="relu"
         A name of `metaplastic.models.ACTIVATIONS`.
-    n_steps : int, default=100
-        Steps that `fit` makes with each network; 0 leaves them as initialised.
+    n_steps : int or None, default=100
+        Steps that `fit` makes with each network, on shuffled rows; 0 leaves them as initialised.
+        None is one pass over the rows in their order, as `partial_fit` makes it: the result is the
+        same, and so is the memory, whatever the number of rows.
     batch_size : int, default=128
         Rows a step; in `fit`, the largest power of two within a smaller data set.
     n_networks : int, default=8
         Networks of the same shape, trained apart; no more than features.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights and of the order of rows.
+    flatten : bool, default=False
+        Take arrays of more than two dimensions, such as images `(n, height, width)`, and make one
+        row of numbers of each image. Otherwise they are refused.
 
     Attributes
     ----------
@@ -61,13 +64,16 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     models_ : tuple of MLP
         The trained networks, which a rule can train further.
     shift_, scale_ : ndarray of shape (n_features_in_,)
-        Presentation of inputs, with `gain_`: `clip((x - shift_) * scale_, -3, 3) * gain_`.
-    gain_ : float
+        Presentation of inputs, with `clip_` and `gain_`:
+        `clip((x - shift_) * scale_, -clip_, clip_) * gain_`. Constant columns have scale 0.
+    clip_, gain_ : float
         See `shift_`.
     n_steps_ : int
         Steps behind `encoder_`.
     n_features_in_ : int
         Columns seen in `fit`.
+    input_shape_ : tuple of int
+        Shape of one row as given to `fit`: of an image, if `flatten`, else `(n_features_in_,)`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if they are all strings.
 
@@ -87,10 +93,11 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         hidden_sizes: tuple[int, ...] = (128, 128),
         n_components: int = 512,
         activation: str = "relu",
-        n_steps: int = 100,
+        n_steps: int | None = 100,
         batch_size: int = 128,
         n_networks: int = 8,
         random_state: int | np.random.RandomState | None = None,
+        flatten: bool = False,
     ) -> None:
         self.rule = rule
         self.hidden_sizes = hidden_sizes
@@ -100,6 +107,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.batch_size = batch_size
         self.n_networks = n_networks
         self.random_state = random_state
+        self.flatten = flatten
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from the rows of `X`; whatever was learned before is forgotten.
@@ -122,6 +130,10 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         learner = self._learner()
         x = check_rows(self, X, reset=True, least=2)
         seed = draw_seed(self.random_state)
+        if self.n_steps is None:
+            stream = Stream(learner, x.shape[1], seed)
+            stream.extend(x)
+            return self._keep(stream)
         fitted = dataclasses.replace(
             learner, batch_size=stable_batch_size(learner.batch_size, x.shape[0])
         )
@@ -140,7 +152,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
         return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
 
-    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.
 
         Rows are used once, in the order in which they come, `batch_size` a step; the encoder
@@ -152,13 +164,17 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            One row or more.
+            One row or more; or an iterator of such chunks, which is used up.
         y : ignored
 
         Raises
         ------
-        As `fit`.
+        As `fit`; chunks of an iterator before a bad one have been learned from.
         """
+        if isinstance(X, Iterator):
+            for chunk in X:
+                self.partial_fit(chunk)
+            return self
         first = not hasattr(self, "_stream")
         learner = self._learner() if first else None
         x = check_rows(self, X, reset=first)
@@ -204,6 +220,11 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def scale_(self) -> NDArray[np.float32]:
         """Factor of every column; 0 for constant ones."""
         return self.encoder_.scale
+
+    @property
+    def clip_(self) -> float:
+        """Largest magnitude of a column before `gain_`."""
+        return float(self.encoder_.clip)
 
     @property
     def gain_(self) -> float:

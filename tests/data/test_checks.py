@@ -1,0 +1,87 @@
+"""What `data check` says of a table."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from metaplastic.data.checks import check_names, describe
+from metaplastic.errors import InputError
+
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(30, 4))
+NAMES = ("a", "b", "c", "d")
+
+
+def remarks(x, y=None, names=NAMES):
+    return describe(x, y, names, "mine")[1]
+
+
+def test_a_good_table_needs_no_remark():
+    found, about = describe(X, np.arange(30) % 3, NAMES, "mine")
+    assert about == []
+    assert found["rows"], found["columns"] == (30, 4)
+    assert found["least"] == X.min()
+    assert (found["classes"], found["rows a class"]) == (3, "10 to 10")
+    assert found["unlabelled rows"] == 0
+
+
+def test_columns_that_carry_nothing():
+    x = X.copy()
+    x[:, 1] = 7
+    x[:, 3] = x[:, 0]
+    constant, repeated = remarks(x)
+    assert constant == "1 constant columns carry nothing: 'b'"
+    assert repeated == "1 columns repeat another one: 'd'"
+    assert describe(x, None, None, "mine")[0]["constant columns"] == 1
+    assert remarks(x, names=None)[0].endswith("nothing: 1")
+    many = remarks(np.ones((5, 6)), names=None)[0]
+    assert many == "6 constant columns carry nothing: 0, 1, 2 and 3 more"
+
+
+def test_a_column_that_numbers_the_rows():
+    x = X.copy()
+    x[:, 2] = np.arange(30) + 5
+    assert remarks(x) == ["column 'c' numbers the rows, and is no feature: drop it"]
+
+
+def test_rows_that_repeat():
+    (remark,) = remarks(np.concatenate([X, X[:3]]))
+    assert remark.startswith("3 rows repeat another one")
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros(30, int), "fewer than two classes"),
+        (np.full(30, -1), "fewer than two classes"),
+        (np.array(["x"] * 29 + ["y"]), "1 classes have one row: 'y'"),
+        (np.arange(30), "30 classes in 30 rows: is the label a measurement"),
+    ],
+)
+def test_labels_that_cannot_be_learned(y, message):
+    (remark,) = remarks(X, y)
+    assert message in remark
+
+
+def test_unlabelled_rows_are_no_class():
+    found, _ = describe(X, np.where(np.arange(30) < 20, -1, np.arange(30) % 2), NAMES, "mine")
+    assert (found["unlabelled rows"], found["classes"]) == (20, 2)
+
+
+def test_sparse_tables():
+    found, about = describe(sparse.csr_matrix(np.eye(4)[:3]), None, None, "mine")
+    assert found["constant columns"] == 1
+    assert about == ["1 constant columns carry nothing: 3"]
+
+
+def test_other_columns_than_those_of_the_encoder():
+    check_names(None, NAMES, "mine")
+    check_names(NAMES, None, "mine")
+    check_names(list(NAMES), NAMES, "mine")
+    for given, message in [
+        (("a", "b", "c"), "lacks 'd'"),
+        ((*NAMES, "e"), "has 'e' besides"),
+        (("b", "a", "c", "d"), "has them in another order"),
+    ]:
+        with pytest.raises(InputError, match=f"mine: the encoder was fitted to .* {message}"):
+            check_names(given, NAMES, "mine")
