@@ -246,6 +246,7 @@ def test_data_that_a_library_keeps_on_disk(
     assert json.loads(out)[0]["learner"] == "raw"
 
 
+@pytest.mark.slow
 def test_the_published_rule_says_which_widths_work(table: Path, capsys: pytest.CaptureFixture[str]):
     words = ["fit", table, "--label", "kind", "--rule", "metz2018", "--out", "encoder.safetensors"]
     status, _, err = run(capsys, *words)

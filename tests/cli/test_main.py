@@ -155,6 +155,7 @@ def test_rules_are_listed_and_described(capsys: pytest.CaptureFixture[str], tmp_
     assert json.loads(run(capsys, "rules", "show", "oja", "--json")[1])["meta-parameters"] == 2
 
 
+@pytest.mark.slow
 def test_a_recorded_step_is_verified(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     recording = str(ROOT / "tests" / "rules" / "data" / "metz2018_step.npz")
     status, out, _ = run(capsys, "rules", "verify", "metz2018", recording)

@@ -67,6 +67,7 @@ def test_bad_images_are_refused(bad):
         ImageSource.create(*bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYNTHETIC)
 def test_synthetic_tasks_are_learnable_and_differ(name):
     source = SYNTHETIC[name]
@@ -87,6 +88,7 @@ def test_synthetic_tasks_are_learnable_and_differ(name):
     assert np.abs(means[0] - means[1]).max() > 0
 
 
+@pytest.mark.slow
 def test_topics_are_sparse_counts():
     source = SparseTopics(400, 4)
     task = source.draw_task(key=jax.random.key(0))

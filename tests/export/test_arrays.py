@@ -38,6 +38,7 @@ def test_the_documents_lines_import_nothing_of_this_package():
     assert modules == {"json", "numpy", "safetensors"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readout", ["drive", "post"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_documents_lines_compute_the_encoders_features(

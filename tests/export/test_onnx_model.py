@@ -61,6 +61,7 @@ def test_direct_features_come_first(make_encoder, digits, assert_same, n_direct)
     assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), "relu")
 
 
+@pytest.mark.slow
 def test_any_number_of_rows_and_layers(make_encoder, digits, assert_same):
     for sizes in ((64, 3), (64, 1, 1, 1, 2)):
         encoder = make_encoder(sizes=sizes)

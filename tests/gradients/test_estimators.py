@@ -147,6 +147,7 @@ def test_pes_is_unbiased_where_truncation_is_biased(problem, theta, truncation):
     assert np.max(np.abs(mean - truncated) / error) > 20
 
 
+@pytest.mark.slow
 def test_es_is_biased_like_backprop_and_unbiased_over_the_whole_horizon(problem, theta):
     short = unrolls(AntitheticES(3, 0.01), problem, theta, 1, keys(4000))[0]
     mean, error = mean_and_error(short)
@@ -164,6 +165,7 @@ def test_es_is_biased_like_backprop_and_unbiased_over_the_whole_horizon(problem,
     assert np.max(np.abs(mean - exact) / error) > 20
 
 
+@pytest.mark.slow
 def test_pes_needs_its_persistent_perturbation(problem, theta):
     """In the second truncation, crediting all perturbations and the last one differ."""
     pes = unrolls(PES(6, 0.1), problem, theta, 2, keys(20_000))[0].drift[:, 1]
@@ -172,6 +174,7 @@ def test_pes_needs_its_persistent_perturbation(problem, theta):
     assert np.all(np.abs(np.mean(pes, axis=0) - exact) < 4 * error)
 
 
+@pytest.mark.slow
 @contract
 def test_restarts_at_the_horizon_and_only_there(make, theta):
     problem = Linear(jnp.asarray(MATRIX), length=5)
@@ -203,6 +206,7 @@ def label(state):
     return float(unrolls_in(state)[0].carry[2])
 
 
+@pytest.mark.slow
 @contract
 @pytest.mark.parametrize("how", ["diverge_at", "nan_at"])
 def test_divergence_is_masked_counted_and_restarted(make, theta, how):
@@ -252,6 +256,7 @@ def test_contract_of_estimators(make, theta):
     assert not any(jnp.issubdtype(x.dtype, jax.dtypes.prng_key) for x in jax.tree.leaves(first[1]))
 
 
+@pytest.mark.slow
 @contract
 def test_map_and_vmap_over_tasks_agree(make, theta):
     problem, estimator = Linear(jnp.asarray(MATRIX), noise=0.1), make(2)

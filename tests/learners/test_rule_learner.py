@@ -111,6 +111,7 @@ def test_no_more_networks_than_features(pool):
     assert len(learner(n_networks=8).networks(6, seed=0)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_components", "n_direct"), [(20, 6), (30, 12), (7, 3)])
 def test_direct_features_are_the_presented_inputs_or_projections(pool, n_components, n_direct):
     rule = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)

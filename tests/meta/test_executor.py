@@ -39,6 +39,7 @@ def copied(tree):
     return jax.tree.map(jnp.copy, tree)
 
 
+@pytest.mark.slow
 def test_mean_of_clipped_task_gradients(rule, executor, states):
     gradients, after, metrics = executor.gradients(rule, copied(states), key=jax.random.key(1))
     for index, bucket in enumerate(executor.buckets):

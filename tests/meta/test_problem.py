@@ -75,6 +75,7 @@ def test_gradient_reaches_every_meta_parameter_and_is_the_same_without_checkpoin
         assert np.any(np.asarray(a) != 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [8, 3])
 def test_readouts_of_a_rule_with_inputs_see_them(start, monkeypatch, most):
     monkeypatch.setattr("metaplastic.meta.problem.MAX_DIRECT", most)

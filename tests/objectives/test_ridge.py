@@ -111,6 +111,7 @@ def test_extra_targets_that_features_tell_lower_the_loss(score):
     assert losses[0] < losses[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("score", ["cosine", "squared", "published"])
 def test_gradient_agrees_with_differences(score):
     with jax.enable_x64(True):

@@ -57,6 +57,7 @@ def test_an_unknown_rule_is_refused():
         build_rule(with_tops("metz", 8))
 
 
+@pytest.mark.slow
 def test_a_trained_local_rule_is_widened_and_gets_the_inputs():
     start = load_rule("base")
     assert isinstance(start, LocalRule)
@@ -70,6 +71,7 @@ def test_a_trained_local_rule_is_widened_and_gets_the_inputs():
     assert eqx.tree_equal(same, start)
 
 
+@pytest.mark.slow
 def test_every_source_of_shapes_makes_tasks(monkeypatch):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (30, 20, 20)).astype(np.uint8)

@@ -59,6 +59,7 @@ def done(tmp_path_factory):
     return out, results
 
 
+@pytest.mark.slow
 def test_everything_is_written(done):
     out, results = done
     names = {path.name for path in out.iterdir()}
@@ -88,6 +89,7 @@ def test_the_curve_ends_where_training_ends(done):
     assert [d[:2] for d in own[0]["draws"]] == [list(d) for d in last[0]["draws"]]
 
 
+@pytest.mark.slow
 def test_all_learners_are_there_and_the_rule_comes_last():
     rule = LocalRule.create(key=jax.random.key(0))
     names = list(demo.demo_learners(demo.DemoConfig(), rule, "base"))

@@ -56,7 +56,16 @@ def fifty_steps(rule, model, state, batches, key):
     return jax.lax.scan(body, (model, state), batches)[0]
 
 
-@pytest.fixture(scope="module", params=RULES, ids=str)
+DEAR = ("local", "metz2018", "metz2018_equivariant")
+"""Rules that take long to compile; the others stand for them when time is short."""
+
+
+def params():
+    marks = {name: pytest.mark.slow for name in DEAR}
+    return [pytest.param(n, marks=marks[n]) if n in marks else n for n in RULES]
+
+
+@pytest.fixture(scope="module", params=params(), ids=str)
 def rule(request):
     return RULES[request.param]()
 

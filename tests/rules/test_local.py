@@ -127,6 +127,7 @@ def reference(r, layers, traces, time, lateral):
     return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SIZES, (6, 4)], ids=["three layers", "one layer"])
 @pytest.mark.parametrize("time", [0.0, 250.0])
 def test_a_step_agrees_with_the_equations(rule, sizes, time):
@@ -154,6 +155,7 @@ def test_a_step_agrees_with_the_equations(rule, sizes, time):
                 np.testing.assert_allclose(np.asarray(found), value, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_weights_from_silent_inputs_only_fade():
     made = LocalRule.create(key=jax.random.key(0))
     model = init_mlp((20, 16, 8), key=jax.random.key(1))
@@ -168,6 +170,7 @@ def test_weights_from_silent_inputs_only_fade():
     assert now.mean() < 0.99 * before.mean()
 
 
+@pytest.mark.slow
 def test_weights_turn_by_at_most_the_step_size():
     made = LocalRule.create(key=jax.random.key(0))
     model = init_mlp((20, 16, 8), key=jax.random.key(1))
@@ -183,6 +186,7 @@ def test_weights_turn_by_at_most_the_step_size():
         assert angle.min() > 0.1 * limit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lateral", [True, False])
 def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
     made = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral, with_inputs=True)

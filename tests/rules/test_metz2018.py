@@ -68,6 +68,7 @@ def test_a_recorded_step_of_the_original_program_is_repeated():
     assert moved.mean() > 0.1, "the recording must show a large step, or agreement says little"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SIZES, (7, 4)], ids=["three layers", "one layer"])
 def test_a_step_agrees_with_the_equations(rule, sizes):
     with jax.enable_x64(True):
@@ -154,6 +155,7 @@ def test_gradients_agree_with_central_differences(steps):
             check([own + 1e-12 if i == part else 0 * a for i, a in enumerate(leaves)], part)
 
 
+@pytest.mark.slow
 def test_it_wants_the_top_units_that_theta_was_made_for():
     rule = Metz2018.create(key=jax.random.key(0))
     with pytest.raises(
@@ -166,6 +168,7 @@ def test_it_wants_the_top_units_that_theta_was_made_for():
         assert free.init(model, key=jax.random.key(0)) == ()
 
 
+@pytest.mark.slow
 def test_the_published_rule_depends_on_the_order_of_samples_and_units(rule):
     """The equivariant variant is in the contract of all rules; this is its counterpart."""
     model, x = started(rule)
@@ -182,6 +185,7 @@ def test_the_published_rule_depends_on_the_order_of_samples_and_units(rule):
         assert difference > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "batch", [np.zeros((1, 7)), np.ones((7, 7)), np.eye(7)], ids=["one sample", "constant", "eye"]
 )

@@ -266,6 +266,7 @@ class TestSharpness:
     def test_equal_scores_have_a_finite_sharpness(self):
         assert expected_sharpness(np.zeros((4, 2)), np.array([0, 1, 0, 1])) == BOUNDS[1]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("true", [0.3, 1.0, 8.0])
     def test_finds_the_temperature_of_many_rows(self, true):
         generator = np.random.default_rng(0)

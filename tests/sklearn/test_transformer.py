@@ -49,6 +49,7 @@ def test_fitted_attributes(make_transformer, blobs):
     np.testing.assert_allclose(features.var(0), 1.0, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_components", "n_networks"), [(32, 1), (128, 4)])
 def test_the_published_rule_fits_with_its_number_of_top_units(blobs, n_components, n_networks):
     transformer = RuleTransformer(
@@ -294,6 +295,7 @@ def test_constant_columns_carry_nothing(make_transformer, blobs):
     np.testing.assert_array_equal(transformer.transform(x), transformer.transform(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["hebb", "local"])
 def test_equal_rows_have_equal_finite_features(make_transformer, rule):
     x = np.full((40, 8), 3.0)

@@ -77,6 +77,7 @@ def test_a_light_start_imports_no_heavy_package(start: str):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_importing_everything_needs_no_optional_package():
     # Extras are imported where they are used; a base installation imports every module.
     blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in sorted(OPTIONAL))

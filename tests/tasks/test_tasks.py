@@ -49,6 +49,7 @@ def test_no_strength_changes_nothing(blob):
     np.testing.assert_allclose(out, blob, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 14])
 def test_resizing_keeps_the_picture(blob, side):
     out = augmented(Augmentation(), blob, NONE, side=side, key=jax.random.key(0))[0]
@@ -57,6 +58,7 @@ def test_resizing_keeps_the_picture(blob, side):
     np.testing.assert_allclose(np.mean(out), np.mean(blob), rtol=0.15)
 
 
+@pytest.mark.slow
 def test_shift_moves_the_centre_within_its_bound(blob):
     many = jnp.tile(blob, (64, 1, 1))
     out = augmented(only(shift=0.1), many, FULL, side=16, key=jax.random.key(0))
@@ -66,6 +68,7 @@ def test_shift_moves_the_centre_within_its_bound(blob):
     assert np.all(moved.std(0) > 0.05)
 
 
+@pytest.mark.slow
 def test_rotation_keeps_the_distance_from_the_middle(blob):
     many = jnp.tile(blob, (64, 1, 1))
     out = augmented(only(rotation=0.6), many, FULL, side=16, key=jax.random.key(0))
@@ -77,6 +80,7 @@ def test_rotation_keeps_the_distance_from_the_middle(blob):
     assert 0.25 < np.abs(angles).max() < 0.65
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", ["scale", "shear", "elastic", "contrast", "noise"])
 def test_every_strength_acts_and_stays_in_range(blob, strength):
     many = jnp.tile(blob, (8, 1, 1))
@@ -87,6 +91,7 @@ def test_every_strength_acts_and_stays_in_range(blob, strength):
     assert np.max(out) <= 1
 
 
+@pytest.mark.slow
 def test_margin_shrinks_all_images_of_a_task_alike(blob):
     many = jnp.tile(blob, (8, 1, 1))
     out = augmented(only(margin=0.4), many, NONE.at[8].set(1.0), side=16, key=jax.random.key(0))
@@ -94,6 +99,7 @@ def test_margin_shrinks_all_images_of_a_task_alike(blob):
     np.testing.assert_allclose(np.mean(out), 0.36 * np.mean(blob), rtol=0.1)
 
 
+@pytest.mark.slow
 def test_thickness_changes_the_amount_of_ink(blob):
     many = jnp.tile(blob, (32, 1, 1))
     out = augmented(only(thickness=0.3), many, FULL, side=16, key=jax.random.key(0))
@@ -101,12 +107,14 @@ def test_thickness_changes_the_amount_of_ink(blob):
     assert ink.max() > 1.5 * ink.min()
 
 
+@pytest.mark.slow
 def test_thickness_leaves_paper_without_ink(blob):
     many = jnp.tile(jnp.where(blob > 0.05, blob, 0.0), (64, 1, 1))
     out = augmented(only(thickness=0.3), many, FULL, side=16, key=jax.random.key(0))
     assert float(jnp.max(out[:, :2])) == 0.0
 
 
+@pytest.mark.slow
 def test_tasks_range_from_nearly_plain_to_fully_deformed():
     draw = jax.vmap(lambda key: Augmentation().draw_strengths(key=key))
     largest = np.asarray(draw(jax.random.split(jax.random.key(0), 3000))).max(axis=1)
@@ -137,6 +145,7 @@ def source():
     return ImageSource.create(images, np.repeat(np.arange(8), 5), n_classes=4)
 
 
+@pytest.mark.slow
 def test_permutation_is_the_task_s_own_and_fixed(source):
     tasks = SourceTasks.create(source)
     task, other = (tasks.sample(key=jax.random.key(s)) for s in (0, 1))
@@ -153,6 +162,7 @@ def test_permutation_is_the_task_s_own_and_fixed(source):
     assert straight.permutation.tolist() == list(range(36))
 
 
+@pytest.mark.slow
 def test_labelled_has_every_class_as_often(source):
     tasks = SourceTasks.create(source, augmentation=Augmentation(), side=5)
     task = tasks.sample(key=jax.random.key(0))
@@ -162,6 +172,7 @@ def test_labelled_has_every_class_as_often(source):
     assert eqx.filter_eval_shape(tasks.unlabelled, task, 7, key=jax.random.key(2)).shape == (7, 25)
 
 
+@pytest.mark.slow
 def test_targets_belong_to_the_labelled_samples_of_the_same_key(source):
     augmentation = only(rotation=0.5)
     tasks = SourceTasks.create(source, augmentation=augmentation, regress=True)
