@@ -54,16 +54,16 @@ def draw(found: dict[str, Any]) -> Any:
         figure = new_figure(4.6)
         axes = figure.subplots()
         stages = list(_by_stage(found))
-        lines = [(name, COLOURS[i % len(COLOURS)], 1.2) for i, name in enumerate(_names(points))]
-        for name, colour, width in [*lines, ("mean", "black", 2.6)]:
-            for index, stage in enumerate(stages):
+        names, several = _names(points), len(COLOURS)
+        for i, name in enumerate([*names, "mean"]):
+            look = {"color": COLOURS[i % several], "linestyle": ("-", "--", "-.")[i // several]}
+            style = {"color": "black", "linewidth": 2.6} if name == "mean" else look
+            for stage in stages:
+                measured = [p for p in stage if name == "mean" or name in p["validation_losses"]]
                 axes.plot(
-                    [p["step"] for p in stage],
-                    [_loss(p, name) for p in stage],
-                    color=colour,
-                    linewidth=width,
-                    label=name if index == 0 else None,
+                    [p["step"] for p in measured], [_loss(p, name) for p in measured], **style
                 )
+            axes.plot([], [], label=name, **style)
         end = 0
         for stage in found["stages"][:-1]:
             end += stage["updates"]
@@ -76,7 +76,8 @@ def draw(found: dict[str, Any]) -> Any:
 
 
 def _names(points: list[dict[str, Any]]) -> list[str]:
-    return list(points[0]["validation_losses"])
+    """Of all buckets, in order of appearance: stages may differ in them."""
+    return list(dict.fromkeys(name for point in points for name in point["validation_losses"]))
 
 
 def _loss(point: dict[str, Any], name: str) -> float:
