@@ -15,7 +15,15 @@ import numpy as np
 from few_labels import RESULTS, SHOTS, UNLABELLED, draws, parse, pools, write
 from numpy.typing import NDArray
 
-from metaplastic.report import require_matplotlib
+from metaplastic.report.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    VERMILLION,
+    drawing,
+    new_figure,
+    save_png,
+)
 from metaplastic.report.tables import Table
 from metaplastic.sklearn import RuleTransformer
 from metaplastic.sklearn.heads import HeadName, fit_head
@@ -94,27 +102,23 @@ def table_of(rows: list[dict[str, Any]], n_draws: int) -> Table:
 
 def draw_figure(rows: list[dict[str, Any]]) -> None:
     """Accuracy against confidence, one panel a head; on the diagonal is perfect."""
-    require_matplotlib()
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 2, figsize=(8, 4), sharey=True, layout="constrained")
-    for panel, head in zip(panels, HEADS, strict=True):
-        panel.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-        for shots in SHOTS:
-            chosen = [row for row in rows if row["head"] == head and row["shots"] == shots]
-            points = [b for row in chosen for b in row["bins"] if b[2] >= 20]
-            if points:
-                sure, true, count = np.array(points).T
-                size = 4 + 60 * count / count.max()
-                panel.scatter(sure, true, size, alpha=0.6, label=f"{shots} labels a class")
-        panel.set(title=f"{head} head", xlabel="confidence", xlim=(0, 1), ylim=(0, 1))
-    panels[0].set_ylabel("accuracy")
-    panels[0].legend()
-    figure.savefig(RESULTS / "calibration.png", dpi=110)
-    plt.close(figure)
+    looks = tuple(zip(SHOTS, (BLUE, ORANGE, GREEN, VERMILLION), "os^D", strict=True))
+    with drawing():
+        figure = new_figure(4.0)
+        panels = figure.subplots(1, 2, sharey=True)
+        for panel, head in zip(panels, HEADS, strict=True):
+            panel.plot([0, 1], [0, 1], color="grey", linewidth=1)
+            for shots, colour, marker in looks:
+                chosen = [row for row in rows if row["head"] == head and row["shots"] == shots]
+                points = [b for row in chosen for b in row["bins"] if b[2] >= 20]
+                if points:
+                    sure, true, count = np.array(points).T
+                    size = 6 + 60 * count / count.max()
+                    panel.scatter(sure, true, size, colour, marker, alpha=0.6, label=str(shots))
+            panel.set(title=f"{head} head", xlabel="confidence", xlim=(0, 1.02), ylim=(0, 1.02))
+        panels[0].set_ylabel("accuracy")
+        panels[0].legend(title="labels a class")
+    save_png(figure, RESULTS / "calibration.png")
 
 
 if __name__ == "__main__":
