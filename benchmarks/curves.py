@@ -57,7 +57,7 @@ def draw(found: dict[str, Any]) -> Any:
         names, several = _names(points), len(COLOURS)
         for i, name in enumerate([*names, "mean"]):
             look = {"color": COLOURS[i % several], "linestyle": ("-", "--", "-.")[i // several]}
-            style = {"color": "black", "linewidth": 2.6} if name == "mean" else look
+            style: dict[str, Any] = {"color": "black", "linewidth": 2.6} if name == "mean" else look
             for stage in stages:
                 measured = [p for p in stage if name == "mean" or name in p["validation_losses"]]
                 axes.plot(

@@ -100,6 +100,16 @@ def test_wrong_words_make_no_directory(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_only_its_own_process_keeps_freed_memory(monkeypatch, tmp_path, own):
+    kept = []
+    monkeypatch.setattr("metaplastic.meta.devices.keep_freed_memory", lambda: kept.append(1))
+    words = ["meta-train", "--recipe", "none", "--out", str(tmp_path / "run")]
+    monkeypatch.setattr("sys.argv", ["metaplastic", *words])
+    assert main.main(None if own else words) == 2
+    assert bool(kept) is own
+
+
 @pytest.mark.slow
 def test_a_run_is_finished_and_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "run"

@@ -83,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
     except SystemExit as stop:  # argparse leaves this way, after --help too
         return stop.code if isinstance(stop.code, int) else USAGE_STATUS
+    # A caller in Python owns the process, and what a command may do to it is the caller's choice.
+    args.owns_process = argv is None
     try:
         return args.run(args)
     except MetaplasticError as error:

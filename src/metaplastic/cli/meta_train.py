@@ -44,8 +44,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     # Both before anything makes an array, that is, before JAX starts.
-    from metaplastic.meta.devices import configure_cpu_devices
+    from metaplastic.meta.devices import configure_cpu_devices, keep_freed_memory
 
+    if args.owns_process:
+        keep_freed_memory()
     if args.workers is not None:
         configure_cpu_devices(args.workers)
     from metaplastic.recipes.experiment import Words, recipe_to_resume, run_recipe

@@ -1,0 +1,43 @@
+"""Memory that is kept; see test_executor.py for CPU devices."""
+
+import subprocess
+import sys
+
+import pytest
+
+# In a process of its own, because it cannot be undone. Buffers beyond 32 MiB are those that the
+# C library would give back.
+PROGRAM = """
+import resource
+import jax, jax.numpy as jnp
+from metaplastic.meta import keep_freed_memory
+print(keep_freed_memory())
+call = jax.jit(lambda x: jnp.cumsum(jnp.sort(x) * 2.0)[::-1].sum())
+x = jnp.arange(2.0**24)
+faults = []
+for _ in range(8):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    call(x).block_until_ready()
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+# On a busy machine a call may begin before the one before it has freed its buffers, and take more.
+print(min(faults))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing to do elsewhere")
+@pytest.mark.slow
+def test_a_call_asks_for_no_fresh_pages():
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
+    )
+    kept, faults = done.stdout.split()
+    if kept == "False":
+        pytest.skip("another C library than glibc")
+    assert int(faults) < 1000
+
+
+def test_elsewhere_it_does_nothing(monkeypatch: pytest.MonkeyPatch):
+    from metaplastic.meta import keep_freed_memory
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert keep_freed_memory() is False
