@@ -1,5 +1,7 @@
 """Set before anything imports JAX or the package: CPU, compiled programs kept, shapes checked."""
 
+import gc
+import itertools
 import os
 from pathlib import Path
 
@@ -12,7 +14,27 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ["MPLBACKEND"] = "Agg"
 
+import jax
 import jaxtyping
 
 # The shapes of the annotations are checked at every call of a public function under test.
 jaxtyping.install_import_hook("metaplastic", "array_types.check")
+
+MAPPINGS = Path("/proc/self/maps")
+MOST_MAPPINGS = 20_000
+TESTS_BETWEEN_CHECKS = 10
+
+_ended = itertools.count(1)
+
+
+def pytest_runtest_teardown() -> None:
+    """Drop compiled programs before there are too many for one process.
+
+    Each takes some dozens of memory mappings, of which Linux allows a process 65,530
+    (`vm.max_map_count`); JAX aborts when there are no more.
+    """
+    if next(_ended) % TESTS_BETWEEN_CHECKS or not MAPPINGS.exists():
+        return
+    if MAPPINGS.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
