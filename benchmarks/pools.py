@@ -15,8 +15,10 @@ from metaplastic.data import (
     MixedTable,
     Prototypes,
     SparseTopics,
+    WordSource,
     load_glyphs,
     load_pictures,
+    load_writings,
 )
 from metaplastic.tasks import Augmentation, SourceTasks
 
@@ -30,15 +32,28 @@ _VECTORS: Mapping[str, SourceTasks] = {
     "manifold": SourceTasks.create(HiddenManifold(100, 10)),
     "prototypes": SourceTasks.create(Prototypes(150, 10)),
 }
-KINDS = ("glyphs 14x14", "glyphs 8x8", "glyphs deformed", "glyphs plain", "pictures", *_VECTORS)
-"""Of validation pools: font families and pictures kept out of meta-training, fresh synthetic
-tasks; never a set on which results are reported."""
+_WRITINGS: Mapping[str, int] = {"writings, 2 classes": 2, "writings, 8 classes": 8}
+KINDS = (
+    "glyphs 14x14",
+    "glyphs 8x8",
+    "glyphs deformed",
+    "glyphs plain",
+    "pictures",
+    *_WRITINGS,
+    *_VECTORS,
+)
+"""Of validation pools: font families, pictures and languages kept out of meta-training, fresh
+synthetic tasks; never a set on which results are reported."""
 
 
 def validation_pool(kind: str, seed: int) -> Dataset:
     """`ROWS` rows of one of `KINDS`; the seed draws the task and the rows."""
     if kind in _VECTORS:
         return _pool(kind, _VECTORS[kind], seed=seed, n_rows=ROWS)
+    if kind in _WRITINGS:
+        texts = load_writings("validation")
+        source = WordSource.create(texts.ranks, texts.starts, texts.corpora, 1000, _WRITINGS[kind])
+        return _pool(kind, SourceTasks.create(source), seed=seed, n_rows=ROWS // 2)
     if kind == "pictures":
         images = load_pictures("validation").images
         source = ImageSource.create(images, np.arange(len(images)), 100)

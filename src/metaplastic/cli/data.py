@@ -19,13 +19,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     glyphs.set_defaults(action=_build_glyphs)
     pictures = sets.add_parser("pictures", help="shrink the installed pictures, for meta-training")
     pictures.set_defaults(action=_build_pictures)
+    writings = sets.add_parser("writings", help="read the installed sayings, for meta-training")
+    writings.set_defaults(action=_build_writings)
     snippets = sets.add_parser("movie_snippets", help="movie-review snippets, through pip")
     snippets.add_argument("archive", nargs="?", type=Path, help="source archive of vaderSentiment")
     snippets.set_defaults(action=_build_snippets)
     check = actions.add_parser("check", help="say what is in a file, and what is wrong with it")
     add_input(check)
     check.set_defaults(action=_check)
-    for action in (listing, glyphs, pictures, snippets, check):
+    for action in (listing, glyphs, pictures, writings, snippets, check):
         add_json(action)
 
 
@@ -89,6 +91,27 @@ def _build_pictures(args: argparse.Namespace) -> int:
     else:
         for split, made in found.items():
             print(f"{split}: {made['drawings']} drawings, {made['patches']} patches of photographs")
+            print(f"  {made['file']}")
+    return 0
+
+
+def _build_writings(args: argparse.Namespace) -> int:
+    from metaplastic.data.writings import build_writings, writing_path
+
+    sets = build_writings()
+    found = {
+        split: {
+            "words": len(made.ranks),
+            "texts": len(made.names),
+            "file": str(writing_path(split)),
+        }
+        for split, made in sets.items()
+    }
+    if args.json:
+        print_json(found)
+    else:
+        for split, made in found.items():
+            print(f"{split}: {made['words']} words of {made['texts']} texts")
             print(f"  {made['file']}")
     return 0
 

@@ -7,7 +7,7 @@ from metaplastic.data.named import load_named
 from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
 from metaplastic.data.sets import Dataset, SetInfo, list_sets, load_set
 from metaplastic.data.snippets import build_movie_snippets
-from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask
+from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask, WordSource
 from metaplastic.data.synthetic import (
     GaussianMixture,
     HiddenManifold,
@@ -15,6 +15,7 @@ from metaplastic.data.synthetic import (
     Prototypes,
     SparseTopics,
 )
+from metaplastic.data.writings import WritingSet, build_writings, load_writings
 
 __all__ = [
     "AbstractSource",
@@ -30,14 +31,18 @@ __all__ = [
     "SourceTask",
     "SparseTopics",
     "Table",
+    "WordSource",
+    "WritingSet",
     "build_glyphs",
     "build_movie_snippets",
     "build_pictures",
+    "build_writings",
     "cache_dir",
     "list_sets",
     "load_glyphs",
     "load_named",
     "load_pictures",
     "load_set",
+    "load_writings",
     "read_table",
 ]

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree, UInt8
+from jaxtyping import Array, Float, Int, PyTree, UInt8, UInt16
 from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
@@ -98,3 +98,89 @@ class ImageSource(AbstractSource):
         counts = self.counts[classes]
         offset = jnp.minimum((uniform * counts).astype(jnp.int32), counts - 1)
         return self.images[self.starts[classes] + offset].astype(jnp.float32) / 255.0
+
+
+class WordSource(AbstractSource):
+    """Bags of words of real texts; a task is a random choice of classes of one corpus.
+
+    `ranks` are the words of one class after the other, as `data.writings.WritingSet` holds them.
+    A sample is some passages of `PASSAGE` words in a row, as counts of the `n_features` commonest
+    words of the corpus. As a task draws it, some passages are of another of its classes, so that
+    tasks range from clear topics to weak leanings.
+    """
+
+    ranks: UInt16[Array, " word"]
+    starts: Int[Array, " class+1"]
+    corpora: Int[Array, " class"]
+    n_features: int = eqx.field(static=True)
+    n_classes: int = eqx.field(static=True)
+
+    PASSAGE = 16
+    PASSAGES = (4, 12)
+
+    @classmethod
+    def create(
+        cls, ranks: NDArray, starts: NDArray, corpora: NDArray, n_features: int, n_classes: int
+    ) -> "WordSource":
+        """From the arrays of a `WritingSet`.
+
+        Raises:
+            InputError: if every corpus has fewer than `n_classes` classes, or a class fewer words
+                than a passage.
+        """
+        if n_classes < 2 or n_features < 2:
+            raise InputError(
+                "a task needs at least 2 classes and 2 words to count, got "
+                f"{n_classes} and {n_features}"
+            )
+        if np.min(np.diff(starts), initial=cls.PASSAGE) < cls.PASSAGE:
+            raise InputError(f"every class needs at least {cls.PASSAGE} words")
+        classes = np.bincount(corpora)
+        if np.max(classes, initial=0) < n_classes:
+            raise InputError(
+                f"no corpus has {n_classes} classes, the largest has {np.max(classes, initial=0)}"
+            )
+        # Corpora with too few classes are left out of the choice by a number that none has.
+        small = classes[corpora] < n_classes
+        return cls(
+            ranks=jnp.asarray(ranks),
+            starts=jnp.asarray(starts, jnp.int32),
+            corpora=jnp.asarray(np.where(small, -1, corpora), jnp.int32),
+            n_features=n_features,
+            n_classes=n_classes,
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.n_features,)
+
+    def draw_task(self, *, key: PRNGKey) -> SourceTask:
+        first_key, class_key, own_key, length_key = jax.random.split(key, 4)
+        allowed = self.corpora >= 0
+        first = jax.random.categorical(first_key, jnp.where(allowed, 0.0, -jnp.inf))
+        same = self.corpora == self.corpora[first]
+        order = jax.random.gumbel(class_key, self.corpora.shape) + jnp.where(same, 0.0, -jnp.inf)
+        classes = jax.lax.top_k(order, self.n_classes)[1]
+        own = jax.random.uniform(own_key, (), minval=0.2, maxval=1.0)
+        length = jax.random.uniform(length_key, (), minval=0.0, maxval=1.0)
+        return classes, own, length
+
+    def draw(
+        self, task: SourceTask, labels: Int[Array, " sample"], *, key: PRNGKey
+    ) -> Float[Array, "sample word"]:
+        classes, own, length = task
+        own_key, other_key, start_key, length_key = jax.random.split(key, 4)
+        n, (fewest, most) = labels.shape[0], self.PASSAGES
+        other = jax.random.randint(other_key, (n, most), 0, self.n_classes)
+        is_own = jax.random.uniform(own_key, (n, most)) < own
+        of = classes[jnp.where(is_own, labels[:, None], other)]
+        room = self.starts[of + 1] - self.starts[of] - self.PASSAGE + 1
+        start = (jax.random.uniform(start_key, (n, most)) * room).astype(jnp.int32)
+        start = self.starts[of] + jnp.minimum(start, room - 1)
+        words = self.ranks[start[:, :, None] + jnp.arange(self.PASSAGE)].astype(jnp.int32)
+        longest = fewest + length * (most - fewest)
+        passages = jax.random.uniform(length_key, (n, 1), minval=fewest, maxval=longest + 1.0)
+        there = jnp.broadcast_to((jnp.arange(most) < passages)[:, :, None], words.shape)
+        counts = jnp.zeros((n, self.n_features))
+        # Rarer words than are counted fall outside and are dropped.
+        return counts.at[jnp.arange(n)[:, None, None], words].add(there, mode="drop")

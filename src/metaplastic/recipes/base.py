@@ -20,8 +20,10 @@ from metaplastic.data import (
     MixedTable,
     Prototypes,
     SparseTopics,
+    WordSource,
     load_glyphs,
     load_pictures,
+    load_writings,
 )
 from metaplastic.errors import ConfigurationError
 from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
@@ -33,13 +35,16 @@ from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018
 from metaplastic.rules.catalog import load_rule
 from metaplastic.tasks import Augmentation, SourceTasks
 
+WRITINGS = "writings"
+"""Source of bags of words of real texts."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
     """One architecture and the tasks it is trained on.
 
-    `source` is `glyphs` or `pictures` (then `features` is the side of the image) or a
-    synthetic family (then it is the number of columns). `shots` left at 0 are those of the recipe.
+    `source` is `glyphs` or `pictures` (then `features` is the side of the image), `writings` or
+    a synthetic family (then it is the number of columns). `shots` left at 0 are the recipe's.
     `see_inputs` is that of `RuleProblem`: off where learned features should do without inputs.
     """
 
@@ -98,6 +103,8 @@ _BASE_SHAPES = (
         "glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", see_inputs=False
     ),
     Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
+    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10),
     Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
     Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
     Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
@@ -202,7 +209,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
 def build_buckets(
     recipe: Recipe, theta_free: AbstractUpdateRule, split: str = "train"
 ) -> list[Bucket]:
-    """One bucket per shape, glyphs from `split`; `theta_free` is the rule without its theta."""
+    """One bucket per shape, data from `split`; `theta_free` is the rule without its theta."""
     score: Any = recipe.score
     objective = FewShotRidge(strength=recipe.ridge, score=score)
     images = _Images(split)
@@ -215,6 +222,8 @@ def build_buckets(
                 side=shape.features,
                 regress=recipe.regress,
             )
+        elif shape.source == WRITINGS:
+            tasks = SourceTasks.create(_words(shape, split))
         else:
             tasks = SourceTasks.create(_synthetic(shape))
         sizes = (tasks.n_features, *shape.widths)
@@ -256,6 +265,13 @@ class _Images:
         return images, np.arange(len(images))
 
 
+def _words(shape: Shape, split: str) -> AbstractSource:
+    texts = load_writings(split)
+    return WordSource.create(
+        texts.ranks, texts.starts, texts.corpora, shape.features, shape.n_classes
+    )
+
+
 def _synthetic(shape: Shape) -> AbstractSource:
     families = {
         "gaussian": GaussianMixture,
@@ -267,7 +283,7 @@ def _synthetic(shape: Shape) -> AbstractSource:
     if shape.source not in families:
         raise ConfigurationError(
             f"shape {shape.name!r}: unknown source {shape.source!r}; choose one of "
-            f"{', '.join((*_Images.SOURCES, *families))}"
+            f"{', '.join((*_Images.SOURCES, WRITINGS, *families))}"
         )
     return families[shape.source](shape.features, shape.n_classes)
 

@@ -1,0 +1,187 @@
+"""Real texts for meta-training: sayings, jokes, poems and quotations in many languages.
+
+Read are the collections of Debian's `fortunes` packages (`PACKAGES`): a language is a corpus, a
+file in it (law, love, medicine, ...) a class. Left out are files of remarks from mailing lists,
+newsgroups and chats, and sayings that name such a place, because reviews and newsgroups are what
+rules are judged on; files of drawings; and files that are marked offensive.
+"""
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metaplastic.data.cache import cache_dir
+from metaplastic.data.texts import split_words
+from metaplastic.errors import FileFormatError, InputError, MissingDataError
+from metaplastic.files import read_tensors, write_tensors
+
+PACKAGES = "fortunes fortunes-cs fortunes-de fortunes-es fortunes-it fortunes-pl fortunes-ru"
+"""Debian packages whose texts are read."""
+
+KIND = "metaplastic-writings"
+SPLITS = ("train", "validation")
+VALIDATION_LANGUAGES = ("cs", "es", "it")
+"""Languages that only the validation split has."""
+
+N_RANKS = 4000
+"""Words kept of a corpus: the commonest."""
+
+_ROOT = "/usr/share/games/fortunes"
+_LEAST_CLASSES = 8
+_LEAST_WORDS = 1500
+_MOST_WORDS = 40_000
+_RESERVED = re.compile(
+    r"debian|linux|knghtbrd|perl|lkml|irc|pld|plug|blug|apcoh|channel|infodrom|argante|bok|"
+    r"ascii|arte|mario|brasil|zitate$|\d{4}\.\d\d|offen|off$"
+)
+_FROM_THE_NET = re.compile(
+    r"@|usenet|newsgroup|\b(alt|comp|net|news|rec|sci|soc|talk|misc)\.[a-z]|https?:", re.IGNORECASE
+)
+_LICENCE = (
+    "Ranks of words in the texts of Debian's fortunes packages (BSD, public domain and quotations; "
+    "see /usr/share/doc/fortunes*/copyright)."
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WritingSet:
+    """One split, as words by rank.
+
+    `ranks` `(word,)` uint16 are the texts of one class after the other: 0 is the commonest word of
+    the corpus, words rarer than the first `N_RANKS` are left out. Class `c` holds words
+    `starts[c]` to `starts[c + 1] - 1` and is of corpus `corpora[c]`.
+    """
+
+    ranks: NDArray[np.uint16]
+    starts: NDArray[np.int32]
+    corpora: NDArray[np.int32]
+    names: tuple[str, ...]
+
+
+def writing_path(split: str, folder: str | os.PathLike | None = None) -> Path:
+    """Where a split is kept; `folder` defaults to the cache folder."""
+    if split not in SPLITS:
+        raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    return (cache_dir() if folder is None else Path(folder)) / f"writings_{split}.safetensors"
+
+
+def build_writings(
+    out: str | os.PathLike | None = None, *, root: str | os.PathLike = _ROOT
+) -> dict[str, WritingSet]:
+    """Read the installed texts and write one file per split; deterministic given the files.
+
+    Args:
+        out: folder for `writings_SPLIT.safetensors`; default the cache folder.
+        root: where the packages put their files.
+
+    Raises:
+        InputError: for a folder that cannot be written.
+        MissingDataError: without texts; names packages.
+    """
+    corpora: dict[str, dict[str, list[str]]] = {}
+    for language, name, words in _files(Path(root)):
+        corpora.setdefault(language, {})[name] = words
+    corpora = {k: files for k, files in corpora.items() if len(files) >= _LEAST_CLASSES}
+    if not corpora:
+        raise MissingDataError(
+            f"no texts found below {root}; install some: apt-get install {PACKAGES}"
+        )
+    out = cache_dir() if out is None else Path(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
+    sets = {}
+    for split in SPLITS:
+        held_back = split == "validation"
+        chosen = {k: v for k, v in corpora.items() if (k in VALIDATION_LANGUAGES) == held_back}
+        sets[split] = made = _ranked(chosen)
+        write_tensors(
+            writing_path(split, out),
+            {"ranks": made.ranks, "starts": made.starts, "corpora": made.corpora},
+            kind=KIND,
+            fields={"split": split, "names": made.names},
+            metadata={"licence": _LICENCE},
+        )
+    return sets
+
+
+def load_writings(split: str, folder: str | os.PathLike | None = None) -> WritingSet:
+    """Read a split that `build_writings` wrote.
+
+    Raises:
+        InputError: for an unknown split.
+        MissingDataError: if it was not built yet, or is empty; says how.
+        FileFormatError: if the file is damaged or of another version.
+    """
+    path = writing_path(split, folder)
+    how = f"install texts (the Debian packages {PACKAGES}) and run: metaplastic data build writings"
+    if not path.exists():
+        raise MissingDataError(f"{path} is not there: {how}")
+    try:
+        tensors, fields, _ = read_tensors(path, kind=KIND)
+        found = WritingSet(
+            tensors["ranks"], tensors["starts"], tensors["corpora"], tuple(fields["names"])
+        )
+        _check(found)
+        if fields["split"] != split:
+            raise ValueError(f"it holds the split {fields['split']!r}")
+    except (FileFormatError, KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            f"{path} cannot be used ({error}); make it anew with: metaplastic data build writings"
+        ) from error
+    if not found.names:
+        raise MissingDataError(f"{path} is empty: {how}")
+    return found
+
+
+def _check(found: WritingSet) -> None:
+    n = len(found.names)
+    if found.ranks.dtype != np.uint16 or found.ranks.ndim != 1:
+        raise ValueError("its words have an unexpected shape or type")
+    if found.starts.shape != (n + 1,) or found.corpora.shape != (n,):
+        raise ValueError("its classes do not fit together")
+    ends = found.starts[:1].tolist() + found.starts[-1:].tolist()
+    if ends != [0, len(found.ranks)] or np.any(np.diff(found.starts) <= 0):
+        raise ValueError("its classes do not cover its words")
+    if np.any(found.ranks >= N_RANKS):
+        raise ValueError("it has words of unknown rank")
+
+
+def _files(root: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """Language, name and words of every file that is a class."""
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        if len(inside.parts) > 2 or path.suffix in {".dat", ".u8"} or not path.is_file():
+            continue
+        if _RESERVED.search(str(inside).lower()) or path.is_symlink():
+            continue
+        language = inside.parts[0] if len(inside.parts) == 2 else "en"
+        text = path.read_text("utf-8", errors="ignore")
+        sayings = [s for s in text.split("\n%\n") if not _FROM_THE_NET.search(s)]
+        words = [word for saying in sayings for word in split_words(saying)]
+        if len(words) >= _LEAST_WORDS:
+            yield language, inside.stem, words[:_MOST_WORDS]
+
+
+def _ranked(corpora: dict[str, dict[str, list[str]]]) -> WritingSet:
+    ranks, starts, of, names = [], [0], [], []
+    for number, (language, files) in enumerate(sorted(corpora.items())):
+        totals = Counter(word for words in files.values() for word in words)
+        common = sorted(totals, key=lambda word: (-totals[word], word))[:N_RANKS]
+        rank = {word: i for i, word in enumerate(common)}
+        for name, words in sorted(files.items()):
+            found = [rank[word] for word in words if word in rank]
+            ranks += found
+            starts.append(len(ranks))
+            of.append(number)
+            names.append(f"{language}/{name}")
+    return WritingSet(
+        np.array(ranks, np.uint16), np.array(starts, np.int32), np.array(of, np.int32), tuple(names)
+    )
