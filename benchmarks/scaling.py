@@ -74,7 +74,7 @@ class SimulatedPool(WorkerPool):
         if not hasattr(self, "_hosts"):
             host = ray.remote(Sleepers).options(num_cpus=0, max_concurrency=256)
             parts = (self.seconds, self.size, self.names)
-            self._hosts = [host.remote(*parts) for _ in range(HOSTS)]
+            self._hosts: list[Any] = [host.remote(*parts) for _ in range(HOSTS)]
             self._next = 0
         slot.actor = self._hosts[self._next % HOSTS]
         self._next += 1
