@@ -53,9 +53,7 @@ class AbstractLoss(eqx.Module):
     """What is lowered. Array leaves are data: other values compile nothing anew."""
 
     @abc.abstractmethod
-    def __call__(
-        self, parameters: Parameters, batch: Array, *, key: PRNGKey
-    ) -> Float[Array, ""]:
+    def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
         """Loss on a batch `(batch, ...)` of what the learner draws."""
 
 
@@ -265,9 +263,7 @@ class AbstractNetworkLearner(AbstractLearner):
         model_key, head_key, step_key = jax.random.split(jax.random.key(seed), 3)
         n_in = x.shape[1]
         sizes = (n_in, *self.hidden_sizes, self.n_components)
-        model = init_mlp(
-            sizes, key=model_key, activation=self.activation, scaling=pool_scaling(x)
-        )
+        model = init_mlp(sizes, key=model_key, activation=self.activation, scaling=pool_scaling(x))
         rows = Shuffled(x.shape[0], seed=seed)
         found = minimise(
             self.loss(x, model.scaling),

@@ -41,9 +41,7 @@ class ReconstructionLoss(AbstractLoss):
     mask: Float[Array, ""]
     activation: str = eqx.field(static=True)
 
-    def __call__(
-        self, parameters: Parameters, batch: Array, *, key: PRNGKey
-    ) -> Float[Array, ""]:
+    def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
         x = self.scaling(batch)
         seen = corrupt(x, noise=self.noise, mask=self.mask, key=key)
         code = encode(parameters.encoder, seen, self.activation)
@@ -108,9 +106,7 @@ class EvidenceLoss(AbstractLoss):
     likelihood: Likelihood = eqx.field(static=True)
     activation: str = eqx.field(static=True)
 
-    def __call__(
-        self, parameters: Parameters, batch: Array, *, key: PRNGKey
-    ) -> Float[Array, ""]:
+    def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
         head: Variational = parameters.head
         mean, log_variance = self.posterior(parameters, batch)
         noise = jax.random.normal(key, mean.shape)
@@ -130,7 +126,9 @@ class EvidenceLoss(AbstractLoss):
         """Mean and log variance of the code of rows."""
         below = hidden(parameters.encoder, self.scaling(batch), self.activation)
         raw = affine(parameters.head.log_variance, below)
-        return affine(parameters.encoder[-1], below), MOST_LOG_VARIANCE * jnp.tanh(raw / MOST_LOG_VARIANCE)
+        return affine(parameters.encoder[-1], below), MOST_LOG_VARIANCE * jnp.tanh(
+            raw / MOST_LOG_VARIANCE
+        )
 
 
 def kl_from_standard_normal(

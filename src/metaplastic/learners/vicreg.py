@@ -40,9 +40,7 @@ class VICRegLoss(AbstractLoss):
     covariance: Float[Array, ""]
     activation: str = eqx.field(static=True)
 
-    def __call__(
-        self, parameters: Parameters, batch: Array, *, key: PRNGKey
-    ) -> Float[Array, ""]:
+    def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
         x = self.scaling(batch)
         one, two = (self._embedding(parameters, x, key=k) for k in jax.random.split(key))
         return (
