@@ -1,4 +1,4 @@
-"""Settings of the learners that are trained by gradient descent, chosen on validation glyphs.
+"""Settings of autoencoders, VICReg and the classifiers, chosen on validation glyphs.
 
 One setting after another is varied, and a value that is better is kept (coordinate descent). Only
 tasks of font families that meta-training does not see are used, never a set on which results are
@@ -23,7 +23,13 @@ from pools import validation_pool
 
 from metaplastic.data import Dataset
 from metaplastic.files import write_atomically
-from metaplastic.learners import Autoencoder, VariationalAutoencoder, VICReg
+from metaplastic.learners import (
+    Autoencoder,
+    LabelPropagation,
+    SupervisedMLP,
+    VariationalAutoencoder,
+    VICReg,
+)
 from metaplastic.meta.evaluation import evaluate
 from metaplastic.meta.records import provenance
 from metaplastic.report.tables import Table
@@ -50,9 +56,9 @@ class Case:
 
 
 _SHARED: dict[str, tuple[Any, ...]] = {
-    "learning_rate": (3e-3,),
+    "learning_rate": (3e-3, 1e-2),
     "n_components": (128, 64),
-    "n_steps": (300, 2000),
+    "n_steps": (300, 3000),
 }
 _NETWORK: dict[str, Any] = {"learning_rate": 1e-3, "n_components": 512, "n_steps": 1000}
 
@@ -77,6 +83,22 @@ CASES: dict[str, Case] = {
         _NETWORK | {"mask": 0.3, "noise": 0.3, "invariance": 25.0, "covariance": 1.0},
         {"mask": (0.1, 0.5), "noise": (0.0, 1.0), "covariance": (0.1, 10.0), "invariance": (5.0,)}
         | _SHARED,
+    ),
+    "supervised": Case(
+        SupervisedMLP,
+        {"learning_rate": 3e-3, "n_steps": 100, "mask": 0.3, "noise": 0.3, "weight_decay": 0.01},
+        {
+            "mask": (0.0, 0.5),
+            "noise": (0.0, 0.6),
+            "weight_decay": (0.1,),
+            "learning_rate": (1e-3, 1e-2),
+            "n_steps": (50, 200),
+        },
+    ),
+    "label-propagation": Case(
+        LabelPropagation,
+        {"n_neighbors": 20, "alpha": 0.8, "presentation": "raw"},
+        {"n_neighbors": (10, 40), "alpha": (0.2, 0.95), "presentation": ("scaled",)},
     ),
 }
 
@@ -178,7 +200,8 @@ def main() -> None:
     for name in args.learner:
         case = CASES[name]
         if args.quick:
-            case = dataclasses.replace(case, start={**case.start, "n_steps": 20}, values={})
+            few = {"n_steps": 20} if "n_steps" in case.start else {}
+            case = dataclasses.replace(case, start={**case.start, **few}, values={})
 
         def tried(changes: Mapping[str, Any], name: str = name, case: Case = case) -> float:
             settings = {**case.start, **changes}

@@ -179,12 +179,14 @@ class GraphPredictor:
 
 @dataclasses.dataclass(frozen=True)
 class LabelPropagation(AbstractClassifier):
-    """scikit-learn's `LabelSpreading` over the nearest neighbours of the whole pool.
+    """scikit-learn's `LabelSpreading` over a graph of nearest neighbours of the whole pool.
 
-    Source: Zhou et al. 2004, "Learning with local and global consistency".
+    Source: Zhou et al. 2004, "Learning with local and global consistency". Two rows are joined
+    if either is a neighbour of the other: the method asks for a symmetric graph, and with
+    scikit-learn's own `knn` kernel, which is not, labels reach far fewer rows.
 
     Args:
-        n_neighbors: neighbours of a row in the graph, itself among them.
+        n_neighbors: neighbours of a row, itself among them.
         alpha: between 0 and 1, how much of a row's label comes from its neighbours.
         presentation: whether distances are between raw inputs or those that networks see.
 
@@ -194,8 +196,8 @@ class LabelPropagation(AbstractClassifier):
 
     name: ClassVar[str] = "label propagation"
 
-    n_neighbors: int = 7
-    alpha: float = 0.2
+    n_neighbors: int = 20
+    alpha: float = 0.8
     presentation: Presentation = "raw"
 
     def __post_init__(self) -> None:
@@ -208,4 +210,4 @@ class LabelPropagation(AbstractClassifier):
         rows = presentation_of(self.presentation, check_pool(x))(x)
         count = min(self.n_neighbors, len(rows))
         graph = kneighbors_graph(rows, count, mode="connectivity", include_self=True)
-        return GraphPredictor(rows, graph, self.alpha)
+        return GraphPredictor(rows, graph.maximum(graph.T), self.alpha)

@@ -70,14 +70,14 @@ def _descend(
     key: PRNGKey,
 ) -> tuple[Parameters, PyTree, Array]:
     # The number of steps is data, so that chunks of any length up to `steps` share one program.
-    def body(i: Array, carry: tuple[Parameters, PyTree]) -> tuple[Parameters, PyTree]:
-        parameters, moments = carry
+    def body(i: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+        parameters, moments = carry  # optax's types know no tuples of modules
         batch = jax.lax.dynamic_index_in_dim(batches, i, keepdims=False)
         own = jax.random.fold_in(key, first + i)
-        gradient = jax.grad(lambda p: loss(p, batch, key=own))(parameters)
-        optimiser = optax.adamw(rates[i], weight_decay=decay)
+        gradient: Any = jax.grad(lambda p: loss(p, batch, key=own))(parameters)
+        optimiser: Any = optax.adamw(rates[i], weight_decay=decay)
         change, moments = optimiser.update(gradient, moments, parameters)
-        return Parameters(*optax.apply_updates(parameters, change)), moments
+        return optax.apply_updates(parameters, change), moments
 
     parameters, moments = jax.lax.fori_loop(0, count, body, (parameters, moments))
     return parameters, moments, all_finite((parameters, moments))
@@ -107,7 +107,8 @@ def minimise(
         DivergenceError: if parameters or moments stop being finite.
     """
     keep_programs()
-    moments = optax.adamw(learning_rate).init(parameters)
+    optimiser: Any = optax.adamw(learning_rate)
+    moments = optimiser.init(parameters)
     warmup = max(1, round(WARMUP * n_steps))
     schedule: Any = optax.warmup_cosine_decay_schedule(
         0.0, learning_rate, warmup, max(n_steps, warmup + 1)

@@ -114,6 +114,12 @@ class VICReg(AbstractNetworkLearner):
 
     def loss(self, x: Rows, scaling: InputScaling) -> VICRegLoss:
         del x
-        names = ("noise", "mask", "invariance", "variance", "covariance")
-        numbers = (jnp.float32(getattr(self, name)) for name in names)
-        return VICRegLoss(scaling, *numbers, self.activation)
+        return VICRegLoss(
+            scaling,
+            jnp.float32(self.noise),
+            jnp.float32(self.mask),
+            jnp.float32(self.invariance),
+            jnp.float32(self.variance),
+            jnp.float32(self.covariance),
+            self.activation,
+        )
