@@ -58,7 +58,7 @@ class Case:
 _SHARED: dict[str, tuple[Any, ...]] = {
     "learning_rate": (3e-3, 1e-2),
     "n_components": (128, 64),
-    "n_steps": (300, 3000),
+    "n_steps": (300, 2000),
 }
 _NETWORK: dict[str, Any] = {"learning_rate": 1e-3, "n_components": 512, "n_steps": 1000}
 
@@ -66,7 +66,7 @@ CASES: dict[str, Case] = {
     "autoencoder": Case(
         Autoencoder,
         _NETWORK | {"mask": 0.3, "noise": 0.0},
-        {"mask": (0.0, 0.5), "noise": (0.5, 1.0)} | _SHARED,
+        {"mask": (0.0, 0.5, 0.7), "noise": (0.5, 1.0)} | _SHARED,
     ),
     "vae": Case(
         VariationalAutoencoder,

@@ -100,7 +100,7 @@ def test_the_loop_is_adamw_with_warm_up_and_cosine():
 
 
 def test_divergence_says_where_and_what_to_do(pool):
-    with pytest.raises(DivergenceError, match="between steps 0 and 50.*smaller learning rate"):
+    with pytest.raises(DivergenceError, match=r"between steps 0 and 50.*smaller learning rate"):
         Autoencoder(**SMALL | {"learning_rate": 1e38}).fit(pool, seed=0)
 
 
