@@ -148,7 +148,8 @@ def table_of(rows: Rows, chosen: Mapping[str, Mapping[str, Any]]) -> Table:
     """Every setting that was tried; the chosen ones in bold."""
     cells, marked = [], set()
     names = [f"{kind} ({seed})" for kind, seed in POOLS]
-    for row in rows.values():
+    order = list(CASES)
+    for row in sorted(rows.values(), key=lambda row: order.index(row["learner"])):
         if chosen.get(row["learner"]) == row["settings"]:
             marked.add(len(cells))
         start = CASES[row["learner"]].start

@@ -169,12 +169,18 @@ class GraphPredictor:
         known = np.full(len(self.rows), -1)
         known[labelled] = labels
         # The graph needs no labels and is the same at each call, so it is made only once.
-        spreading: Any = LabelSpreading(lambda x, y=None: self.graph, alpha=self.alpha)
+        kernel: Any = self._kernel
+        spreading: Any = LabelSpreading(kernel, alpha=self.alpha)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             # A part of the graph without any label has no distribution to normalise.
             warnings.simplefilter("ignore", RuntimeWarning)
             return spreading.fit(self.rows, known).transduction_[test].astype(np.int64)
+
+    def _kernel(self, x: Rows, y: Rows | None = None) -> Any:
+        """As scikit-learn asks for the graph of `x`."""
+        del x, y
+        return self.graph
 
 
 @dataclasses.dataclass(frozen=True)
