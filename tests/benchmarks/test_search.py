@@ -40,6 +40,15 @@ def test_defaults_are_those_that_the_search_chose(search):
         assert case.make(**own) == case.make(**settings), name
 
 
+def test_the_first_of_those_close_to_the_best_is_chosen(search):
+    scores = {"a": 80.0, "b": 84.95, "c": 85.0, "d": 84.0}
+    rows = {
+        key: {"learner": "vae", "settings": {"key": key}, "score": score}
+        for key, score in scores.items()
+    }
+    assert search.chosen_of(rows) == {"vae": {"key": "b"}}
+
+
 def test_the_score_is_the_mean_over_pools_and_readouts(search):
     found = {"p": {"ridge": 80.0, "logistic": 90.0, "seconds": 7.0}, "q": {"own": 40.0}}
     assert search.score(found) == 70.0
