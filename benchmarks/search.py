@@ -78,7 +78,7 @@ CASES: dict[str, Case] = {
         {"beta": (0.3, 0.1, 0.03)} | _SHARED,
     ),
     "vae-gaussian": Case(
-        VariationalAutoencoder,
+        VariationalAutoencoder.gaussian,
         _NETWORK | {"likelihood": "gaussian", "beta": 1.0},
         {"beta": (0.3, 0.1, 0.03)} | _SHARED,
     ),

@@ -36,8 +36,7 @@ def test_defaults_are_those_that_the_search_chose(search):
     for name, settings in chosen.items():
         case = search.CASES[name]
         assert set(settings) == set(case.start)
-        own = {key: settings[key] for key in ("likelihood",) if key in settings}
-        assert case.make(**own) == case.make(**settings), name
+        assert case.make() == case.make(**settings), name
 
 
 def test_the_first_of_those_close_to_the_best_is_chosen(search):

@@ -123,12 +123,12 @@ class SupervisedMLP(AbstractClassifier):
     hidden_sizes: tuple[int, ...] = (128, 128)
     n_components: int = 512
     activation: str = "relu"
-    n_steps: int = 100
+    n_steps: int = 200
     batch_size: int = 128
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.1
     noise: float = 0.3
-    mask: float = 0.3
+    mask: float = 0.5
 
     def __post_init__(self) -> None:
         check_activation(self.activation)
