@@ -55,7 +55,7 @@ def test_the_documents_lines_compute_the_encoders_features(
 def test_direct_features_come_first(
     features, make_encoder, digits, assert_same, tmp_path: Path, n_direct
 ):
-    encoder = with_direct(make_encoder(), n_direct, seed=0)
+    encoder = with_direct(make_encoder(), n_direct, digits, seed=0)
     path = tmp_path / "arrays.safetensors"
     export_arrays(path, encoder, {})
     assert_same(features(digits, path), encoder(digits), "relu")

@@ -57,7 +57,7 @@ def test_the_clip_is_the_encoders(make_encoder, digits, assert_same):
 
 @pytest.mark.parametrize("n_direct", [9, 64])
 def test_direct_features_come_first(make_encoder, digits, assert_same, n_direct):
-    encoder = with_direct(make_encoder(), n_direct, seed=0)
+    encoder = with_direct(make_encoder(), n_direct, digits, seed=0)
     assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), "relu")
 
 

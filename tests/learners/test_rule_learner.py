@@ -113,7 +113,7 @@ def test_no_more_networks_than_features(pool):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_components", "n_direct"), [(20, 6), (30, 12), (7, 3)])
-def test_direct_features_are_the_presented_inputs_or_projections(pool, n_components, n_direct):
+def test_direct_features_are_the_presented_inputs_or_components(pool, n_components, n_direct):
     rule = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
     own = learner(rule=rule, n_components=n_components, n_networks=2, n_steps=2)
     assert pool.shape[1] == 6
@@ -122,7 +122,7 @@ def test_direct_features_are_the_presented_inputs_or_projections(pool, n_compone
     features, inputs = encoder(pool), encoder.layer_outputs(pool, 0)
     assert features.shape == (len(pool), n_components) and encoder.n_features_out == n_components
     direct, learned = features[:, :n_direct], features[:, n_direct:]
-    # All inputs can be read from their projections exactly if none is missing.
+    # All inputs can be read from their components exactly if none is missing.
     error = np.abs(direct @ np.linalg.pinv(direct) @ inputs - inputs).max()
     assert error > 0.1 if n_direct < 6 else error < 1e-4
     gram = encoder.direct.T @ encoder.direct

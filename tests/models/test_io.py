@@ -57,10 +57,10 @@ def test_loaded_encoder_computes_the_same_features(saved: Path, encoder: FrozenM
 
 
 def test_direct_connections_come_back(tmp_path: Path, encoder: FrozenMLP):
-    both = with_direct(encoder, 2, seed=0)
+    x = np.random.default_rng(1).normal(size=(7, 5))
+    both = with_direct(encoder, 2, x, seed=0)
     save_encoder(tmp_path / "both", both, {})
     found, _ = load_encoder(tmp_path / "both")
-    x = np.random.default_rng(1).normal(size=(7, 5))
     assert found.n_features_out == 5
     np.testing.assert_array_equal(found(x), both(x))
     np.testing.assert_array_equal(found(x)[:, 2:], encoder(x))

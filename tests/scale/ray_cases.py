@@ -170,18 +170,17 @@ def case_faults(folder):
 
 
 def case_asynchronous(folder):
+    each = {"mode": "asynchronous", "workers": 5, "cpus_per_worker": 0.1, "batch": 1}
     with connect(HERE):
         metrics, state = train(executor(mode="asynchronous"), 80)
-        slow, _ = train(executor(SlowBucket, mode="asynchronous", batch=2), 30)
-        dropped, _ = train(executor(SlowBucket, mode="asynchronous", batch=1, max_staleness=0), 30)
-        kept, _ = train(
-            executor(SlowBucket, mode="asynchronous", batch=1, max_staleness=1, stale="weight"), 30
-        )
+        slow, _ = train(executor(SlowBucket, **each), 60)
+        dropped, _ = train(executor(SlowBucket, max_staleness=0, **each), 60)
+        kept, _ = train(executor(SlowBucket, max_staleness=1, stale="weight", **each), 60)
     return {
         "losses": [m["loss"] for m in metrics],
         "bytes": metrics[-1]["cluster"],
         "drift": np.asarray(state.theta.drift).tolist(),
-        "slow_seconds": sum(m["cluster"]["update_seconds"] for m in slow[5:]),
+        "slow_seconds": sum(m["cluster"]["update_seconds"] for m in slow[10:]),
         "slow_arrivals": [m["bucket_losses"][0] is not None for m in slow],
         "staleness": max(m["cluster"]["staleness"] for m in kept),
         "dropped": sum(m["cluster"]["dropped"] for m in dropped),
@@ -273,9 +272,9 @@ def case_errors(folder):
         port = closed.getsockname()[1]
     message("resources", lambda: joined(workers=5000))
     with connect(HERE):
-        message("versions", lambda: train(executor(OtherVersion), 1))
+        message("versions", lambda: train(executor(OtherVersion), 3))
         message("tasks", lambda: executor(workers=50, cpus_per_worker=0.0))
-        message("retries", lambda: train(executor(AlwaysBroken, retries=2), 1))
+        message("retries", lambda: train(executor(AlwaysBroken, retries=2), 3))
     # Last, because a process that has joined a cluster starts none of its own.
     message("closed", lambda: joined(address=f"127.0.0.1:{port}"))
     message("form", lambda: joined(address="ray://somewhere:10001"))

@@ -223,7 +223,7 @@ class RuleLearner(AbstractLearner):
         n_direct = self.n_direct(x.shape[1])
         encoder = side_by_side([freeze(model, x) for model in models])
         encoder = first_features(encoder, self.n_components - n_direct)
-        return with_direct(encoder, n_direct, seed=seed) if n_direct else encoder
+        return with_direct(encoder, n_direct, x, seed=seed) if n_direct else encoder
 
     def start(self, x: Rows, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
         """One fresh model of all features (inputs scaled by the pool), rule state, training key."""

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from metaplastic.models.activations import activate
@@ -19,6 +20,12 @@ BLOCK_ROWS = 4096
 BLOCK_NUMBERS = 2**24
 """Rows that are dense in memory at a time: at most so many, and fewer where they are so wide that
 they would hold more numbers than this (64 MiB)."""
+
+PRINCIPAL_ROWS = 2048
+"""Most rows of which principal components are taken."""
+
+N_PRINCIPAL = 32
+"""Most principal components among direct features (docs/experiments.md)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,21 +120,45 @@ def first_features(encoder: FrozenMLP, count: int) -> FrozenMLP:
     return dataclasses.replace(encoder, weights=weights, biases=biases)
 
 
-def with_direct(encoder: FrozenMLP, n_direct: int, *, seed: int) -> FrozenMLP:
+def with_direct(encoder: FrozenMLP, n_direct: int, x: Rows, *, seed: int) -> FrozenMLP:
     """The encoder with `n_direct` more features straight from the presented inputs.
 
-    They are copies of the columns if `n_direct` is a multiple of their number, else (below it)
-    their projections onto random orthonormal directions; together they have as much variance as
-    the other features.
+    They are copies of the columns if `n_direct` is a multiple of their number. Else (below it) they
+    are the leading principal components of the presented rows of `x` `(n, pre)`, turned by a random
+    rotation: so none has more variance than another, and a readout that standardises its
+    features does not blow up the faint ones. Together they have as much variance as the others.
     """
     n_in = encoder.n_features_in
     if n_direct % n_in == 0:
-        directions = np.tile(np.eye(n_in), n_direct // n_in)
+        copies = np.tile(np.eye(n_in), n_direct // n_in)
+        direct = np.sqrt(encoder.n_features_out / n_direct) * copies
     else:
-        random = np.random.default_rng([seed, 12]).normal(size=(n_in, n_direct))
-        directions = np.linalg.qr(random)[0]
-    weight = np.sqrt(encoder.n_features_out / n_direct)
-    return dataclasses.replace(encoder, direct=(weight * directions).astype(np.float32))
+        rows = dense(x[: min(PRINCIPAL_ROWS, block_rows(n_in))])
+        axes, variances = principal_axes(encoder._present(rows), min(n_direct, N_PRINCIPAL))
+        random = np.random.default_rng([seed, 12]).normal(size=(n_direct, axes.shape[1]))
+        total = max(float(np.sum(variances)), np.finfo(np.float32).tiny)
+        direct = np.sqrt(encoder.n_features_out / total) * axes @ np.linalg.qr(random)[0].T
+    return dataclasses.replace(encoder, direct=direct.astype(np.float32))
+
+
+def principal_axes(
+    x: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Leading principal axes of `x` `(n, d)` as columns `(d, m)`, and the variances along them.
+
+    `m` is `count`, or less if there are fewer: at most `d`, and `n - 1` (but at least 1).
+    """
+    n, d = x.shape
+    centred = np.asarray(x - x.mean(0), np.float64)
+    count = max(1, min(count, d, n - 1))
+    small = d <= n
+    products = centred.T @ centred if small else centred @ centred.T
+    first = len(products) - count
+    values, vectors = scipy.linalg.eigh(products, subset_by_index=(first, len(products) - 1))
+    values = np.maximum(values[::-1], 0.0)
+    axes = vectors[:, ::-1] if small else centred.T @ vectors[:, ::-1]
+    lengths = np.linalg.norm(axes, axis=0)
+    return axes / np.where(lengths > 0, lengths, 1.0), values / n
 
 
 def block_rows(n_columns: int) -> int:

@@ -1,0 +1,70 @@
+"""Direct features of wide inputs against scikit-learn's principal components."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from metaplastic.models import FrozenMLP, with_direct
+from metaplastic.models.frozen import N_PRINCIPAL, principal_axes
+
+
+@pytest.fixture(scope="module")
+def wide():
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(300, 5)) * [9.0, 7.0, 5.0, 4.0, 3.0]
+    return (hidden @ rng.normal(size=(5, 90)) / 9 + 0.1 * rng.normal(size=(300, 90))).astype("f")
+
+
+def encoder(n_in):
+    one = np.float32(1.0)
+    return FrozenMLP(
+        np.zeros(n_in, "f"),
+        np.ones(n_in, "f"),
+        np.float32(1e6),
+        one,
+        (np.random.default_rng(1).normal(size=(n_in, 40)).astype("f"),),
+        (np.zeros(40, "f"),),
+        "relu",
+        "drive",
+    )
+
+
+@pytest.mark.parametrize("n", [300, 60, 7])
+def test_axes_are_those_of_scikit_learn(wide, n):
+    axes, variances = principal_axes(wide[:n], 12)
+    m = min(12, n - 1)
+    expected = PCA(m, svd_solver="full").fit(wide[:n])
+    assert axes.shape == (90, m)
+    np.testing.assert_allclose(variances * n / (n - 1), expected.explained_variance_, rtol=1e-4)
+    np.testing.assert_allclose(
+        np.abs(np.sum(axes[:, :5].T * expected.components_[:5], 1)), 1.0, rtol=1e-4
+    )
+
+
+def test_features_share_the_variance_of_the_components(wide):
+    made = with_direct(encoder(90), 64, wide, seed=0)
+    direct = made(wide)[:, :64]
+    assert direct.shape == (300, 64) and np.linalg.matrix_rank(direct, tol=1e-2) <= N_PRINCIPAL
+    # Together as much as 40 features of variance one; none much more than another.
+    spread = direct.var(0)
+    np.testing.assert_allclose(spread.sum(), 40, rtol=1e-2)
+    assert spread.max() < 12 * spread.mean()
+    best = PCA(N_PRINCIPAL).fit_transform(wide)
+    inside = direct - direct.mean(0)
+    inside = inside - best @ np.linalg.lstsq(best, inside, rcond=None)[0]
+    assert np.abs(inside).max() < 1e-2 * np.abs(direct).max()
+
+
+def test_two_rows_and_equal_rows_are_enough(wide):
+    for rows in (wide[:2], np.repeat(wide[:1], 5, axis=0)):
+        made = with_direct(encoder(90), 64, rows, seed=0)
+        assert np.all(np.isfinite(made(wide)))
+
+
+def test_few_columns_are_copied(wide):
+    made = with_direct(encoder(8), 16, wide[:, :8], seed=0)
+    direct = made(wide[:, :8])[:, :16]
+    np.testing.assert_array_equal(direct[:, :8], direct[:, 8:])
+    assert dataclasses.replace(made, direct=None)(wide[:, :8]).shape == (300, 40)
