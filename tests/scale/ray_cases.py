@@ -5,6 +5,7 @@ python ray_cases.py CASE FOLDER
 A process of its own for each case: Ray and JAX are both started in it, and some cases are killed.
 """
 
+import dataclasses
 import json
 import os
 import signal
@@ -33,14 +34,18 @@ WEIGHTS = [float(bucket.n_tasks) for bucket in toy_run.make_buckets()]
 
 
 class Faulty(TaskWorker):
-    """Does something bad at its third call, once: `FLAG` names a file that says it was done."""
+    """Does something bad at its sixth call, once: `FLAG` names a file that says it was done.
+
+    By then it has compiled for all of its tasks, and the shorter deadline holds.
+    """
 
     calls = 0
 
     def work(self, theta, items):
         self.calls += 1
         flag = Path(os.environ["FLAG"])
-        if self.calls == 3 and not flag.exists():
+        time.sleep(0.1)
+        if self.calls == 6 and not flag.exists():
             flag.write_text("done")
             self.fail()
         return super().work(theta, items)
@@ -72,15 +77,15 @@ class NotFinite(Faulty):
 
     def one(self, theta, item):
         result = super().one(theta, item)
-        if self.bad:
-            result.gradient[:] = np.nan
-        return result
+        if not self.bad:
+            return result
+        return dataclasses.replace(result, gradient=np.full_like(result.gradient, np.nan))
 
 
 class SlowBucket(TaskWorker):
     def one(self, theta, item):
         if item.chunk.bucket == 0:
-            time.sleep(0.5)
+            time.sleep(0.1)
         return super().one(theta, item)
 
 
@@ -155,7 +160,7 @@ def case_faults(folder):
             for mode in ("synchronous", "asynchronous"):
                 flag = folder / f"{name}-{mode}"
                 made = executor(worker, flag, mode=mode, deadline=2.0)
-                metrics, state = train(made, 8)
+                metrics, state = train(made, 10)
                 found[f"{name} {mode}"] = {
                     "done": flag.exists(),
                     "steps": [m["step"] for m in metrics],
@@ -173,9 +178,9 @@ def case_asynchronous(folder):
     each = {"mode": "asynchronous", "workers": 5, "cpus_per_worker": 0.1, "batch": 1}
     with connect(HERE):
         metrics, state = train(executor(mode="asynchronous"), 80)
-        slow, _ = train(executor(SlowBucket, **each), 60)
-        dropped, _ = train(executor(SlowBucket, max_staleness=0, **each), 60)
-        kept, _ = train(executor(SlowBucket, max_staleness=1, stale="weight", **each), 60)
+        slow, _ = train(executor(SlowBucket, **each), 150)
+        dropped, _ = train(executor(SlowBucket, max_staleness=0, **each), 150)
+        kept, _ = train(executor(SlowBucket, max_staleness=1, stale="weight", **each), 150)
     return {
         "losses": [m["loss"] for m in metrics],
         "bytes": metrics[-1]["cluster"],

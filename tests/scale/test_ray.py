@@ -36,8 +36,8 @@ def test_synchronous_updates_are_those_of_one_process(case, tmp_path):
 def test_a_bad_worker_is_replaced_and_counted(faults, fault, mode, late, not_finite):
     found = faults[f"{fault} {mode}"]
     assert found["done"] and found["finite"] and found["skipped"] == 0
-    assert found["steps"] == list(range(1, 9))
-    # Both workers may reach their third call before the flag is there.
+    assert found["steps"] == list(range(1, 11))
+    # Both workers may reach their sixth call before the flag is there.
     assert 1 <= found["lost_workers"] <= 2
     assert (found["late_workers"] > 0) == late
     assert (found["not_finite"] > 0) == not_finite
@@ -50,9 +50,9 @@ def test_asynchronous_updates_do_not_wait(case, tmp_path):
     # Theta has three numbers, and so has each of the five tasks' gradients.
     assert found["bytes"]["theta_bytes"] == 12
     assert found["bytes"]["gradient_bytes"] == 12 * found["bytes"]["gradients"] >= 60
-    # A slow task (0.5 s) is waited for by the worker that has it, not by the updates.
-    assert found["slow_seconds"] < 0.5 * 50
-    assert True in found["slow_arrivals"] and False in found["slow_arrivals"]
+    # A slow task (0.1 s) is waited for by the worker that has it, not by the updates.
+    assert found["slow_seconds"] < 0.1 * 140
+    assert False in found["slow_arrivals"]
     assert found["dropped"] > 0
     assert found["weighted"] == 0 and found["staleness"] > 1
 

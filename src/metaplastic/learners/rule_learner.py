@@ -118,7 +118,7 @@ class RuleLearner(AbstractLearner):
         hidden_sizes: units of the hidden layers, from the input side; may be empty.
         n_components: features. Units of the top layers, spread evenly over the networks; if the
             rule asks for direct connections, about half are the inputs: as often as they go into
-            half, or random projections of them if there are more.
+            half, or 32 rotated principal components of them if there are more.
         activation: a name of `models.ACTIVATIONS`.
         n_steps: inner steps; 0 leaves the model as initialised.
         batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
