@@ -61,7 +61,8 @@ def line_figure(
         panels: title to lines.
         x_label: below the lowest panels.
         y_label: beside the leftmost panels.
-        x_scale: of all panels; with `names`, the x values in order of appearance.
+        x_scale: of all panels; with `names`, the x values in order of appearance, and
+            points are not joined.
         emphasise: labels drawn thick, in blue.
         columns: panels side by side.
         height: of a panel in inches.
@@ -130,6 +131,8 @@ def _draw(axes: Any, line: Line, look: Mapping[str, Any], scale: Scale) -> None:
     error = np.nan_to_num(np.asarray(line.error, float)) if len(line.error) else None
     dense = len(x) > 25
     style = {**look, "marker": ""} if dense else dict(look)
+    if scale == "names":  # there is nothing between names
+        style["linestyle"] = ""
     axes.errorbar(x, line.y, yerr=error, capsize=2, elinewidth=1.0, label=line.label, **style)
 
 

@@ -39,7 +39,7 @@ from metaplastic.recipes.reproduce.experiment import (
 )
 from metaplastic.report import Line, Table, learner_figure, line_figure
 from metaplastic.rules import LocalRule
-from metaplastic.rules.local.dissect import ablations, dissect, pair_factors, shares
+from metaplastic.rules.local.dissect import PARTS, ablations, dissect, pair_factors, shares
 
 WHOLE = "the whole rule"
 LEVELS = {
@@ -80,7 +80,8 @@ class Terms(AbstractExperiment):
         "part's projection on the whole change, so shares add up to one, and one below zero works "
         "against the others. Curves: what one sample adds to the change of a weight through the "
         "Hebbian term, averaged over samples and pairs of units by post-synaptic drive, for quiet, "
-        "middling and strong pre-synaptic activity, each in units of its own root mean square; "
+        "middling and strong pre-synaptic activity, each in units of its own root mean square "
+        "(the post-synaptic factor less its mean over the batch, which has no effect in sum); "
         "Hebb, Oja and BCM on the same activities beside it. Ablation: accuracy when the part is "
         "set to zero."
     )
@@ -146,8 +147,9 @@ class Terms(AbstractExperiment):
             models = self._models(rule, x, seed)
             for step in self.steps:
                 for layer, found in enumerate(compute(rule, *models[step]), 1):
-                    for part, share in found.items():
-                        rows.setdefault((layer, step, part), []).append(round(float(share), 4))
+                    for part in (p for p in PARTS if p in found):
+                        share = round(float(found[part]), 4)
+                        rows.setdefault((layer, step, part), []).append(share)
         keys = ("layer", "step", "part")
         return [{**dict(zip(keys, key, strict=True)), "shares": s} for key, s in rows.items()]
 
@@ -165,11 +167,11 @@ class Terms(AbstractExperiment):
         for title, (which, layer) in panels.items():
             pre, post = pair_factors(which, model, trace, state, layer)
             pairs = _Pairs.draw(model, trace, layer, chosen)
-            change = np.sum(
-                np.asarray(pre)[:, pairs.sample, pairs.pre]
-                * np.asarray(post)[:, pairs.sample, pairs.post],
-                axis=0,
-            )
+            # Pre-synaptic factors are centred over the batch: a constant post-synaptic one adds
+            # nothing in sum, and is left out.
+            post = np.asarray(post) - np.mean(post, axis=1, keepdims=True)
+            there = np.asarray(pre)[:, pairs.sample, pairs.pre]
+            change = np.sum(there * post[:, pairs.sample, pairs.post], axis=0)
             found[title] = pairs.binned(change)
         pairs = _Pairs.draw(model, trace, top, chosen)
         for title, function in CLASSICAL.items():

@@ -27,6 +27,9 @@ ELEMENTS: Mapping[str, tuple[int, ...]] = {
 
 NETWORK = "hidden network"
 GATED, CROWDING, NORM = "weight-proportional term", "crowding term", "norm kept"
+PARTS = (*ELEMENTS, NETWORK, GATED, CROWDING, NORM)
+"""Names of all that `dissect` tells apart, in order."""
+
 SILENT = -30.0
 """A rate or weight, before its sigmoid, that is as good as zero."""
 
