@@ -34,9 +34,9 @@ TINY = (
     ),
     Architecture(
         dataset="iris",
-        depths=(1, 2),
-        widths=(4, 8),
-        activations=("relu", "step"),
+        depths=(1,),
+        widths=(4,),
+        activations=("step",),
         steps=(0, 2),
         depth=2,
         width=6,
@@ -70,9 +70,15 @@ TINY = (
 )
 
 
-@pytest.fixture(scope="module")
-def subject():
-    return Subject.load(LocalRule.create(key=jax.random.key(0), hidden=4))
+SMALL = LocalRule.create(key=jax.random.key(0), hidden=4)
+
+
+@pytest.fixture
+def subject(monkeypatch):
+    # Another start would be another program to compile, for every shape.
+    for module in ("architecture", "few_shot", "terms", "text"):
+        monkeypatch.setattr(f"metaplastic.recipes.reproduce.{module}.untrained_rule", lambda: SMALL)
+    return Subject.load(SMALL)
 
 
 def check(experiment, subject):
