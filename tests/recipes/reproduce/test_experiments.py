@@ -115,7 +115,7 @@ def test_text_over_steps(subject, monkeypatch):
     tiny = Text(steps=(0, 2), hidden_sizes=(6,), n_components=4, n_networks=1, shots=2, **FEW)
     result, drawings, verdict = check(tiny, subject)
     assert set(drawings) == {"text"}
-    assert "Against the word counts" in verdict.sentence
+    assert "word counts themselves" in verdict.sentence
     assert {row["step"] for row in result["rows"]} == {0, 2, None}
 
 

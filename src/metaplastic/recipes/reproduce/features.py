@@ -38,6 +38,9 @@ from metaplastic.recipes.reproduce.experiment import (
 from metaplastic.report import Line, Table, animation, field_figure, frames_figure, line_figure
 
 PANELS = 6
+SHOWN = 40
+"""Eigenvalues drawn."""
+
 MOON_STEPS = (0, 2, 4, 6, 8, 10, 13, 16, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200)
 
 
@@ -170,7 +173,7 @@ class Features(AbstractExperiment):
         words = "The features of two moons in the plane, over inner steps"
         moving = animation(points, labels, titles, words)
         spectra = [
-            Line(f"step {step}", range(1, len(some[0]) + 1), np.mean(some, axis=0).tolist())
+            Line(f"step {step}", range(1, SHOWN + 1), np.mean(some, axis=0)[:SHOWN].tolist())
             for step, some in result["spectra"].items()
         ]
         lines = line_figure(
@@ -194,7 +197,9 @@ class Features(AbstractExperiment):
                 "Weights times the spread of their pixel, pixels put back in their places.",
             ),
             "features-spectrum": Drawing(
-                lines, "Eigenvalues of the covariance of features", "Means over networks."
+                lines,
+                "Eigenvalues of the covariance of features",
+                "The largest; means over networks.",
             ),
         }
 
