@@ -25,14 +25,18 @@ from metaplastic.errors import InputError, MissingDataError
 from metaplastic.files import write_atomically
 from metaplastic.learners import (
     PCA,
-    AbstractLearner,
+    Autoencoder,
     KMeansTriangle,
+    LabelPropagation,
     RandomNetwork,
     Raw,
     RuleLearner,
+    SupervisedMLP,
+    VariationalAutoencoder,
+    VICReg,
     WithInputs,
 )
-from metaplastic.meta.evaluation import evaluate
+from metaplastic.meta.evaluation import OWN, Judged, evaluate
 from metaplastic.meta.records import Record, compare, from_json, provenance, to_json
 from metaplastic.recipes.base import RECIPES, build_rule
 from metaplastic.report import comparison_table
@@ -57,20 +61,27 @@ WITH_RULES = SETS[:4]
 HAND_DESIGNED = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb")
 BEST = ("oja", "softhebb")
 BASE = "base"
+READOUTS = ("ridge", "logistic", OWN)
 SEEDS = (0, 1, 2)
 MARKS = ("<!-- quality: begin -->", "<!-- quality: end -->")
 
 
-def learners(hand_designed: bool) -> dict[str, AbstractLearner]:
+def learners(hand_designed: bool) -> dict[str, Judged]:
     """All by label; hand-designed rules train the network that `base` trains."""
     default = RuleLearner(load_rule(BASE))
-    found: dict[str, AbstractLearner] = {
+    found: dict[str, Judged] = {
         "raw": Raw(),
         "PCA-32": PCA(32),
         "k-means-32": KMeansTriangle(32),
         "k-means-400": KMeansTriangle(400),
         "k-means-400 + inputs": WithInputs(KMeansTriangle(400)),
         "random network": RandomNetwork((*default.hidden_sizes, default.n_components)),
+        "autoencoder": Autoencoder(),
+        "vae": VariationalAutoencoder(),
+        "vae-gaussian": VariationalAutoencoder(likelihood="gaussian"),
+        "vicreg": VICReg(),
+        "supervised": SupervisedMLP(),
+        "label propagation": LabelPropagation(),
     }
     if hand_designed:
         found |= {name: RuleLearner(load_rule(name)) for name in HAND_DESIGNED}
@@ -157,16 +168,14 @@ def overview(records: list[Record]) -> Table:
     rows = tuple(
         (
             label,
-            *(
-                _pair(means.get((n, label, "ridge")), means.get((n, label, "logistic")))
-                for n in names
-            ),
+            *(_cell([means.get((n, label, by)) for by in READOUTS]) for n in names),
         )
         for label in labels
     )
     errors = [100 * r.standard_error for r in records]
     note = (
-        "Accuracy in percent with 10 labels a class, ridge / logistic readout, permuted columns, "
+        "Accuracy in percent with 10 labels a class, ridge / logistic readout (one number where a "
+        "classifier has no features to read), permuted columns, "
         f"3 seeds x 30 draws; standard errors from {min(errors):.1f} to {max(errors):.1f}."
     )
     marked = frozenset(i for i, label in enumerate(labels) if label == BASE)
@@ -179,9 +188,9 @@ def verdicts(records: list[Record]) -> Table:
     for name, found in by_set(records).items():
         for readout in ("ridge", "logistic"):
             own = next(r for r in found if r.learner == BASE and r.readout == readout)
-            others = [r for r in found if BASE not in r.learner and r.readout == readout]
+            others = [r for r in found if BASE not in r.learner and r.readout in (readout, OWN)]
             best = max(others, key=lambda r: r.mean)
-            difference, error = compare(own, best)
+            difference, error = compare(own, dataclasses.replace(best, readout=readout))
             rows.append(
                 (
                     name,
@@ -227,8 +236,8 @@ def _kept(origin: Mapping[str, Any]) -> str:
     return f" Kept from commit {commit}, with the same draws: {'; '.join(labels)}."
 
 
-def _pair(ridge: float | None, logistic: float | None) -> str:
-    return "" if ridge is None or logistic is None else f"{ridge:.1f} / {logistic:.1f}"
+def _cell(means: Sequence[float | None]) -> str:
+    return " / ".join(f"{mean:.1f}" for mean in means if mean is not None)
 
 
 def _names(records: list[Record]) -> list[str]:

@@ -10,7 +10,18 @@ import sklearn.decomposition
 from sklearn.datasets import load_digits
 
 from metaplastic.errors import InputError
-from metaplastic.learners import PCA, KMeansTriangle, RandomNetwork, Raw, RuleLearner, WithInputs
+from metaplastic.learners import (
+    PCA,
+    Autoencoder,
+    KMeansTriangle,
+    PrototypicalNetwork,
+    RandomNetwork,
+    Raw,
+    RuleLearner,
+    VariationalAutoencoder,
+    VICReg,
+    WithInputs,
+)
 from metaplastic.models import fit_scaling, freeze, init_mlp
 from metaplastic.rules.hebb import Hebb
 
@@ -21,6 +32,11 @@ LEARNERS = {
     "kmeans": KMeansTriangle(6, presentation="scaled"),
     "random": RandomNetwork((8, 4)),
     "rule": RuleLearner(Hebb(), (8,), 4, n_steps=7, batch_size=20),
+    "autoencoder": Autoencoder((8,), 4, n_steps=7, batch_size=20),
+    "vae": VariationalAutoencoder((8,), 4, n_steps=7, batch_size=20),
+    "vae_gaussian": VariationalAutoencoder((8,), 4, "tanh", 7, 20, likelihood="gaussian"),
+    "vicreg": VICReg((8,), 4, n_steps=7, batch_size=20, projector_sizes=(6, 6)),
+    "prototypical": PrototypicalNetwork(init_mlp((64, 8, 4), key=jax.random.key(0))),
 }
 
 

@@ -10,8 +10,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 from metaplastic.errors import InputError
-from metaplastic.learners import PCA, AbstractLearner, Raw
+from metaplastic.learners import PCA, AbstractClassifier, AbstractLearner, Raw
 from metaplastic.meta.evaluation import (
+    OWN,
     compare,
     evaluate,
     from_json,
@@ -89,6 +90,54 @@ def test_learners_see_permuted_columns_and_no_labels(digits):
     plain = Spy()
     evaluate([plain], digits, n_draws=1, seeds=(0,), shots=(1,), permute=False)
     np.testing.assert_array_equal(plain.shown[0][1], digits.x)
+
+
+@dataclasses.dataclass(frozen=True)
+class SpyClassifier(AbstractClassifier):
+    """Guesses class 0; remembers what it was shown."""
+
+    name: ClassVar[str] = "spy classifier"
+    pools: list = dataclasses.field(default_factory=list)
+    draws: list = dataclasses.field(default_factory=list)
+
+    def fit(self, x, *, seed):
+        self.pools.append(x)
+
+        def predict(labelled, labels, test, *, seed):
+            self.draws.append((labelled, labels, test, seed))
+            return np.zeros(len(test), int)
+
+        return predict
+
+
+def test_a_classifier_sees_the_pool_and_the_labels_of_labelled_rows_alone(digits):
+    names = np.array(list("jihgfedcba"))
+    named = digits._replace(y=names[digits.y])
+    spy, learner = SpyClassifier(), Spy()
+    records = evaluate(
+        {"classifier": spy, "learner": learner}, named, n_draws=3, seeds=(0, 1), shots=(1, 5)
+    )
+    for pool, (_, x) in zip(spy.pools, learner.shown, strict=True):
+        np.testing.assert_array_equal(pool, x)
+    assert len(spy.draws) == 2 * 2 * 3 and len({seed for *_, seed in spy.draws}) > 3
+    for labelled, labels, test, _ in spy.draws:
+        assert not set(labelled) & set(test)
+        assert len(labels) == len(labelled) in (10, 50)
+        # Numbers of classes in the order of their names.
+        np.testing.assert_array_equal(labels, 9 - digits.y[labelled])
+    assert [(r.readout, r.shots, r.n_features) for r in records[:2]] == [(OWN, 1, 0), (OWN, 5, 0)]
+    # Class 0 is "a", the digit 9.
+    expected = np.mean([np.mean(digits.y[test] == 9) for _, labels, test, _ in spy.draws[:3]])
+    assert np.mean(records[0].draws[0]) == pytest.approx(expected)
+
+
+def test_a_classifier_that_gives_too_few_labels_is_refused(digits):
+    class Short(SpyClassifier):
+        def fit(self, x, *, seed):
+            return lambda labelled, labels, test, *, seed: np.zeros(3, int)
+
+    with pytest.raises(InputError, match="labels of shape"):
+        evaluate([Short()], digits, n_draws=1, seeds=(0,))
 
 
 def test_images_are_flattened(digits):

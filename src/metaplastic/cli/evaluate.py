@@ -26,7 +26,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="L",
-        help="others to compare: raw, pca, k-means, k-means-400, random (raw pca)",
+        help="others to compare: raw, pca, k-means, k-means-400, random, autoencoder, vae, "
+        "vae-gaussian, vicreg, supervised, label-propagation (raw pca)",
     )
     parser.add_argument(
         "--shots", nargs="+", type=positive, default=[10], metavar="K", help="labels a class (10)"
@@ -38,7 +39,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["ridge", "logistic"],
         metavar="NAME",
-        help="ridge, logistic, ridge_paper (ridge logistic)",
+        help="ridge, logistic, ridge_paper (ridge logistic); what has no features has none",
     )
     parser.add_argument("--max-test", type=natural, default=2000, help="rows tested a draw (2000)")
     parser.add_argument("--no-permute", action="store_true", help="leave columns in their order")

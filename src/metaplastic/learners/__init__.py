@@ -1,17 +1,29 @@
-"""Learners: unlabelled inputs in, encoder out."""
+"""Learners: unlabelled inputs in, encoder out; and classifiers that need labels too."""
 
-from metaplastic.learners.base import AbstractLearner, Encoder
+from metaplastic.learners.base import AbstractClassifier, AbstractLearner, Encoder, Predictor
 from metaplastic.learners.classical import PCA, KMeansTriangle, RandomNetwork, Raw, WithInputs
+from metaplastic.learners.classifiers import LabelPropagation, SupervisedMLP
+from metaplastic.learners.prototypical import PrototypicalNetwork
+from metaplastic.learners.reconstruction import Autoencoder, VariationalAutoencoder
 from metaplastic.learners.rule_learner import RuleLearner, train
+from metaplastic.learners.vicreg import VICReg
 
 __all__ = [
     "PCA",
+    "AbstractClassifier",
     "AbstractLearner",
+    "Autoencoder",
     "Encoder",
     "KMeansTriangle",
+    "LabelPropagation",
+    "Predictor",
+    "PrototypicalNetwork",
     "RandomNetwork",
     "Raw",
     "RuleLearner",
+    "SupervisedMLP",
+    "VICReg",
+    "VariationalAutoencoder",
     "WithInputs",
     "train",
 ]

@@ -31,3 +31,38 @@ class AbstractLearner(abc.ABC):
     @abc.abstractmethod
     def fit(self, x: Rows, *, seed: int) -> Encoder:
         """Learn from `x` `(n, d)` without labels; deterministic in `x` and `seed`."""
+
+
+class Predictor(Protocol):
+    """A pool that is ready to have its labels spread: row numbers and a few labels in, labels out.
+
+    Called with `labelled` `(m,)` row numbers of the pool, their `labels` `(m,)`, numbers from 0 of
+    which none is left out, and `test` `(q,)` other row numbers; gives labels of these `(q,)`. The
+    labels of all other rows are nowhere to be had. Deterministic in all arguments.
+    """
+
+    def __call__(
+        self,
+        labelled: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        test: NDArray[np.int64],
+        *,
+        seed: int,
+    ) -> NDArray[np.int64]: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractClassifier(abc.ABC):
+    """What learns from a pool and a few labels together, and so has no encoder to read out."""
+
+    name: ClassVar[str]
+    """What kind of classifier it is."""
+
+    @property
+    def label(self) -> str:
+        """Name in tables."""
+        return self.name
+
+    @abc.abstractmethod
+    def fit(self, x: Rows, *, seed: int) -> Predictor:
+        """What needs no labels of the pool `x` `(n, d)`, done once; deterministic."""

@@ -75,13 +75,15 @@ class JointEncoder:
         return np.concatenate([encode(x) / scale for encode, scale in parts], axis=1)
 
 
-def _presentation(kind: Presentation, x: Rows) -> Present:
+def presentation_of(kind: Presentation, x: Rows) -> Present:
+    """The presentation called `kind`, fitted to the pool `x` `(n, d)`; `InputError` if unknown."""
     if kind not in ("raw", "scaled"):
         raise InputError(f"unknown presentation {kind!r}; choose raw or scaled")
     return Present(pool_scaling(x) if kind == "scaled" else None)
 
 
-def _check_count(what: str, count: int) -> None:
+def check_count(what: str, count: int) -> None:
+    """Raise `InputError` unless `count` is a positive integer."""
     if int(count) != count or count < 1:
         raise InputError(f"{what} must be a positive integer, got {count!r}")
 
@@ -96,7 +98,7 @@ class Raw(AbstractLearner):
 
     def fit(self, x: Rows, *, seed: int) -> Present:
         """Nothing is learned but, if asked for, the presentation; `seed` is unused."""
-        return _presentation(self.presentation, check_pool(x))
+        return presentation_of(self.presentation, check_pool(x))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +111,7 @@ class PCA(AbstractLearner):
     presentation: Presentation = "raw"
 
     def __post_init__(self) -> None:
-        _check_count("n_components", self.n_components)
+        check_count("n_components", self.n_components)
 
     @property
     def label(self) -> str:
@@ -118,7 +120,7 @@ class PCA(AbstractLearner):
 
     def fit(self, x: Rows, *, seed: int) -> LinearEncoder:
         """Exact or randomised SVD, as scikit-learn chooses by size."""
-        present = _presentation(self.presentation, check_pool(x))
+        present = presentation_of(self.presentation, check_pool(x))
         rows = present(x)
         pca: Any = SklearnPCA(min(self.n_components, *rows.shape), random_state=seed).fit(rows)
         weight = pca.components_.T.astype(np.float32)
@@ -139,8 +141,8 @@ class KMeansTriangle(AbstractLearner):
     presentation: Presentation = "raw"
 
     def __post_init__(self) -> None:
-        _check_count("n_clusters", self.n_clusters)
-        _check_count("n_init", self.n_init)
+        check_count("n_clusters", self.n_clusters)
+        check_count("n_init", self.n_init)
 
     @property
     def label(self) -> str:
@@ -149,7 +151,7 @@ class KMeansTriangle(AbstractLearner):
 
     def fit(self, x: Rows, *, seed: int) -> TriangleEncoder:
         """Centres by k-means++ and Lloyd's algorithm; at most one per row of the pool."""
-        present = _presentation(self.presentation, check_pool(x))
+        present = presentation_of(self.presentation, check_pool(x))
         rows = present(x)
         options: dict[str, Any] = {"n_init": self.n_init, "random_state": seed}
         k = min(self.n_clusters, len(rows))
@@ -203,7 +205,7 @@ class WithInputs(AbstractLearner):
     def fit(self, x: Rows, *, seed: int) -> JointEncoder:
         """Fit the other learner; the scales come from a sample of the pool."""
         x = check_pool(x)
-        encoders = (_presentation("scaled", x), self.learner.fit(x, seed=seed))
+        encoders = (presentation_of("scaled", x), self.learner.fit(x, seed=seed))
         sample = subsample(x, FREEZE_ROWS, seed=seed)
         spreads = [np.sqrt(encode(sample).var(0).sum()) for encode in encoders]
         return JointEncoder(encoders, tuple(np.float32(s if s > 0 else 1.0) for s in spreads))

@@ -4,6 +4,9 @@ For every seed the columns of the inputs are permuted at random and each learner
 pool without labels. Then, draw by draw, k labelled rows a class are read out and tested on others
 of the pool. Every learner gets the same permutations and the same draws, so differences between
 learners can be taken draw by draw.
+
+A classifier has no features to read: in each draw it gets the pool, the labelled rows and their
+labels, and predicts the others itself. Its records say so in place of a readout (`OWN`).
 """
 
 import dataclasses
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from metaplastic.errors import InputError
-from metaplastic.learners import AbstractLearner
+from metaplastic.learners import AbstractClassifier, AbstractLearner
 from metaplastic.meta.records import (
     Record,
     compare,
@@ -29,6 +32,8 @@ from metaplastic.meta.records import (
 from metaplastic.objectives.readouts import Readout, readout
 
 __all__ = [
+    "OWN",
+    "Judged",
     "LabelledSet",
     "Record",
     "compare",
@@ -39,6 +44,13 @@ __all__ = [
     "records_to_rows",
     "to_json",
 ]
+
+
+OWN = "own"
+"""Stands for the readout in the records of a classifier."""
+
+Judged = AbstractLearner | AbstractClassifier
+"""What `evaluate` takes: a learner, whose features are read out, or a classifier."""
 
 
 class LabelledSet(Protocol):
@@ -59,7 +71,7 @@ class _Draw:
 
 
 def evaluate(
-    learners: Mapping[str, AbstractLearner] | Sequence[AbstractLearner],
+    learners: Mapping[str, Judged] | Sequence[Judged],
     dataset: LabelledSet,
     *,
     shots: Sequence[int] = (10,),
@@ -72,7 +84,8 @@ def evaluate(
     """Judge learners on a data set; one record per learner, number of shots and readout.
 
     Args:
-        learners: by name, or in a list, whose labels must then differ.
+        learners: by name, or in a list, whose labels must then differ. Classifiers are not read
+            out: one record per number of shots.
         dataset: has `name`, `x` (rows first; images are flattened) and `y`.
         shots: labelled rows a class.
         n_draws: draws of labelled rows per seed.
@@ -101,11 +114,16 @@ def evaluate(
         for seed in seeds:
             columns = _columns(x.shape[1], seed, permute)
             trial_draws = {k: draws[k, seed] for k in shots}
-            trials.append(_trial(name, learner, x[:, columns], y, how, trial_draws, seed))
+            permuted = x[:, columns]
+            if isinstance(learner, AbstractClassifier):
+                trials.append(_own_trial(name, learner, permuted, y, trial_draws, seed))
+            else:
+                trials.append(_trial(name, learner, permuted, y, how, trial_draws, seed))
+        own = isinstance(learner, AbstractClassifier)
         for k in shots:
-            for r in how:
-                rows = tuple(trial.scores[k, r.name] for trial in trials)
-                records.append(_record(name, dataset.name, k, r.name, trials, rows))
+            for by in [OWN] if own else [r.name for r in how]:
+                rows = tuple(trial.scores[k, by] for trial in trials)
+                records.append(_record(name, dataset.name, k, by, trials, rows))
     return records
 
 
@@ -144,6 +162,36 @@ def _trial(
     return _Trial(scores, fitted - started, done - fitted, features.shape[1])
 
 
+def _own_trial(
+    name: str,
+    classifier: AbstractClassifier,
+    x: Any,
+    y: NDArray,
+    draws: Mapping[int, Sequence[_Draw]],
+    seed: int,
+) -> _Trial:
+    """Of the labels `y` a classifier sees those of the labelled rows, draw by draw."""
+    numbers = np.unique(y, return_inverse=True)[1]
+    started = time.perf_counter()
+    predict = classifier.fit(x, seed=seed)
+    fitted = time.perf_counter()
+    scores = {}
+    for k, some in draws.items():
+        accuracies = []
+        for index, draw in enumerate(some):
+            own = int(np.random.default_rng([seed, 13, k, index]).integers(2**31))
+            found = predict(draw.support, numbers[draw.support], draw.test, seed=own)
+            if found.shape != draw.test.shape:
+                raise InputError(
+                    f"classifier {name!r} gave labels of shape {found.shape} for "
+                    f"{len(draw.test)} rows"
+                )
+            accuracies.append(float(np.mean(found == numbers[draw.test])))
+        scores[k, OWN] = tuple(accuracies)
+    each = (time.perf_counter() - fitted) / sum(map(len, draws.values()))
+    return _Trial(scores, fitted - started, each, 0)
+
+
 def _record(
     name: str,
     dataset: str,
@@ -170,8 +218,8 @@ def _record(
 
 
 def _named(
-    learners: Mapping[str, AbstractLearner] | Sequence[AbstractLearner],
-) -> dict[str, AbstractLearner]:
+    learners: Mapping[str, Judged] | Sequence[Judged],
+) -> dict[str, Judged]:
     if isinstance(learners, Mapping):
         named = dict(learners)
     else:

@@ -25,6 +25,8 @@ class Record:
 
     `draws[s][i]` is the accuracy (0 to 1) of draw i after seed s's unlabelled phase; `mean` and
     `standard_error` are over all of them, seeds and draws together. Seconds are means over seeds.
+    A classifier (readout `own`) has no features, so `n_features` is 0 and `transform_seconds` are
+    those of one draw: it learns from labels there.
     """
 
     learner: str

@@ -1,17 +1,23 @@
 """Learners by name, for the evaluation of any labelled set."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from metaplastic.errors import InputError
 from metaplastic.learners import (
     PCA,
-    AbstractLearner,
+    Autoencoder,
     KMeansTriangle,
+    LabelPropagation,
     RandomNetwork,
     Raw,
     RuleLearner,
+    SupervisedMLP,
+    VariationalAutoencoder,
+    VICReg,
 )
+from metaplastic.meta.evaluation import Judged
 from metaplastic.rules.catalog import load_rule
 
 LEARNERS = {
@@ -20,13 +26,23 @@ LEARNERS = {
     "k-means": "k-means with triangle activation, as many centres as features",
     "k-means-400": "the same with 400 centres",
     "random": "the same network, untrained",
+    "autoencoder": "a network of that shape as encoder of a denoising autoencoder",
+    "vae": "the same of a variational autoencoder, inputs taken for probabilities",
+    "vae-gaussian": "the same with a Gaussian likelihood",
+    "vicreg": "the same network, trained to agree on corrupted views (VICReg)",
+    "supervised": "the same network, trained on the labelled rows alone; no readout",
+    "label-propagation": "labels spread over neighbours in the whole set; no readout",
 }
 """Names that `learners` takes, with one line each."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """The base model and its training, for all learners that have one; as `RuleLearner`."""
+    """The base model and its training by a rule, as `RuleLearner`.
+
+    Networks that are trained by gradient descent are of the same shape and otherwise as their
+    classes say (chosen by `benchmarks/search.py`).
+    """
 
     hidden_sizes: tuple[int, ...] = RuleLearner.hidden_sizes
     n_components: int = RuleLearner.n_components
@@ -36,30 +52,40 @@ class Network:
     n_networks: int = RuleLearner.n_networks
 
 
-def learners(
-    rules: Sequence[str], others: Sequence[str], network: Network
-) -> dict[str, AbstractLearner]:
+def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> dict[str, Judged]:
     """Learners by label: those named in `others` (of `LEARNERS`), then one per rule.
 
     Raises:
         InputError: for an unknown learner or rule, or sizes that are not allowed.
         FileFormatError: for a rule file that cannot be read.
     """
-    found = {name: _learner(name, network) for name in others}
+    found: dict[str, Judged] = {name: _learner(name, network) for name in others}
     for rule in rules:
         found[rule] = RuleLearner(load_rule(rule), alias=rule, **dataclasses.asdict(network))
     return found
 
 
-def _learner(name: str, network: Network) -> AbstractLearner:
-    if name == "raw":
-        return Raw()
-    if name == "pca":
-        return PCA(network.n_components)
-    if name == "k-means":
-        return KMeansTriangle(network.n_components)
-    if name == "k-means-400":
-        return KMeansTriangle(400)
-    if name == "random":
-        return RandomNetwork((*network.hidden_sizes, network.n_components), network.activation)
-    raise InputError(f"unknown learner {name!r}; choose one of {', '.join(LEARNERS)}")
+def _learner(name: str, network: Network) -> Judged:
+    shape: dict[str, Any] = {
+        "hidden_sizes": network.hidden_sizes,
+        "n_components": network.n_components,
+        "activation": network.activation,
+    }
+    known: dict[str, Callable[[], Judged]] = {
+        "raw": Raw,
+        "pca": lambda: PCA(network.n_components),
+        "k-means": lambda: KMeansTriangle(network.n_components),
+        "k-means-400": lambda: KMeansTriangle(400),
+        "random": lambda: RandomNetwork(
+            (*network.hidden_sizes, network.n_components), network.activation
+        ),
+        "autoencoder": lambda: Autoencoder(**shape),
+        "vae": lambda: VariationalAutoencoder(**shape),
+        "vae-gaussian": lambda: VariationalAutoencoder(**shape, likelihood="gaussian"),
+        "vicreg": lambda: VICReg(**shape),
+        "supervised": lambda: SupervisedMLP(**shape),
+        "label-propagation": LabelPropagation,
+    }
+    if name not in known:
+        raise InputError(f"unknown learner {name!r}; choose one of {', '.join(LEARNERS)}")
+    return known[name]()

@@ -102,7 +102,7 @@ def comparison_table(records: Sequence[Record], *, emphasise: Collection[str] = 
             str(row["learner"]),
             *(str(row[key]) for key, _ in varying),
             *(_accuracy(row, name) for name in readouts),
-            str(row["n_features"]),
+            str(row["n_features"] or "-"),
             seconds(row["fit_seconds"]),
             seconds(row["transform_seconds"]),
         )

@@ -1,0 +1,158 @@
+"""A network that was meta-trained to make features, instead of a rule: for comparing transfer."""
+
+import dataclasses
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from metaplastic.errors import InputError
+from metaplastic.learners.base import AbstractLearner
+from metaplastic.learners.descent import (
+    AbstractLoss,
+    Parameters,
+    check_numbers,
+    check_sizes,
+    minimise,
+)
+from metaplastic.learners.pool import check_pool, pool_scaling, subsample
+from metaplastic.learners.rule_learner import CHUNK, FREEZE_ROWS
+from metaplastic.models import MLP, FrozenMLP, fit_scaling, freeze, init_mlp
+from metaplastic.objectives.prototypical import Prototypical
+from metaplastic.tasks import SourceTasks
+from metaplastic.types import PRNGKey, Rows
+
+
+class EpisodesLoss(AbstractLoss):
+    """Mean prototypical loss over new tasks; a batch holds as many numbers, which draw them."""
+
+    tasks: SourceTasks
+    model: MLP
+    key: PRNGKey
+    shots: int = eqx.field(static=True)
+    queries: int = eqx.field(static=True)
+
+    def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
+        del key  # A task depends on its number alone.
+        model = eqx.tree_at(lambda m: m.layers, self.model, parameters.encoder)
+        objective = Prototypical(jnp.exp(parameters.head))
+
+        def episode(number: Array) -> Float[Array, ""]:
+            task_key, draw_key = jax.random.split(jax.random.fold_in(self.key, number))
+            task = self.tasks.sample(key=task_key)
+            x, labels = self.tasks.labelled(task, self.shots + self.queries, key=draw_key)
+            own = eqx.tree_at(lambda m: m.scaling, model, fit_scaling(x))
+            features = own.features(x)
+            n = self.shots * self.tasks.n_classes
+            loss, _ = objective(
+                features[:n],
+                labels[:n],
+                features[n:],
+                labels[n:],
+                n_classes=self.tasks.n_classes,
+            )
+            return loss
+
+        return jnp.mean(jax.vmap(episode)(batch))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PrototypicalNetwork(AbstractLearner):
+    """A meta-trained network as a learner; `meta_train` makes one.
+
+    Source: Snell, Swersky and Zemel 2017 (arXiv 1703.05175). It learns nothing more from a pool
+    but the presentation and the statistics of its rows, which need no labels; so it can be judged
+    beside learners that see the pool. A network belongs to the columns that it was trained on:
+    their number is fixed, and their order too unless tasks were permuted.
+    """
+
+    name: ClassVar[str] = "prototypical network"
+
+    model: MLP
+
+    @classmethod
+    def meta_train(
+        cls,
+        tasks: SourceTasks,
+        *,
+        key: PRNGKey,
+        hidden_sizes: tuple[int, ...] = (128, 128),
+        n_components: int = 512,
+        activation: str = "relu",
+        n_steps: int = 2000,
+        learning_rate: float = 1e-3,
+        shots: int = 5,
+        queries: int = 5,
+        n_tasks: int = 4,
+        permute: bool = False,
+    ) -> "PrototypicalNetwork":
+        """Train an encoder on episodes of `tasks`.
+
+        Args:
+            tasks: what episodes are drawn from; inputs `(sample, tasks.n_features)`.
+            key: of initial weights and episodes.
+            hidden_sizes: units of the hidden layers, from the input side.
+            n_components: features; normalised over the episode, as the base model's are.
+            activation: a name of `models.ACTIVATIONS`.
+            n_steps: steps of AdamW.
+            learning_rate: the largest, after the warm-up.
+            shots: support samples of every class of a task.
+            queries: query samples of every class.
+            n_tasks: episodes per step.
+            permute: whether each task permutes its columns at random, whatever `tasks` says.
+
+        Raises:
+            InputError: for values that are not allowed.
+            DivergenceError: if training stops being finite.
+        """
+        hidden_sizes = check_sizes("hidden_sizes", hidden_sizes)
+        check_sizes("n_components", (n_components,))
+        if n_steps < 0 or min(shots, queries, n_tasks) < 1:
+            raise InputError(
+                "n_steps must be at least 0, shots, queries and n_tasks at least 1, got "
+                f"{n_steps}, {shots}, {queries} and {n_tasks}"
+            )
+        check_numbers({"learning_rate": learning_rate})
+        model_key, task_key, step_key = jax.random.split(key, 3)
+        sizes = (tasks.n_features, *hidden_sizes, n_components)
+        model = init_mlp(sizes, key=model_key, activation=activation)
+        tasks = dataclasses.replace(tasks, permute=permute)
+        drawn = 0
+
+        def take(count: int) -> np.ndarray:
+            nonlocal drawn
+            numbers = drawn + np.arange(count * n_tasks, dtype=np.int32).reshape(count, n_tasks)
+            drawn += count * n_tasks
+            return numbers
+
+        # Distances between features of unit variance grow with their number.
+        log_scale = jnp.log(jnp.float32(1.0 / n_components))
+        found = minimise(
+            EpisodesLoss(tasks, model, task_key, shots, queries),
+            Parameters(model.layers, log_scale),
+            take,
+            n_steps=n_steps,
+            most=CHUNK,
+            learning_rate=learning_rate,
+            key=step_key,
+        )
+        return cls(eqx.tree_at(lambda m: m.layers, model, found.encoder))
+
+    def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
+        """The network with the presentation and statistics of the pool `x` `(n, d)`.
+
+        Raises:
+            InputError: if `x` is no pool, or has not as many columns as the network.
+        """
+        x = check_pool(x)
+        n_in = self.model.sizes[0]
+        if x.shape[1] != n_in:
+            raise InputError(
+                f"this prototypical network takes {n_in} columns, got {x.shape[1]}; bring the "
+                "inputs to that width, or meta-train a network on tasks of theirs"
+            )
+        model = eqx.tree_at(lambda m: m.scaling, self.model, pool_scaling(x))
+        return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))
