@@ -5,7 +5,16 @@ from pathlib import Path
 
 from metaplastic.cli.options import Command, add_json, add_seed, print_json
 
-EXPERIMENTS = ("few-shot", "architecture", "text", "meta-curves", "features", "terms")
+EXPERIMENTS = (
+    "few-shot",
+    "permutation",
+    "architecture",
+    "text",
+    "mismatch",
+    "meta-curves",
+    "features",
+    "terms",
+)
 """Names, known without importing the experiments (a test compares), so that help is quick."""
 
 

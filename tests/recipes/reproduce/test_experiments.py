@@ -1,6 +1,7 @@
 """Each experiment from a tiny configuration to its figures."""
 
 import json
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from metaplastic.errors import InputError, MissingDataError
 from metaplastic.recipes.evaluation import Network
-from metaplastic.recipes.reproduce import features, meta_curves, text
+from metaplastic.recipes.reproduce import features, meta_curves, permutation, text
 from metaplastic.recipes.reproduce.architecture import Architecture
 from metaplastic.recipes.reproduce.catalog import EXPERIMENTS
 from metaplastic.recipes.reproduce.common import Gain, outcome, to_record, to_row
@@ -16,7 +17,9 @@ from metaplastic.recipes.reproduce.experiment import Options, Subject
 from metaplastic.recipes.reproduce.features import Features
 from metaplastic.recipes.reproduce.few_shot import FewShot
 from metaplastic.recipes.reproduce.meta_curves import MetaCurves
+from metaplastic.recipes.reproduce.mismatch import Mismatch
 from metaplastic.recipes.reproduce.page import MARKS
+from metaplastic.recipes.reproduce.permutation import Permutation
 from metaplastic.recipes.reproduce.terms import Terms
 from metaplastic.recipes.reproduce.text import Text, read_reviews
 from metaplastic.report import Table, inline_svg
@@ -26,7 +29,7 @@ FEW = {"n_draws": 2, "seeds": (3, 4)}
 TINY = (
     FewShot(
         datasets=("iris",),
-        others=("raw", "k-means"),
+        others=("raw", "k-means", "label-propagation"),
         rules=("oja",),
         network=Network((6,), 4, n_steps=2, n_networks=1),
         shots=(1, 2),
@@ -53,6 +56,15 @@ TINY = (
         n_components=4,
         n_fields=3,
         n_moons=60,
+        shots=2,
+        **FEW,
+    ),
+    Mismatch(
+        dataset="iris",
+        vae_steps=(0, 2),
+        rule_steps=(0, 2),
+        hidden_sizes=(6,),
+        n_components=4,
         shots=2,
         **FEW,
     ),
@@ -117,6 +129,25 @@ def test_text_over_steps(subject, monkeypatch):
     assert set(drawings) == {"text"}
     assert "word counts themselves" in verdict.sentence
     assert {row["step"] for row in result["rows"]} == {0, 2, None}
+
+
+@pytest.mark.slow
+def test_permuted_pixels(subject, monkeypatch):
+    images = np.random.default_rng(0).integers(256, size=(40, 16, 16), dtype=np.uint8)
+    glyphs = SimpleNamespace(images=images, labels=np.repeat(np.arange(4), 10))
+    monkeypatch.setattr(permutation, "load_glyphs", lambda split: glyphs)
+    tiny = Permutation(
+        dataset="digits",
+        n_classes=3,
+        meta_steps=2,
+        hidden_sizes=(6,),
+        n_components=4,
+        n_steps=2,
+        shots=(2,),
+        **FEW,
+    )
+    result, _, _ = check(tiny, subject)
+    assert {row["pixels"] for row in result["rows"]} == {"pixels in place", "pixels permuted"}
 
 
 def test_meta_curves_of_the_shipped_rule(subject, monkeypatch):

@@ -9,13 +9,25 @@ from metaplastic.recipes.reproduce.experiment import AbstractExperiment
 from metaplastic.recipes.reproduce.features import Features
 from metaplastic.recipes.reproduce.few_shot import FewShot
 from metaplastic.recipes.reproduce.meta_curves import MetaCurves
+from metaplastic.recipes.reproduce.mismatch import Mismatch
+from metaplastic.recipes.reproduce.permutation import Permutation
 from metaplastic.recipes.reproduce.terms import Terms
 from metaplastic.recipes.reproduce.text import Text
 
 ALL = "all"
 
 EXPERIMENTS: Mapping[str, type[AbstractExperiment]] = {
-    kind.name: kind for kind in (FewShot, Architecture, Text, MetaCurves, Features, Terms)
+    kind.name: kind
+    for kind in (
+        FewShot,
+        Permutation,
+        Architecture,
+        Text,
+        Mismatch,
+        MetaCurves,
+        Features,
+        Terms,
+    )
 }
 """Kinds of experiments by name."""
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from metaplastic.errors import DivergenceError, InputError
-from metaplastic.learners import AbstractLearner
-from metaplastic.meta.evaluation import LabelledSet, evaluate
+from metaplastic.meta.evaluation import OWN, Judged, LabelledSet, evaluate
 from metaplastic.meta.records import Record, compare, mean_and_error
 from metaplastic.recipes.base import RECIPES, build_rule
 from metaplastic.recipes.reproduce.experiment import Outcome, Progress
@@ -33,7 +32,7 @@ def learned_part(rule: AbstractUpdateRule) -> AbstractUpdateRule:
 
 
 def measure(
-    learners: Mapping[str, AbstractLearner],
+    learners: Mapping[str, Judged],
     dataset: LabelledSet,
     *,
     shots: Sequence[int],
@@ -125,8 +124,11 @@ class Gain:
 
 
 def gain(own: Mapping[str, Any], other: Mapping[str, Any], where: str = "") -> Gain:
-    """Paired difference of two rows of the same draws."""
-    points, error = compare(to_record(own), to_record(other))
+    """Paired difference of two rows of the same draws; a classifier's goes with any readout."""
+    second = to_record(other)
+    if second.readout == OWN:
+        second = dataclasses.replace(second, readout=own["readout"])
+    points, error = compare(to_record(own), second)
     return Gain(100 * points, 100 * error, where)
 
 

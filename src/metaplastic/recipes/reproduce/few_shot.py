@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from metaplastic.data.sets import list_sets, load_set
 from metaplastic.errors import MissingDataError
-from metaplastic.learners import AbstractLearner, RuleLearner
+from metaplastic.learners import RuleLearner
+from metaplastic.meta.evaluation import OWN, Judged
 from metaplastic.recipes.evaluation import LEARNERS, Network, learners
 from metaplastic.recipes.reproduce.common import (
     UNTRAINED,
@@ -94,7 +95,7 @@ class FewShot(AbstractExperiment):
             )
         return {"rows": rows, "own": subject.name}
 
-    def learners(self, subject: Subject) -> dict[str, AbstractLearner]:
+    def learners(self, subject: Subject) -> dict[str, Judged]:
         """All by name, the rule that is examined last."""
         by_hand = [rule for rule in self.rules if rule != subject.name]
         found = learners(by_hand, self.others, self.network)
@@ -129,11 +130,12 @@ class FewShot(AbstractExperiment):
         return {
             f"few-shot-{readout}": self._figure(result, readout)
             for readout in values(result["rows"], "readout")
+            if readout != OWN
         }
 
     def _figure(self, result: Result, readout: str) -> Drawing:
         panels = {}
-        rows = select(result["rows"], readout=readout)
+        rows = [row for row in result["rows"] if row["readout"] in (readout, OWN)]
         for name in values(rows, "dataset"):
             panels[name] = []
             for learner in values(rows, "learner"):
@@ -162,13 +164,17 @@ class FewShot(AbstractExperiment):
         gains = []
         for name in values(rows, "dataset"):
             for shots in values(select(rows, dataset=name), "shots"):
-                for readout in values(rows, "readout"):
-                    some = select(rows, dataset=name, shots=shots, readout=readout)
-                    mine = select(some, learner=own)
-                    others = [r for r in some if r["learner"] not in (own, UNTRAINED)]
-                    if mine and others:
-                        where = f"{name}, {shots} labels, {readout}"
-                        gains.append((shots, gain_over_best(mine[0], others, where)))
+                some = select(rows, dataset=name, shots=shots)
+                for mine in select(some, learner=own):
+                    readout = mine["readout"]
+                    others = [
+                        row
+                        for row in some
+                        if row["learner"] not in (own, UNTRAINED)
+                        and row["readout"] in (readout, OWN)
+                    ]
+                    where = f"{name}, {shots} labels, {readout}"
+                    gains.append((shots, gain_over_best(mine, others, where)))
         clear, lost = sum(g.clear for _, g in gains), sum(g.lost for _, g in gains)
         headline = [g for shots, g in gains if shots == HEADLINE_SHOTS] or [g for _, g in gains]
         best = max(headline, key=lambda g: g.points)
