@@ -167,12 +167,8 @@ class FewShot(AbstractExperiment):
                 some = select(rows, dataset=name, shots=shots)
                 for mine in select(some, learner=own):
                     readout = mine["readout"]
-                    others = [
-                        row
-                        for row in some
-                        if row["learner"] not in (own, UNTRAINED)
-                        and row["readout"] in (readout, OWN)
-                    ]
+                    there = [row for row in some if row["readout"] in (readout, OWN)]
+                    others = [row for row in there if row["learner"] not in (own, UNTRAINED)]
                     where = f"{name}, {shots} labels, {readout}"
                     gains.append((shots, gain_over_best(mine, others, where)))
         clear, lost = sum(g.clear for _, g in gains), sum(g.lost for _, g in gains)

@@ -37,7 +37,7 @@ NETWORK, ON_PERMUTED = "prototypical network", "the same, permuted tasks"
 
 @dataclasses.dataclass(frozen=True)
 class Permutation(AbstractExperiment):
-    """Accuracy on intact and permuted images, of the rule and of networks meta-trained on glyphs."""
+    """Accuracy on intact and permuted images, of the rule and of meta-trained networks."""
 
     dataset: str = "mnist14"
     split: str = "train"
