@@ -169,13 +169,17 @@ def test_meta_curves_of_the_shipped_rule(subject, monkeypatch):
 
 
 def test_meta_curves_of_a_run(tmp_path, subject):
-    with pytest.raises(MissingDataError, match="run"):
-        MetaCurves.of(Options(run=tmp_path)).run(subject, print)
+    for kind in (MetaCurves, Text):
+        with pytest.raises(MissingDataError, match="run|finished"):
+            kind.of(Options(run=tmp_path))
+    with pytest.raises(MissingDataError, match="no folder"):
+        Text.of(Options(imdb=tmp_path / "none"))
     point = {"kind": "evaluation", "step": 3, "validation_losses": {}, "validation_accuracies": {}}
     lines = [json.dumps({"kind": "update", "step": 4}), json.dumps(point)]
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
-    found = MetaCurves.of(Options(run=tmp_path))._curves()
-    assert found == {"stages": [{"updates": 4}], "evaluations": [point]}
+    experiment = MetaCurves.of(Options(run=tmp_path))
+    assert experiment.digest
+    assert experiment._curves() == {"stages": [{"updates": 4}], "evaluations": [point]}
 
 
 def test_every_experiment_says_what_it_is_and_takes_options():

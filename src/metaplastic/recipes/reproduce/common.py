@@ -1,8 +1,10 @@
 """What the experiments share: learners, measurements as plain rows, paired gains."""
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,11 @@ UNTRAINED = "untrained rule"
 
 DIGITS = 5
 """Decimal places of accuracies in result files."""
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, so that results depend on what is in it; empty if it is not there."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def untrained_rule() -> AbstractUpdateRule:

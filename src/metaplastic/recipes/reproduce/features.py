@@ -216,7 +216,7 @@ class Features(AbstractExperiment):
         ]
         sizes = [np.mean([dimension(s) for s in result["spectra"][k]]) for k in (first, last)]
         sentence = (
-            f"Neighbouring weights correlate at {before.mean():.2f} before and {after.mean():.2f} "
+            f"Neighbouring weights correlate at {_unsigned(before.mean())} before, {_unsigned(after.mean())} "
             f"after {last} inner steps, a change of {change:+.3f} \u00b1 {error:.3f}. The accuracy "
             "on two moons changes by "
             + ", ".join(f"{g} points ({g.where})" for g in gains)
@@ -224,7 +224,7 @@ class Features(AbstractExperiment):
             f"{sizes[0]:.1f} to {sizes[1]:.1f}."
         )
         clear = [structure.clear, *(g.clear for g in gains)]
-        number = f"correlation of neighbouring weights {before.mean():.2f} to {after.mean():.2f}"
+        number = f"correlation of neighbouring weights {change:+.2f} \u00b1 {error:.2f}"
         return Verdict(outcome(sum(clear), len(clear)), number, sentence)
 
 
@@ -267,6 +267,11 @@ def aligned(frames: list[NDArray]) -> list[NDArray]:
         u, _, v = np.linalg.svd(points.T @ found[-1])
         found.append(points @ (u @ v))
     return found
+
+
+def _unsigned(value: float) -> str:
+    """Two decimals, and no minus before a zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _with_error(mean: float, error: float) -> str:

@@ -13,6 +13,7 @@ from metaplastic.recipes.reproduce.common import (
     UNTRAINED,
     extremes,
     gain_over_best,
+    mean_gain,
     measure,
     outcome,
     percent,
@@ -173,7 +174,7 @@ class FewShot(AbstractExperiment):
                     gains.append((shots, gain_over_best(mine, others, where)))
         clear, lost = sum(g.clear for _, g in gains), sum(g.lost for _, g in gains)
         headline = [g for shots, g in gains if shots == HEADLINE_SHOTS] or [g for _, g in gains]
-        best = max(headline, key=lambda g: g.points)
+        number = f"{mean_gain(headline)} points from the best other, mean over sets and readouts"
         missing = f" Not on this machine: {', '.join(self.left_out)}." if self.left_out else ""
         sentence = (
             f"In {clear} of {len(gains)} comparisons (sets, labels a class, readouts) {own} is "
@@ -182,4 +183,4 @@ class FewShot(AbstractExperiment):
             f"{extremes([g for _, g in gains])}.{missing}"
         )
         found = outcome(clear if lost else clear and len(gains), len(gains))
-        return Verdict(found, f"{best} points over the best other", sentence)
+        return Verdict(found, number, sentence)

@@ -14,6 +14,7 @@ from metaplastic.recipes.base import RECIPES, build_buckets
 from metaplastic.recipes.reproduce.common import (
     UNTRAINED,
     Gain,
+    file_digest,
     mean_gain,
     outcome,
     select,
@@ -38,11 +39,8 @@ SPLITS: Mapping[str, tuple[str, ...]] = {"validation": (), "heldout_scripts": ("
 KEYS = {"accuracy in %": "validation_accuracies", "loss": "validation_losses"}
 """Panels of the curves, and where their numbers are in an evaluation."""
 
-PLACES = (
-    Path(__file__).with_name("meta_curves.json"),
-    Path(str(metaplastic.__file__)).parents[2] / "docs" / "results" / "meta_curves.json",
-)
-"""Where the evaluations of that run are: in an installed package, in a checkout."""
+CURVES = Path(str(metaplastic.__file__)).parents[2] / "docs" / "results" / "meta_curves.json"
+"""Where the evaluations of the shipped rule's meta-training are, in a checkout."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +48,7 @@ class MetaCurves(AbstractExperiment):
     """Scores on fresh tasks of every kind: over updates, and measured before and after them."""
 
     source: Path | None = None
+    digest: str = ""
     inner_steps: int = 200
     n_tasks: int = 8
     seeds: tuple[int, ...] = (1,)
@@ -72,9 +71,17 @@ class MetaCurves(AbstractExperiment):
 
     @classmethod
     def of(cls, options: Options) -> "MetaCurves":
-        source = None if options.run is None else options.run / "metrics.jsonl"
+        source = CURVES if options.run is None else options.run / "metrics.jsonl"
+        if options.run is not None and not source.is_file():
+            raise MissingDataError(f"{source} is not there; name a meta-training's run directory")
         inner_steps, n_tasks = (100, 2) if options.quick else (cls.inner_steps, cls.n_tasks)
-        return cls(source, inner_steps, n_tasks, seeds=(1 + options.seed,))
+        return cls(
+            None if options.run is None else source,
+            file_digest(source),
+            inner_steps,
+            n_tasks,
+            seeds=(1 + options.seed,),
+        )
 
     def run(self, subject: Subject, progress: Progress) -> Result:
         return {**self._curves(), "own": subject.name, "rows": self._measured(subject, progress)}
@@ -82,13 +89,9 @@ class MetaCurves(AbstractExperiment):
     def _curves(self) -> Result:
         if self.source is not None:
             return _read_metrics(self.source)
-        found = next((place for place in PLACES if place.is_file()), None)
-        if found is None:
-            raise MissingDataError(
-                "the evaluations of the shipped rule's meta-training are not installed here; run "
-                "this from a checkout, or name a run directory with --run"
-            )
-        content = _json(found.read_text("utf-8"), found)
+        if not CURVES.is_file():  # an installed package has no docs
+            return {"stages": [], "evaluations": []}
+        content = _json(CURVES.read_text("utf-8"), CURVES)
         return {"stages": content["stages"], "evaluations": content["evaluations"]}
 
     def _measured(self, subject: Subject, progress: Progress) -> list[dict[str, Any]]:
@@ -118,10 +121,10 @@ class MetaCurves(AbstractExperiment):
         return rows
 
     def tables(self, result: Result) -> Mapping[str, Table]:
-        return {
-            "Before and after meta-training": self._measured_table(result),
-            "Evaluations during meta-training": self._curve_table(result),
-        }
+        found = {"Before and after meta-training": self._measured_table(result)}
+        if result["evaluations"]:
+            found["Evaluations during meta-training"] = self._curve_table(result)
+        return found
 
     def _measured_table(self, result: Result) -> Table:
         names = (UNTRAINED, result["own"])
@@ -159,6 +162,14 @@ class MetaCurves(AbstractExperiment):
         return Table(header, tuple(rows), note)
 
     def figures(self, result: Result) -> Mapping[str, Drawing]:
+        found = {}
+        if result["rows"]:
+            found["meta-curves-before-after"] = self._measured_figure(result)
+        if result["evaluations"]:
+            found["meta-curves"] = self._curve_figure(result)
+        return found
+
+    def _curve_figure(self, result: Result) -> Drawing:
         kinds = dict.fromkeys(k for e in result["evaluations"] for k in e["validation_losses"])
         groups = {
             "glyphs": [k for k in kinds if k.startswith("glyphs")],
@@ -181,11 +192,7 @@ class MetaCurves(AbstractExperiment):
             "Fresh validation tasks of every kind. Dotted: the next stage of meta-training, with "
             "other tasks and settings; lines stop there."
         )
-        found = {}
-        if result["rows"]:
-            found["meta-curves-before-after"] = self._measured_figure(result)
-        found["meta-curves"] = Drawing(figure, "Accuracy and loss over meta-updates", caption)
-        return found
+        return Drawing(figure, "Accuracy and loss over meta-updates", caption)
 
     def _measured_figure(self, result: Result) -> Drawing:
         panels = {}
@@ -266,8 +273,6 @@ def stages(result: Result) -> Iterator[Sequence[Mapping[str, Any]]]:
 
 def _read_metrics(path: Path) -> Result:
     """Evaluations of one run directory, as of a single stage."""
-    if not path.is_file():
-        raise MissingDataError(f"{path} is not there; name the directory of a meta-training run")
     lines = path.read_text("utf-8").splitlines()
     records = [_json(line, path) for line in lines if line.strip()]
     evaluations = [r for r in records if r.get("kind") == "evaluation"]

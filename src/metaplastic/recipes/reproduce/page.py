@@ -12,9 +12,10 @@ MARKS = {"holds": "\u2713", "holds partly": "\u25d1", "does not hold here": "\u2
 """A sign beside each outcome, so that nothing depends on colour."""
 
 RULE_OF_VERDICTS = (
-    "A claim holds if the difference that it states is there, by more than two standard errors, in "
-    "every comparison made; partly, if in some; if in none, it does not hold here. Standard errors "
-    "are over seeds and draws."
+    "A claim holds if what it states is found in every comparison that was made for it, a "
+    "difference counting if it is more than two standard errors; if in some, it holds partly; if "
+    "in none, it does not hold here. Standard errors are over seeds and draws, where nothing else "
+    "is said."
 )
 
 
@@ -92,7 +93,14 @@ def _summary(findings: Sequence[Finding]) -> Section:
         drawing = finding.drawings[stem]
         figure = inline_svg(drawing.figure, f"first-{stem}", drawing.description)
         caption = f"{finding.experiment.title}. {drawing.caption}"
-    return Section("In one table and one picture", (), claims_table(findings), figure, caption)
+    return Section(
+        "In one table and one picture",
+        (),
+        claims_table(findings),
+        figure,
+        caption,
+        parts=(Section("", (RULE_OF_VERDICTS,)),),
+    )
 
 
 def _section(finding: Finding) -> Section:

@@ -122,7 +122,8 @@ def _finding(experiment: AbstractExperiment, content: Mapping[str, Any], out: Pa
         parts += [f"## {title}\n", table.markdown()]
     write_atomically(out / f"{experiment.name}.md", "\n".join(parts).encode())
     for stem, drawing in drawings.items():
-        save_png(drawing.figure, out / f"{stem}.png")
+        if not drawing.element:
+            save_png(drawing.figure, out / f"{stem}.png")
     return Finding(experiment, content, verdict, tables, drawings)
 
 

@@ -18,6 +18,7 @@ from metaplastic.recipes.base import build_rule
 from metaplastic.recipes.experiment import recipe_to_resume
 from metaplastic.recipes.reproduce.common import (
     UNTRAINED,
+    file_digest,
     gain,
     learned_part,
     measure,
@@ -42,6 +43,7 @@ from metaplastic.rules import AbstractUpdateRule, load_rule
 SNIPPETS = "movie_snippets"
 IMDB_ROWS = 5000
 POLES = ("neg", "pos")
+RULE_FILE = "rule.safetensors"
 LEVELS = ("raw", "PCA-32")
 
 
@@ -51,6 +53,7 @@ class Text(AbstractExperiment):
 
     imdb: Path | None = None
     meta_run: Path | None = None
+    digest: str = ""
     steps: tuple[int, ...] = (0, 3, 10, 30, 100, 300)
     hidden_sizes: tuple[int, ...] = RuleLearner.hidden_sizes
     n_components: int = RuleLearner.n_components
@@ -79,9 +82,15 @@ class Text(AbstractExperiment):
 
     @classmethod
     def of(cls, options: Options) -> "Text":
+        end = None if options.run is None else options.run / RULE_FILE
+        if end is not None and not end.is_file():
+            raise MissingDataError(f"{end} is not there; name a finished meta-training's directory")
+        if options.imdb is not None and not options.imdb.is_dir():
+            raise MissingDataError(f"there is no folder {options.imdb} of reviews")
         return cls(
             imdb=options.imdb,
             meta_run=options.run,
+            digest="" if end is None else file_digest(end),
             steps=(0, 10, 100) if options.quick else cls.steps,
             n_networks=2 if options.quick else cls.n_networks,
             n_draws=options.n_draws,
@@ -122,7 +131,7 @@ class Text(AbstractExperiment):
                 found[f"{subject.name}, learned part"] = learned_part(subject.rule)
             return found, subject.name
         start = build_rule(recipe_to_resume(self.meta_run))
-        end = load_rule(self.meta_run / "rule.safetensors")
+        end = load_rule(self.meta_run / RULE_FILE)
         return {"start of the run": start, "end of the run": end}, "end of the run"
 
     def tables(self, result: Result) -> Mapping[str, Table]:
