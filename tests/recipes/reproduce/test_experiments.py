@@ -170,7 +170,7 @@ def test_meta_curves_of_the_shipped_rule(subject, monkeypatch):
 
 def test_meta_curves_of_a_run(tmp_path, subject):
     for kind in (MetaCurves, Text):
-        with pytest.raises(MissingDataError, match="run|finished"):
+        with pytest.raises(MissingDataError, match=r"is not there; name a"):
             kind.of(Options(run=tmp_path))
     with pytest.raises(MissingDataError, match="no folder"):
         Text.of(Options(imdb=tmp_path / "none"))

@@ -216,9 +216,9 @@ class Features(AbstractExperiment):
         ]
         sizes = [np.mean([dimension(s) for s in result["spectra"][k]]) for k in (first, last)]
         sentence = (
-            f"Neighbouring weights correlate at {_unsigned(before.mean())} before, {_unsigned(after.mean())} "
-            f"after {last} inner steps, a change of {change:+.3f} \u00b1 {error:.3f}. The accuracy "
-            "on two moons changes by "
+            f"Neighbouring weights correlate at {_unsigned(before.mean())} before and "
+            f"{_unsigned(after.mean())} after {last} inner steps, a change of {change:+.3f} "
+            f"\u00b1 {error:.3f}. The accuracy on two moons changes by "
             + ", ".join(f"{g} points ({g.where})" for g in gains)
             + f" over {end} steps. The effective dimension of the embedding goes from "
             f"{sizes[0]:.1f} to {sizes[1]:.1f}."
