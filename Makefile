@@ -43,7 +43,7 @@ test-fast: $(STAMP)
 	$(PYTEST) -n 2 -m "not slow"
 
 bench: $(STAMP)
-	set -e; for name in inner_step meta_gradient quality practitioner calibration settings sizes; do \
+	set -e; for name in inner_step meta_gradient quality practitioner calibration settings search sizes; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --quick; done
 
 lock: $(STAMP)

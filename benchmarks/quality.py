@@ -78,7 +78,7 @@ def learners(hand_designed: bool) -> dict[str, Judged]:
         "random network": RandomNetwork((*default.hidden_sizes, default.n_components)),
         "autoencoder": Autoencoder(),
         "vae": VariationalAutoencoder(),
-        "vae-gaussian": VariationalAutoencoder(likelihood="gaussian"),
+        "vae-gaussian": VariationalAutoencoder.gaussian(),
         "vicreg": VICReg(),
         "supervised": SupervisedMLP(),
         "label propagation": LabelPropagation(),

@@ -33,8 +33,7 @@ LEARNERS = {
     "random": RandomNetwork((8, 4)),
     "rule": RuleLearner(Hebb(), (8,), 4, n_steps=7, batch_size=20),
     "autoencoder": Autoencoder((8,), 4, n_steps=7, batch_size=20),
-    "vae": VariationalAutoencoder((8,), 4, n_steps=7, batch_size=20),
-    "vae_gaussian": VariationalAutoencoder((8,), 4, "tanh", 7, 20, likelihood="gaussian"),
+    "vae": VariationalAutoencoder((8,), 4, n_steps=7, batch_size=20, likelihood="gaussian"),
     "vicreg": VICReg((8,), 4, n_steps=7, batch_size=20, projector_sizes=(6, 6)),
     "prototypical": PrototypicalNetwork(init_mlp((64, 8, 4), key=jax.random.key(0))),
 }

@@ -1,6 +1,7 @@
 """A meta-trained network: it learns to learn, and belongs to its columns."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ def accuracy(learner, seed):
     """On a task that training does not draw, its pool unlabelled."""
     task = TASKS.sample(key=jax.random.key(1000 + seed))
     x, labels = TASKS.labelled(task, 60, key=jax.random.key(seed))
-    features = learner.fit(np.asarray(x), seed=0)(np.asarray(x))
+    features = jnp.asarray(learner.fit(np.asarray(x), seed=0)(np.asarray(x)))
     _, metrics = Prototypical()(features[:20], labels[:20], features[20:], labels[20:], n_classes=4)
     return float(metrics["accuracy"])
 

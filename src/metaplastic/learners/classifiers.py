@@ -123,12 +123,12 @@ class SupervisedMLP(AbstractClassifier):
     hidden_sizes: tuple[int, ...] = (128, 128)
     n_components: int = 512
     activation: str = "relu"
-    n_steps: int = 100
+    n_steps: int = 200
     batch_size: int = 128
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.1
     noise: float = 0.3
-    mask: float = 0.3
+    mask: float = 0.5
 
     def __post_init__(self) -> None:
         check_activation(self.activation)
@@ -169,12 +169,18 @@ class GraphPredictor:
         known = np.full(len(self.rows), -1)
         known[labelled] = labels
         # The graph needs no labels and is the same at each call, so it is made only once.
-        spreading: Any = LabelSpreading(lambda x, y=None: self.graph, alpha=self.alpha)
+        kernel: Any = self._kernel
+        spreading: Any = LabelSpreading(kernel, alpha=self.alpha)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             # A part of the graph without any label has no distribution to normalise.
             warnings.simplefilter("ignore", RuntimeWarning)
             return spreading.fit(self.rows, known).transduction_[test].astype(np.int64)
+
+    def _kernel(self, x: Rows, y: Rows | None = None) -> Any:
+        """As scikit-learn asks for the graph of `x`."""
+        del x, y
+        return self.graph
 
 
 @dataclasses.dataclass(frozen=True)

@@ -65,8 +65,10 @@ class Autoencoder(AbstractNetworkLearner):
 
     name: ClassVar[str] = "autoencoder"
 
+    n_steps: int = 2000
+    learning_rate: float = 1e-2
     noise: float = 0.0
-    mask: float = 0.3
+    mask: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -171,8 +173,9 @@ class VariationalAutoencoder(AbstractNetworkLearner):
 
     name: ClassVar[str] = "vae"
 
+    learning_rate: float = 3e-3
     likelihood: Likelihood = "bernoulli"
-    beta: float = 1.0
+    beta: float = 0.03
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -181,6 +184,12 @@ class VariationalAutoencoder(AbstractNetworkLearner):
                 f"unknown likelihood {self.likelihood!r}; choose bernoulli or gaussian"
             )
         check_numbers({"beta": self.beta})
+
+    @classmethod
+    def gaussian(cls, **settings: Any) -> "VariationalAutoencoder":
+        """With a Gaussian likelihood, and what suits it where `settings` say nothing else."""
+        own = {"likelihood": "gaussian", "learning_rate": 1e-3, "beta": 0.1}
+        return cls(**own | settings)
 
     @property
     def label(self) -> str:

@@ -93,7 +93,7 @@ class VICReg(AbstractNetworkLearner):
     name: ClassVar[str] = "vicreg"
 
     noise: float = 0.3
-    mask: float = 0.3
+    mask: float = 0.1
     invariance: float = 25.0
     variance: float = 25.0
     covariance: float = 1.0

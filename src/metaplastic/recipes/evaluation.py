@@ -81,7 +81,7 @@ def _learner(name: str, network: Network) -> Judged:
         ),
         "autoencoder": lambda: Autoencoder(**shape),
         "vae": lambda: VariationalAutoencoder(**shape),
-        "vae-gaussian": lambda: VariationalAutoencoder(**shape, likelihood="gaussian"),
+        "vae-gaussian": lambda: VariationalAutoencoder.gaussian(**shape),
         "vicreg": lambda: VICReg(**shape),
         "supervised": lambda: SupervisedMLP(**shape),
         "label-propagation": LabelPropagation,

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from metaplastic.data.sets import list_sets, load_set
 from metaplastic.errors import MissingDataError
@@ -77,6 +77,11 @@ class FewShot(AbstractExperiment):
             n_draws=options.n_draws,
             seeds=options.seeds,
         )
+
+    def settings(self) -> dict[str, Any]:
+        """The fields, and the settings of the other learners, which are theirs to change."""
+        others = learners((), self.others, self.network)
+        return {**super().settings(), "learners": {name: repr(o) for name, o in others.items()}}
 
     def run(self, subject: Subject, progress: Progress) -> Result:
         if not self.datasets:

@@ -77,6 +77,10 @@ class Mismatch(AbstractExperiment):
             seeds=options.seeds,
         )
 
+    def settings(self) -> dict[str, Any]:
+        """The fields, and the settings of the autoencoder, which are its own to change."""
+        return {**super().settings(), "vae": repr(VariationalAutoencoder())}
+
     def run(self, subject: Subject, progress: Progress) -> Result:
         dataset = load_set(self.dataset)
         shape: dict[str, Any] = {
