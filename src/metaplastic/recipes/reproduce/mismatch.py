@@ -49,6 +49,7 @@ class Mismatch(AbstractExperiment):
     rule_steps: tuple[int, ...] = (0, 10, 30, 100, 300, 1000)
     hidden_sizes: tuple[int, ...] = (128, 128)
     n_components: int = 64
+    beta: float = 1.0
     shots: int = 10
     n_draws: int = 30
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -62,7 +63,7 @@ class Mismatch(AbstractExperiment):
     )
     method: ClassVar[str] = (
         "One encoder of the same shape for both. Every length of training of the variational "
-        "autoencoder (Bernoulli likelihood, AdamW) is a training of its own, the learning "
+        "autoencoder (Bernoulli likelihood, the whole divergence, AdamW) is a training of its own, the learning "
         "rate following that length; its objective is the negative evidence lower bound, in nats "
         "per pixel, of rows of the pool that it was trained on. Whether an accuracy falls is "
         "measured from the best length, which is picked after the fact, to the longest."
@@ -96,7 +97,7 @@ class Mismatch(AbstractExperiment):
         rows: list[dict[str, Any]] = []
         losses: dict[str, list[float]] = {}
         for step in self.vae_steps:
-            watched = Watched(VariationalAutoencoder(**shape, n_steps=step))
+            watched = Watched(VariationalAutoencoder(**shape, beta=self.beta, n_steps=step))
             rows += measure({VAE: watched}, dataset, **how, note=f", {step} steps", step=step)
             losses[str(step)] = [round(loss, 6) for loss in watched.losses]
         learner = RuleLearner(
