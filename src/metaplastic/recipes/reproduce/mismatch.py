@@ -63,10 +63,10 @@ class Mismatch(AbstractExperiment):
     )
     method: ClassVar[str] = (
         "One encoder of the same shape for both. Every length of training of the variational "
-        "autoencoder (Bernoulli likelihood, the whole divergence, AdamW) is a training of its own, the learning "
-        "rate following that length; its objective is the negative evidence lower bound, in nats "
-        "per pixel, of rows of the pool that it was trained on. Whether an accuracy falls is "
-        "measured from the best length, which is picked after the fact, to the longest."
+        "autoencoder (Bernoulli likelihood, the whole divergence, AdamW) is a training of its own, "
+        "the learning rate following that length; its objective is the negative evidence lower "
+        "bound, in nats per pixel, of rows of the pool that it was trained on. Whether an accuracy "
+        "falls is measured from the best length, which is picked after the fact, to the longest."
     )
 
     @classmethod
