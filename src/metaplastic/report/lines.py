@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Scale = Literal["linear", "log", "symlog", "names"]
 
+MOST_TICKS = 7
+"""Places of measurements that are marked on an axis."""
+
 _COLOURS = (VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK)
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)))
 _MARKERS = "s^Dvx+P<>*"
@@ -153,15 +156,19 @@ def _finish(
         else:
             axes.set_xscale("log")
         shown = _spaced(places)
-        axes.set_xticks(shown, [f"{x:,g}" if x < 1000 else f"{x / 1000:g}k" for x in shown])
+        axes.set_xticks(shown, [f"{x:,g}" for x in shown])
         axes.minorticks_off()
+    else:
+        places = sorted({x for line in lines for x in line.x})
+        if len(places) <= MOST_TICKS + 1 and all(x == round(x) for x in places):
+            axes.set_xticks(places)
     for place in marks:
         axes.axvline(place, color=INK, linewidth=0.8, linestyle=":")
     if zero:
         axes.axhline(0.0, color=INK, linewidth=0.8)
 
 
-def _spaced(places: Sequence[float], most: int = 7) -> list[float]:
+def _spaced(places: Sequence[float], most: int = MOST_TICKS) -> list[float]:
     """At most so many of the places, evenly chosen, the first and the last among them."""
     if len(places) <= most:
         return list(places)
