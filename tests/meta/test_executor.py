@@ -142,6 +142,20 @@ def test_bad_arguments_are_refused(toy):
 
 
 @pytest.mark.slow
+def test_tasks_cut_over_four_devices_give_the_numbers_of_one():
+    program = Path(__file__).with_name("toy_run.py")
+    command = [sys.executable, program, "--devices", "4", "--shard"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_tasks_that_cannot_be_cut_evenly_are_refused(toy):
+    devices = [jax.devices()[0]] * 2
+    with pytest.raises(InputError, match="no multiple of it in slow; change n_tasks"):
+        LocalExecutor(toy.make_buckets(), TruncatedBackprop(1), devices=devices, task_axis="shard")
+
+
+@pytest.mark.slow
 def test_two_devices_give_the_numbers_of_one():
     program = Path(__file__).with_name("toy_run.py")
     done = subprocess.run(

@@ -1,7 +1,7 @@
 """A meta-training run that takes milliseconds an update; also a program that tests can kill.
 
 python toy_run.py DIRECTORY N_UPDATES [--resume] [--pause SECONDS]
-python toy_run.py --devices N
+python toy_run.py --devices N [--shard]
 """
 
 import argparse
@@ -112,6 +112,30 @@ def compare_devices(n):
     sys.exit(0 if eqx.tree_equal(*found) else 1)
 
 
+def compare_shards(n):
+    """The same for tasks cut over `n` devices, up to the order of sums."""
+    configure_cpu_devices(n)
+    assert len(jax.devices()) == n
+    rule = make_rule()
+    buckets = [
+        Bucket("slow", ToyProblem(jnp.asarray(0.9)), 2 * n),
+        Bucket("fast", ToyProblem(jnp.asarray(0.5)), n),
+    ]
+    found = []
+    for devices, axis in ((jax.devices()[:1], None), (jax.devices(), "shard")):
+        executor = LocalExecutor(buckets, TruncatedBackprop(2), devices=devices, task_axis=axis)
+        tasks, results = executor.init(rule, key=jax.random.key(0)), []
+        for step in range(3):
+            gradients, tasks, metrics = executor.gradients(rule, tasks, key=jax.random.key(step))
+            results.append((gradients, metrics))
+            for leaf in jax.tree.leaves(tasks):
+                assert leaf.sharding.device_set == set(devices), leaf.sharding
+        found.append(jax.tree.map(np.asarray, (results, tasks)))
+    for one, several in zip(*map(jax.tree.leaves, found), strict=True):
+        np.testing.assert_allclose(several, one, rtol=1e-5, atol=1e-6)
+    sys.exit(0)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path, nargs="?")
@@ -119,7 +143,10 @@ def main():
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--pause", type=float, default=0.0)
     parser.add_argument("--devices", type=int)
+    parser.add_argument("--shard", action="store_true")
     arguments = parser.parse_args()
+    if arguments.devices and arguments.shard:
+        compare_shards(arguments.devices)
     if arguments.devices:
         compare_devices(arguments.devices)
 

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from metaplastic.cli.options import Command, add_json, note, positive, print_result
 
@@ -27,10 +28,26 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN")
     parser.add_argument(
-        "--executor", choices=["local"], default="local", help="where gradients are computed"
+        "--executor",
+        choices=["local", "shard", "ray"],
+        default="local",
+        help="where gradients are computed: here (local), tasks cut over all devices of this "
+        "process (shard), workers on a Ray cluster (ray)",
     )
     parser.add_argument(
-        "--workers", type=positive, metavar="N", help="CPU devices that work side by side"
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="CPU devices that work side by side, or with ray its workers",
+    )
+    ray = parser.add_argument_group("with --executor ray", "the section [cluster] of a config")
+    ray.add_argument("--address", metavar="ADDR", help="HOST:PORT of a cluster (one of its own)")
+    ray.add_argument("--cpus-per-worker", type=float, metavar="C", help="cores of each (1)")
+    ray.add_argument("--gpus-per-worker", type=float, metavar="G", help="GPUs of each (0)")
+    ray.add_argument(
+        "--asynchronous",
+        action="store_true",
+        help="update theta as gradients arrive, without waiting for all tasks",
     )
     parser.add_argument(
         "--max-minutes", type=float, metavar="M", help="save and stop after so long"
@@ -46,9 +63,10 @@ def _run(args: argparse.Namespace) -> int:
     # Both before anything makes an array, that is, before JAX starts.
     from metaplastic.meta.devices import configure_cpu_devices, keep_freed_memory
 
-    if args.owns_process:
+    on_ray = args.executor == "ray"
+    if args.owns_process and not on_ray:
         keep_freed_memory()
-    if args.workers is not None:
+    if args.workers is not None and not on_ray:
         configure_cpu_devices(args.workers)
     from metaplastic.recipes.experiment import Words, recipe_to_resume, run_recipe
     from metaplastic.recipes.run import RunOptions
@@ -58,13 +76,14 @@ def _run(args: argparse.Namespace) -> int:
         recipe = recipe_to_resume(args.out)
     else:
         recipe = Words(args.recipe or "base", args.config, tuple(args.changes)).recipe()
+    recipe = _with_cluster(recipe, args)
     options = RunOptions(
         resume=args.resume,
         evaluate_every=args.evaluate_every,
         max_seconds=None if args.max_minutes is None else 60 * args.max_minutes,
         tensorboard=args.tensorboard,
     )
-    result = run_recipe(recipe, args.out, options)
+    result = run_recipe(recipe, args.out, options, executor=args.executor)
     found = {
         "status": result.status,
         "updates": int(result.state.step),
@@ -78,6 +97,31 @@ def _run(args: argparse.Namespace) -> int:
     return INTERRUPTED_STATUS if result.status == "interrupted" else 0
 
 
+def _with_cluster(recipe: Any, args: argparse.Namespace) -> Any:
+    """The recipe with what the command line says of the cluster."""
+    import dataclasses
+
+    from metaplastic.errors import ConfigurationError
+    from metaplastic.scale.cluster import require_ray
+
+    said = {
+        "address": args.address,
+        "cpus_per_worker": args.cpus_per_worker,
+        "gpus_per_worker": args.gpus_per_worker,
+        "mode": "asynchronous" if args.asynchronous else None,
+    }
+    said = {name: value for name, value in said.items() if value is not None}
+    if args.executor != "ray":
+        if said:
+            names = ", ".join(sorted(said))
+            raise ConfigurationError(f"{names}: of use with --executor ray alone")
+        return recipe
+    require_ray()
+    if args.workers is not None:
+        said["workers"] = args.workers
+    return dataclasses.replace(recipe, cluster=dataclasses.replace(recipe.cluster, **said))
+
+
 COMMAND = Command(
     "meta-train",
     "meta-train a rule",
@@ -87,6 +131,7 @@ COMMAND = Command(
         "metaplastic meta-train --recipe small --out runs/first",
         "metaplastic meta-train --out runs/base --workers 2 --set outer.n_updates=500",
         "metaplastic meta-train --out runs/base --resume",
+        "metaplastic meta-train --out runs/ray --executor ray --workers 2 --asynchronous",
     ),
     _arguments,
     _run,

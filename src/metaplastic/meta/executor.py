@@ -6,6 +6,7 @@ The outer loop hands an executor theta and gets one mean gradient per bucket bac
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -23,6 +24,9 @@ from metaplastic.types import Metrics, PRNGKey, Theta
 
 Device = Any
 """A `jax.Device`; that name is no type to a type checker."""
+
+_TASKS = "tasks"
+"""Name of the axis of devices that share tasks."""
 
 TaskStates = tuple[PyTree, ...]
 """One estimator state per bucket, its leaves with a leading task axis."""
@@ -45,6 +49,9 @@ class Bucket:
 class AbstractExecutor(abc.ABC):
     """Computes per-bucket gradients; task states stay with it or travel through it."""
 
+    estimator: AbstractGradientEstimator
+    """Of every task."""
+
     @abc.abstractmethod
     def init(self, theta: Theta, *, key: PRNGKey) -> TaskStates:
         """Fresh task states whose first unrolls are cut short at random.
@@ -63,6 +70,10 @@ class AbstractExecutor(abc.ABC):
     ) -> tuple[list[Theta], TaskStates, list[Metrics]]:
         """Mean clipped gradient, next states and metrics of every bucket, in bucket order."""
 
+    def report(self) -> Metrics:
+        """What there is to say of the last call besides the buckets' metrics."""
+        return {}
+
 
 class LocalExecutor(AbstractExecutor):
     """All buckets in this process, each pinned to one device, devices running side by side.
@@ -73,7 +84,8 @@ class LocalExecutor(AbstractExecutor):
         clip: largest norm of one task's gradient.
         devices: default `jax.devices()`.
         task_axis: `map` runs a bucket's tasks one after another (best on CPU), `vmap` together
-            (best on GPU); `None` chooses by the device.
+            (best on GPU); `None` chooses by the device. `shard` cuts the tasks of every bucket
+            over all devices, which then work on one bucket after another.
     """
 
     def __init__(
@@ -83,7 +95,7 @@ class LocalExecutor(AbstractExecutor):
         *,
         clip: float = 1.0,
         devices: Sequence[Device] | None = None,
-        task_axis: Literal["map", "vmap"] | None = None,
+        task_axis: Literal["map", "vmap", "shard"] | None = None,
     ) -> None:
         if not buckets or len({b.name for b in buckets}) != len(buckets):
             raise InputError("an executor needs at least one bucket, with distinct names")
@@ -92,24 +104,47 @@ class LocalExecutor(AbstractExecutor):
         self.estimator = estimator
         self.clip = clip
         self.devices = list(jax.devices() if devices is None else devices)
-        if task_axis is None:
-            task_axis = "map" if self.devices[0].platform == "cpu" else "vmap"
-        self.task_axis: Literal["map", "vmap"] = task_axis
+        one_device = "map" if self.devices[0].platform == "cpu" else "vmap"
+        self.task_axis = one_device if task_axis in (None, "shard") else task_axis
+        self._mesh = None
+        if task_axis == "shard":
+            self._mesh = jax.sharding.Mesh(np.array(self.devices), (_TASKS,))
+            uneven = [b.name for b in buckets if b.n_tasks % len(self.devices)]
+            if uneven:
+                raise InputError(
+                    f"tasks are cut over {len(self.devices)} devices, but their number is no "
+                    f"multiple of it in {', '.join(uneven)}; change n_tasks or the devices"
+                )
         self.placement = _place(buckets, len(self.devices))
         self.buckets = [
-            dataclasses.replace(b, problem=_put(b.problem, self.devices[d]))
+            dataclasses.replace(b, problem=_put(b.problem, self._place_for(d)))
             for b, d in zip(buckets, self.placement, strict=True)
         ]
+
+    def _place_for(self, device: int) -> Any:
+        """Where what all tasks of a bucket share is put: its device, or a copy on all."""
+        if self._mesh is None:
+            return self.devices[device]
+        return jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec())
+
+    def _place_for_tasks(self, device: int) -> Any:
+        """Where what has a task axis is put."""
+        if self._mesh is None:
+            return self.devices[device]
+        return jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(_TASKS))
 
     def init(self, theta: Theta, *, key: PRNGKey) -> TaskStates:
         """See `AbstractExecutor.init`."""
 
         def one(index: int) -> PyTree:
-            bucket, device = self.buckets[index], self.devices[self.placement[index]]
+            bucket, device = self.buckets[index], self.placement[index]
             keys = jax.random.split(jax.random.fold_in(key, index), bucket.n_tasks)
-            return _init_states(
-                self.estimator, bucket.problem, *jax.device_put((theta, keys), device)
+            states = init_states(
+                self.estimator,
+                bucket.problem,
+                *jax.device_put((theta, keys), self._place_for(device)),
             )
+            return jax.device_put(states, self._place_for_tasks(device))
 
         return tuple(self._on_devices(one))
 
@@ -119,7 +154,7 @@ class LocalExecutor(AbstractExecutor):
         for bucket in self.buckets:
             keys = jax.random.split(jax.random.key(0), bucket.n_tasks)
             found.append(
-                eqx.filter_eval_shape(_init_states, self.estimator, bucket.problem, theta, keys)
+                eqx.filter_eval_shape(init_states, self.estimator, bucket.problem, theta, keys)
             )
         return tuple(found)
 
@@ -129,12 +164,15 @@ class LocalExecutor(AbstractExecutor):
         """See `AbstractExecutor.gradients`. `states` are donated: their buffers are gone after."""
 
         def one(index: int) -> tuple:
-            bucket, device = self.buckets[index], self.devices[self.placement[index]]
+            bucket, device = self.buckets[index], self.placement[index]
             keys = jax.random.split(jax.random.fold_in(key, index), bucket.n_tasks)
-            fixed = (self.estimator, bucket.problem, *jax.device_put((theta, keys), device))
-            found = _bucket_gradient(
-                (*fixed, self.clip, self.task_axis), jax.device_put(states[index], device)
+            shared = (
+                self.estimator,
+                bucket.problem,
+                jax.device_put(theta, self._place_for(device)),
             )
+            keys, own = jax.device_put((keys, states[index]), self._place_for_tasks(device))
+            found = bucket_gradient((*shared, keys, self.clip, self.task_axis, self._mesh), own)
             return jax.block_until_ready(found)
 
         gradients, after, metrics = zip(*self._on_devices(one), strict=True)
@@ -149,8 +187,9 @@ class LocalExecutor(AbstractExecutor):
                 if placed == device:
                     results[index] = work(index)
 
-        if len(self.devices) == 1:
-            run(0)
+        if len(self.devices) == 1 or self._mesh is not None:
+            for device in range(len(self.devices)):
+                run(device)
         else:
             with ThreadPoolExecutor(len(self.devices)) as pool:
                 list(pool.map(run, range(len(self.devices))))
@@ -174,7 +213,9 @@ def _put(tree: PyTree, device: Device) -> PyTree:
 
 
 @eqx.filter_jit
-def _init_states(estimator, problem, theta, keys):
+def init_states(estimator, problem, theta, keys):
+    """Fresh states of one task per key, their first horizons cut short at random."""
+
     def one(key: PRNGKey) -> PyTree:
         init_key, stagger_key = jax.random.split(key)
         state = estimator.init(problem, theta, key=init_key)
@@ -184,16 +225,32 @@ def _init_states(estimator, problem, theta, keys):
 
 
 @eqx.filter_jit(donate="all-except-first")
-def _bucket_gradient(fixed, states):
-    estimator, problem, theta, keys, clip, task_axis = fixed
+def bucket_gradient(fixed, states):
+    """Mean clipped gradient, next states and metrics of a bucket's tasks.
 
-    def one(arguments: tuple) -> tuple:
+    `fixed` is `(estimator, problem, theta, keys, clip, task_axis, mesh)`; `states` are donated.
+    With a mesh, its devices share the tasks.
+    """
+    estimator, problem, theta, keys, clip, task_axis, mesh = fixed
+    arrays, static = eqx.partition(problem, eqx.is_array)
+
+    def one(problem: Any, theta: Theta, arguments: tuple) -> tuple:
         state, key = arguments
         gradient, state, metrics = estimator.estimate(problem, theta, state, key=key)
         gradient, norm = clip_by_norm(gradient, clip)
         clipped = (norm > clip).astype(norm.dtype)
         return gradient, state, metrics | {"gradient_norm": norm, "clipped": clipped}
 
-    run = jax.vmap(one) if task_axis == "vmap" else lambda xs: jax.lax.map(one, xs)
-    gradients, states, metrics = run((states, keys))
+    def run(arrays: PyTree, theta: Theta, arguments: tuple) -> tuple:
+        one_here = functools.partial(one, eqx.combine(arrays, static), theta)
+        if task_axis == "vmap":
+            return jax.vmap(one_here)(arguments)
+        return jax.lax.map(one_here, arguments)
+
+    if mesh is not None:
+        whole, cut = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(_TASKS)
+        run = jax.shard_map(
+            run, mesh=mesh, in_specs=(whole, whole, cut), out_specs=cut, check_vma=False
+        )
+    gradients, states, metrics = run(arrays, theta, (states, keys))
     return jax.tree.map(lambda g: jnp.mean(g, axis=0), gradients), states, metrics

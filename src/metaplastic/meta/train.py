@@ -97,7 +97,7 @@ def meta_train(
         gradients = jax.device_put(gradients, jax.devices()[0])
         gradient = _weighted_sum(share, gradients)
         state, norm = _update(optimiser, config.average, state, gradient, tasks)
-        yield state, _summary(state, parts, norm)
+        yield state, _summary(state, parts, norm) | executor.report()
 
 
 def initial_state(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:

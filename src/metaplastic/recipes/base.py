@@ -33,6 +33,7 @@ from metaplastic.meta.train import OuterConfig
 from metaplastic.objectives import FewShotRidge
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018
 from metaplastic.rules.catalog import load_rule
+from metaplastic.scale import ClusterSettings
 from metaplastic.tasks import Augmentation, SourceTasks
 
 WRITINGS = "writings"
@@ -65,12 +66,13 @@ class Recipe:
     """A complete meta-training experiment.
 
     `start` is the rule to start from, a name or path that `load_rule` takes (a `local` one is
-    widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local` with
-    `hidden` units, `lateral` or not, or `metz2018` or
-    `metz2018_equivariant` with the inner learning rate `inner_rate`. `regress` makes the
-    augmentation's coefficients extra targets, `with_inputs` makes a `local` rule whose features
-    hold the inputs too. The other fields are those of the classes that they
-    configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
+    widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
+    with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
+    inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
+    targets, `with_inputs` makes a `local` rule whose features hold the inputs too. `cluster` is
+    used by the executor `ray` and is no part of what identifies a run. The other fields are
+    those of the classes that they configure; `truncation` is in meta-losses (`steps_per_loss`
+    inner steps each).
     """
 
     name: str
@@ -93,6 +95,7 @@ class Recipe:
     regress: bool = False
     with_inputs: bool = False
     seed: int = 0
+    cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
 
 _BASE_SHAPES = (

@@ -72,8 +72,10 @@ def recipe_text(recipe: Recipe) -> str:
 
 
 def fingerprint(recipe: Recipe) -> str:
-    """Differs between recipes that differ in anything."""
-    return hashlib.sha256(recipe_text(recipe).encode()).hexdigest()
+    """Differs between recipes that differ in anything but where they run (`cluster`)."""
+    text, mark, _ = recipe_text(recipe).partition("\n[cluster]\n")
+    assert mark, "the cluster is the last table"
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_table(value: Any) -> bool:

@@ -1,12 +1,13 @@
 """A recipe from its words to a trained rule: the only place that puts all its parts together."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from metaplastic import __version__
 from metaplastic.errors import ConfigurationError
-from metaplastic.meta.executor import LocalExecutor
+from metaplastic.meta.executor import AbstractExecutor, Bucket, LocalExecutor
 from metaplastic.meta.problem import split_rule
 from metaplastic.meta.records import provenance
 from metaplastic.recipes.base import Recipe, build_buckets, build_estimator, build_rule
@@ -21,6 +22,8 @@ from metaplastic.recipes.run import RunOptions, RunResult, run_meta_training
 from metaplastic.recipes.validation import Validator
 from metaplastic.rules.catalog import rule_file
 from metaplastic.rules.io import load_rule_file
+from metaplastic.scale import RayExecutor, connect
+from metaplastic.types import Theta
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,42 +50,66 @@ def recipe_to_resume(out: Path) -> Recipe:
     return read_recipe(config, named_recipe("base"))
 
 
+Executor = Literal["local", "ray", "shard"]
+
+
 def run_recipe(
-    recipe: Recipe, out: Path, options: RunOptions | None = None, *, validate: bool = True
+    recipe: Recipe,
+    out: Path,
+    options: RunOptions | None = None,
+    *,
+    validate: bool = True,
+    executor: Executor = "local",
 ) -> RunResult:
     """Meta-train by a recipe in the directory `out`; see `run_meta_training`.
 
     With `validate`, the averaged rule is scored on tasks of the validation split every
-    `options.evaluate_every` updates.
+    `options.evaluate_every` updates. `executor` says where gradients are computed: `local` gives
+    each device of this process some of the shapes, `shard` cuts every shape's tasks over all of
+    its devices, `ray` uses the workers of `recipe.cluster`.
 
     Raises:
         ConfigurationError: for settings that do not go together, or a directory that does not
             fit (see `run_meta_training`).
         MissingDataError: if the recipe needs glyphs and none are built.
     """
-    rule = build_rule(recipe)
-    free = split_rule(rule)[1]
+    with contextlib.ExitStack() as stack:
+        if executor == "ray":  # First, because processes are best started before JAX is.
+            stack.enter_context(connect(recipe.cluster))
+        rule = build_rule(recipe)
+        theta, free = split_rule(rule)
+        buckets = build_buckets(recipe, free)
+        evaluate = Validator(build_buckets(recipe, free, split="validation")) if validate else None
+        return run_meta_training(
+            rule,
+            buckets,
+            recipe.outer,
+            stack.enter_context(_executor(executor, recipe, theta, buckets)),
+            out,
+            fingerprint=fingerprint(recipe),
+            config_text=recipe_text(recipe),
+            options=options,
+            evaluate=evaluate,
+            provenance={
+                "licence": "Apache-2.0",
+                "recipe": recipe.name,
+                "metaplastic": __version__,
+                "seed": recipe.outer.seed,
+                "commit": provenance(seeds=())["commit"],
+                **_origin(recipe),
+            },
+        )
+
+
+def _executor(
+    kind: Executor, recipe: Recipe, theta: Theta, buckets: list[Bucket]
+) -> contextlib.AbstractContextManager[AbstractExecutor]:
     estimator = build_estimator(recipe)
-    buckets = build_buckets(recipe, free)
-    evaluate = Validator(build_buckets(recipe, free, split="validation")) if validate else None
-    return run_meta_training(
-        rule,
-        buckets,
-        recipe.outer,
-        LocalExecutor(buckets, estimator, clip=recipe.clip),
-        out,
-        fingerprint=fingerprint(recipe),
-        config_text=recipe_text(recipe),
-        options=options,
-        evaluate=evaluate,
-        provenance={
-            "licence": "Apache-2.0",
-            "recipe": recipe.name,
-            "metaplastic": __version__,
-            "seed": recipe.outer.seed,
-            "commit": provenance(seeds=())["commit"],
-            **_origin(recipe),
-        },
+    if kind == "ray":
+        return RayExecutor(buckets, estimator, theta, recipe.cluster, clip=recipe.clip)
+    axis = "shard" if kind == "shard" else None
+    return contextlib.nullcontext(
+        LocalExecutor(buckets, estimator, clip=recipe.clip, task_axis=axis)
     )
 
 

@@ -18,7 +18,7 @@ import jax
 from metaplastic.errors import ConfigurationError
 from metaplastic.files import write_atomically
 from metaplastic.meta.checkpoint import load_checkpoint, save_checkpoint
-from metaplastic.meta.executor import Bucket, LocalExecutor
+from metaplastic.meta.executor import AbstractExecutor, Bucket
 from metaplastic.meta.metrics import MetricsWriter, Progress
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import (
@@ -68,7 +68,7 @@ def run_meta_training(
     rule: AbstractUpdateRule,
     buckets: Sequence[Bucket],
     config: OuterConfig,
-    executor: LocalExecutor,
+    executor: AbstractExecutor,
     out: Path,
     *,
     fingerprint: str,

@@ -1,0 +1,210 @@
+"""Worker processes on Ray: one call each at a time, lost ones replaced, all of it counted."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from metaplastic.errors import ConfigurationError, DivergenceError
+from metaplastic.scale.settings import ClusterSettings
+from metaplastic.scale.worker import Chunk, ChunkResult, Item, Jobs, TaskWorker, versions
+
+_POLL_SECONDS = 1.0
+
+
+@dataclasses.dataclass
+class Slot:
+    """A place for a worker, which may be starting, idle or busy; its chunks stay when it goes."""
+
+    chunks: tuple[Chunk, ...]
+    actor: Any = None
+    starting: Any = None
+    call: Any = None
+    items: tuple[Item, ...] = ()
+    version: int = 0
+    due: float = 0.0
+    compiled: set[Chunk] = dataclasses.field(default_factory=set)
+    losses: int = 0
+
+    @property
+    def idle(self) -> bool:
+        return self.starting is None and self.call is None
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """What came of a call: results, or (`results` is `None`) the worker was lost and replaced."""
+
+    slot: int
+    items: tuple[Item, ...]
+    version: int
+    results: list[ChunkResult] | None = None
+
+
+class WorkerPool:
+    """Workers that hold the chunks of `assignments`, one entry per worker.
+
+    `lost` counts workers replaced since it was last set to zero, `late` those of them that
+    missed a deadline.
+
+    Raises:
+        ConfigurationError: from `wait`, if a worker has other versions than this process.
+        DivergenceError: from `wait`, if a worker was replaced more than `settings.retries` times
+            in a row; carries the last reason.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        assignments: Sequence[tuple[Chunk, ...]],
+        settings: ClusterSettings,
+        worker: type[TaskWorker] = TaskWorker,
+    ) -> None:
+        import ray
+        import ray.exceptions
+
+        self._ray: Any = ray
+        self._settings = settings
+        self._jobs = ray.put(jobs)
+        self._actors = ray.remote(worker)
+        self.slots = [Slot(chunks) for chunks in assignments]
+        self.lost = 0
+        self.late = 0
+        for slot in self.slots:
+            self._start(slot)
+
+    def idle(self) -> list[int]:
+        """Slots whose workers wait for a call."""
+        return [number for number, slot in enumerate(self.slots) if slot.idle]
+
+    def submit(self, number: int, theta: Any, items: tuple[Item, ...], version: int) -> None:
+        """Call an idle worker; `theta` is a reference in the object store."""
+        slot = self.slots[number]
+        settings = self._settings
+        first = any(item.chunk not in slot.compiled for item in items)
+        slot.due = time.monotonic() + (settings.compile_deadline if first else settings.deadline)
+        slot.call, slot.items, slot.version = slot.actor.work.remote(theta, items), items, version
+
+    def wait(self) -> list[Event]:
+        """What has come; returns after a second even if nothing has.
+
+        An idle worker is no event: ask `idle`.
+        """
+        calls = {slot.call: n for n, slot in enumerate(self.slots) if slot.call is not None}
+        starts = {s.starting: n for n, s in enumerate(self.slots) if s.starting is not None}
+        waiting = [*calls, *starts]
+        if not waiting:
+            return []
+        done, _ = self._ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
+        if done:  # Those that have come at the same time, too.
+            done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        events = []
+        for reference in done:
+            if reference in starts:
+                self._greet(self.slots[starts[reference]])
+            else:
+                events.append(self._finish(calls[reference]))
+        now = time.monotonic()
+        for number, slot in enumerate(self.slots):
+            if slot.call is not None and now > slot.due:
+                self.late += 1
+                events.append(self._replace(number, "it missed its deadline"))
+        return events
+
+    def discard(self, number: int, reason: str) -> Event:
+        """Replace a worker whose results are of no use."""
+        return self._replace(number, reason)
+
+    def close(self) -> None:
+        """End all workers."""
+        for slot in self.slots:
+            if slot.actor is not None:
+                self._ray.kill(slot.actor)
+                slot.actor = None
+
+    def _start(self, slot: Slot) -> None:
+        settings = self._settings
+        threads = max(1, int(settings.cpus_per_worker))
+        slot.actor = self._actors.options(**settings.actor_options()).remote(self._jobs, threads)
+        slot.starting, slot.call, slot.items = slot.actor.hello.remote(), None, ()
+        slot.compiled = set()
+
+    def _greet(self, slot: Slot) -> None:
+        try:
+            theirs = self._ray.get(slot.starting)
+        except self._ray.exceptions.RayError as error:
+            self._lose(slot, _reason(error))
+            return
+        slot.starting = None
+        ours = versions()
+        other = {
+            name: (ours[name], theirs.get(name)) for name in ours if theirs.get(name) != ours[name]
+        }
+        if other:
+            said = ", ".join(
+                f"{name} {here} here and {there} there" for name, (here, there) in other.items()
+            )
+            raise ConfigurationError(
+                f"a worker has other versions than this process ({said}); install the same on all "
+                "nodes, for example from the same requirements.lock"
+            )
+
+    def _finish(self, number: int) -> Event:
+        slot = self.slots[number]
+        try:
+            results = self._ray.get(slot.call)
+        except self._ray.exceptions.RayError as error:
+            return self._replace(number, _reason(error))
+        event = Event(number, slot.items, slot.version, results)
+        slot.compiled.update(item.chunk for item in slot.items)
+        slot.call, slot.items, slot.losses = None, (), 0
+        return event
+
+    def _replace(self, number: int, reason: str) -> Event:
+        slot = self.slots[number]
+        event = Event(number, slot.items, slot.version)
+        self._lose(slot, reason)
+        return event
+
+    def _lose(self, slot: Slot, reason: str) -> None:
+        self.lost += 1
+        slot.losses += 1
+        if slot.losses > self._settings.retries:
+            raise DivergenceError(
+                f"a worker was lost {slot.losses} times in a row, the last time because {reason}; "
+                "look at the logs of Ray on its node"
+            )
+        self._ray.kill(slot.actor)
+        self._start(slot)
+
+
+def _reason(error: Exception) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__
+
+
+def assign(chunks: Sequence[Chunk], n_workers: int) -> list[tuple[Chunk, ...]]:
+    """Chunks of every worker: dearest first, each to the worker with least work so far."""
+    load = [0.0] * n_workers
+    found: list[list[Chunk]] = [[] for _ in range(n_workers)]
+    for chunk in sorted(chunks, key=lambda c: -c.cost):
+        least = load.index(min(load))
+        found[least].append(chunk)
+        load[least] += chunk.cost
+    return [tuple(sorted(c, key=lambda c: (c.bucket, c.first))) for c in found]
+
+
+def cut(costs: Sequence[tuple[int, float]], n_workers: int) -> list[Chunk]:
+    """Chunks of buckets given as `(n_tasks, cost of a task)`: few, but enough for all workers."""
+    total = sum(n * cost for n, cost in costs)
+    pieces = [min(n, max(1, round(n_workers * n * cost / total))) for n, cost in costs]
+    while sum(pieces) < n_workers:  # The bucket whose pieces are dearest is cut once more.
+        able = [i for i, (n, _) in enumerate(costs) if pieces[i] < n]
+        dearest = max(able, key=lambda i: costs[i][0] * costs[i][1] / pieces[i])
+        pieces[dearest] += 1
+    chunks = []
+    for bucket, ((n, cost), count) in enumerate(zip(costs, pieces, strict=True)):
+        edges = [n * i // count for i in range(count + 1)]
+        chunks += [Chunk(bucket, a, b - a, (b - a) * cost) for a, b in itertools.pairwise(edges)]
+    return chunks

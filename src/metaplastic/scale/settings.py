@@ -1,0 +1,108 @@
+"""What the user decides of a cluster: how many workers, where, and how patient to be."""
+
+import dataclasses
+from typing import Any
+
+from metaplastic.errors import InputError
+
+MODES = ("synchronous", "asynchronous")
+STALE = ("drop", "weight")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusterSettings:
+    """Settings of `RayExecutor`; in a run's config the section `[cluster]`.
+
+    Attributes:
+        address: `HOST:PORT` of a running cluster, or `auto`; empty starts Ray on this machine,
+            bound to loopback.
+        workers: processes that hold tasks.
+        cpus_per_worker: of each; a worker's threads are limited to it.
+        gpus_per_worker: of each.
+        resources: more that a worker needs, as `NAME=AMOUNT`.
+        environment: variables of the workers, as `NAME=VALUE`.
+        mode: `synchronous` waits for every task in every update; `asynchronous` updates whenever
+            `batch` gradients have come.
+        batch: gradients (of one task each) in an asynchronous update; 0 stands for as many as
+            there are tasks.
+        max_staleness: updates that theta may be ahead of an asynchronous gradient.
+        stale: what becomes of an older gradient: `drop` it, or `weight` it by
+            `max_staleness / staleness`.
+        deadline: seconds that one call may take before its worker is replaced.
+        compile_deadline: the same, for the first call of a worker for each architecture.
+        retries: replacements of one worker in a row, without a result, before the run gives up.
+        wait_for_resources: start although the cluster has too little, because it grows (an
+            autoscaler) or nodes will join.
+    """
+
+    address: str = ""
+    workers: int = 2
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float = 0.0
+    resources: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    mode: str = "synchronous"
+    batch: int = 0
+    max_staleness: int = 8
+    stale: str = "drop"
+    deadline: float = 300.0
+    compile_deadline: float = 1800.0
+    retries: int = 5
+    wait_for_resources: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise InputError(f"workers must be at least 1, got {self.workers}")
+        if self.cpus_per_worker < 0 or self.gpus_per_worker < 0:
+            raise InputError(
+                "cpus_per_worker and gpus_per_worker must not be negative, got "
+                f"{self.cpus_per_worker} and {self.gpus_per_worker}"
+            )
+        if self.mode not in MODES:
+            raise InputError(f"unknown mode {self.mode!r}; choose one of {', '.join(MODES)}")
+        if self.stale not in STALE:
+            raise InputError(f"unknown stale {self.stale!r}; choose one of {', '.join(STALE)}")
+        if self.batch < 0 or self.max_staleness < 0 or self.retries < 0:
+            raise InputError("batch, max_staleness and retries must not be negative")
+        if not (self.deadline > 0 and self.compile_deadline > 0):
+            raise InputError("deadline and compile_deadline must be positive seconds")
+        self.amounts()
+        self.variables()
+
+    def amounts(self) -> dict[str, float]:
+        """`resources` by name; raises `InputError` for what is not `NAME=AMOUNT`."""
+        found = {}
+        for name, amount in _pairs(self.resources, "resources"):
+            try:
+                found[name] = float(amount)
+            except ValueError:
+                raise InputError(f"resources takes NAME=AMOUNT, got {name}={amount}") from None
+        return found
+
+    def variables(self) -> dict[str, str]:
+        """`environment` by name; raises `InputError` for what is not `NAME=VALUE`."""
+        return dict(_pairs(self.environment, "environment"))
+
+    def actor_options(self) -> dict[str, Any]:
+        """Options of a worker, as Ray names them."""
+        options: dict[str, Any] = {
+            "num_cpus": self.cpus_per_worker,
+            "num_gpus": self.gpus_per_worker,
+            "resources": self.amounts(),
+            # Lost workers are replaced by the pool, which knows what they were doing.
+            "max_restarts": 0,
+            "max_task_retries": 0,
+        }
+        if self.environment:
+            options["runtime_env"] = {"env_vars": self.variables()}
+        return options
+
+
+def _pairs(entries: tuple[str, ...], field: str) -> list[tuple[str, str]]:
+    pairs = []
+    for entry in entries:
+        name, sign, value = entry.partition("=")
+        if not sign or not name:
+            raise InputError(f"{field} takes NAME=VALUE, got {entry!r}")
+        pairs.append((name, value))
+    return pairs

@@ -1,0 +1,83 @@
+"""How tasks are cut into chunks and given to workers; what settings and words are refused."""
+
+import dataclasses
+
+import pytest
+
+from metaplastic.errors import ConfigurationError, InputError, MissingDataError
+from metaplastic.recipes.config import change_recipe, fingerprint, named_recipe, recipe_text
+from metaplastic.recipes.experiment import Words
+from metaplastic.scale import ClusterSettings, cluster
+from metaplastic.scale.pool import assign, cut
+
+
+@pytest.mark.parametrize("n_workers", [1, 2, 3, 7, 10])
+def test_every_task_is_in_one_chunk(n_workers):
+    costs = [(4, 3.0), (1, 10.0), (5, 1.0)]
+    chunks = cut(costs, n_workers)
+    for bucket, (n, _) in enumerate(costs):
+        tasks = [
+            t for c in chunks if c.bucket == bucket for t in range(c.first, c.first + c.n_tasks)
+        ]
+        assert sorted(tasks) == list(range(n))
+    assigned = assign(chunks, n_workers)
+    assert sorted((c.bucket, c.first) for a in assigned for c in a) == sorted(
+        (c.bucket, c.first) for c in chunks
+    )
+    assert all(assigned)
+
+
+def test_work_is_spread_evenly():
+    chunks = cut([(64, 1.0), (64, 2.0), (64, 5.0)], 16)
+    loads = [sum(c.cost for c in worker) for worker in assign(chunks, 16)]
+    assert max(loads) < 1.35 * sum(loads) / 16
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"workers": 0}, "workers must be at least 1"),
+        ({"cpus_per_worker": -1.0}, "must not be negative"),
+        ({"mode": "sometimes"}, "choose one of synchronous, asynchronous"),
+        ({"stale": "keep"}, "choose one of drop, weight"),
+        ({"batch": -1}, "must not be negative"),
+        ({"deadline": 0.0}, "positive seconds"),
+        ({"resources": ("gpu",)}, "NAME=VALUE"),
+        ({"resources": ("gpu=many",)}, "NAME=AMOUNT"),
+        ({"environment": ("=1",)}, "NAME=VALUE"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        ClusterSettings(**settings)
+
+
+def test_options_are_those_of_ray():
+    made = ClusterSettings(
+        cpus_per_worker=2.0, resources=("fast=1",), environment=("XLA_FLAGS=--a=b",)
+    )
+    options = made.actor_options()
+    assert options["num_cpus"] == 2.0 and options["resources"] == {"fast": 1.0}
+    assert options["runtime_env"] == {"env_vars": {"XLA_FLAGS": "--a=b"}}
+
+
+def test_a_run_may_move_to_another_cluster(tmp_path):
+    here = named_recipe("small")
+    there = change_recipe(here, ["cluster.workers=8", 'cluster.environment=["A=1"]'])
+    assert there.cluster.workers == 8 and there.cluster.environment == ("A=1",)
+    assert fingerprint(here) == fingerprint(there)
+    other = dataclasses.replace(here, seed=1)
+    assert fingerprint(here) != fingerprint(other)
+    (tmp_path / "c.toml").write_text(recipe_text(there))
+    assert Words("small", tmp_path / "c.toml").recipe() == there
+    with pytest.raises(ConfigurationError, match="workers must be at least 1"):
+        change_recipe(here, ["cluster.workers=0"])
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr("metaplastic.extras.find_spec", lambda module: None)
+    with (
+        pytest.raises(MissingDataError, match=r"metaplastic\[ray\]"),
+        cluster.connect(ClusterSettings()),
+    ):
+        pass
