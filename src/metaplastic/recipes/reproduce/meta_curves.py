@@ -36,6 +36,10 @@ from metaplastic.report import Line, Table, line_figure
 SPLITS: Mapping[str, tuple[str, ...]] = {"validation": (), "heldout_scripts": ("glyphs",)}
 """Splits of the data, and which sources have them (all, if none is named)."""
 
+ALL_KINDS = tuple(shape.name for shape in RECIPES["base"].shapes)
+QUICK_KINDS = ("glyphs14-3", "glyphs8-2", "table24-3")
+"""Kinds of tasks that are measured: shapes of the recipe of `base`."""
+
 KEYS = {"accuracy in %": "validation_accuracies", "loss": "validation_losses"}
 """Panels of the curves, and where their numbers are in an evaluation."""
 
@@ -49,6 +53,7 @@ class MetaCurves(AbstractExperiment):
 
     source: Path | None = None
     digest: str = ""
+    kinds: tuple[str, ...] = ALL_KINDS
     inner_steps: int = 200
     n_tasks: int = 8
     seeds: tuple[int, ...] = (1,)
@@ -74,10 +79,12 @@ class MetaCurves(AbstractExperiment):
         source = CURVES if options.run is None else options.run / "metrics.jsonl"
         if options.run is not None and not source.is_file():
             raise MissingDataError(f"{source} is not there; name a meta-training's run directory")
+        kinds = QUICK_KINDS if options.quick else cls.kinds
         inner_steps, n_tasks = (100, 2) if options.quick else (cls.inner_steps, cls.n_tasks)
         return cls(
             None if options.run is None else source,
             file_digest(source),
+            kinds,
             inner_steps,
             n_tasks,
             seeds=(1 + options.seed,),
@@ -99,7 +106,8 @@ class MetaCurves(AbstractExperiment):
         rules = {UNTRAINED: untrained_rule(), subject.name: subject.rule}
         rows = []
         for split, sources in SPLITS.items():
-            for shape in (s for s in RECIPES["base"].shapes if not sources or s.source in sources):
+            shapes = (s for s in RECIPES["base"].shapes if s.name in self.kinds)
+            for shape in (s for s in shapes if not sources or s.source in sources):
                 recipe = dataclasses.replace(RECIPES["base"], shapes=(shape,))
                 row: dict[str, Any] = {"split": split, "kind": shape.name, "accuracy": {}}
                 try:
