@@ -144,6 +144,7 @@ def _finish(
 ) -> None:
     axes.grid(axis="both")
     if scale == "names":
+        axes.margins(x=0.5 / max(len({x for line in lines for x in line.x}), 2))
         axes.tick_params(axis="x", rotation=45)
         for label in axes.get_xticklabels():
             label.set_horizontalalignment("right")

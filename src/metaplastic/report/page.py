@@ -40,6 +40,7 @@ figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 h3 { font-size: 1.02rem; margin: 1.6rem 0 .4rem; }
 table.prose td { text-align: left; white-space: normal; vertical-align: top; }
 table.prose th { white-space: normal; vertical-align: top; }
+table.prose td:nth-child(2) { white-space: nowrap; }
 table.prose thead th { text-align: left; }
 .verdict { font-weight: 500; border-left: 4px solid var(--line); padding-left: .7rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0; }

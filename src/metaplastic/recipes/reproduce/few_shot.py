@@ -60,7 +60,9 @@ class FewShot(AbstractExperiment):
     )
     method: ClassVar[str] = (
         "Every learner sees the whole set without labels, its pixels in random order; two readouts "
-        "are fitted to a few labelled images a class and tested on others. The rule here was "
+        "are fitted to a few labelled images a class and tested on others; what learns from labels "
+        "itself (the supervised network, label propagation, which sees the test images too) has "
+        "none. The rule here was "
         "meta-trained on rendered letters, photographs and synthetic tasks, not on the paper's "
         "mini-ImageNet and CIFAR-10, and MNIST is a subset of 5,000 images: numbers are comparable "
         "with each other, not with the paper's."
