@@ -9,7 +9,8 @@ from metaplastic.errors import InputError
 from metaplastic.meta.evaluation import from_json
 from metaplastic.models import FrozenMLP
 from metaplastic.recipes import demo
-from metaplastic.recipes._demo_page import BeforeAfter, _fields, verdict
+from metaplastic.recipes._demo_page import verdict
+from metaplastic.recipes._fields import receptive_fields
 from metaplastic.rules import LocalRule
 
 
@@ -113,8 +114,7 @@ def test_fields_undo_the_permutation():
         activation="relu",
         readout="drive",
     )
-    training = BeforeAfter(encoder, encoder, 1, pool[:, columns], np.zeros(50), columns)
-    fields = _fields(encoder, training, 4).reshape(4, 16)
+    fields = receptive_fields(encoder, pool[:, columns], columns, 4).reshape(4, 16)
     for unit in range(4):
         assert np.flatnonzero(fields[unit]) == [columns[unit]]
         assert fields[unit, columns[unit]] == pytest.approx(pool[:, columns[unit]].std(), rel=1e-5)

@@ -21,6 +21,7 @@ from metaplastic.cli import (
     fit,
     info,
     meta_train,
+    reproduce,
     rules,
     transform,
 )
@@ -37,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     export.COMMAND,
     evaluate.COMMAND,
     meta_train.COMMAND,
+    reproduce.COMMAND,
     rules.COMMAND,
     data.COMMAND,
     info.COMMAND,

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from metaplastic.meta.records import Record, compare
 from metaplastic.models import FrozenMLP
+from metaplastic.recipes._fields import receptive_fields
 from metaplastic.report import (
     Section,
     comparison_table,
@@ -63,7 +64,10 @@ def demo_figures(
         "embedding": embedding_figure(planes, training.y[chosen]),
     }
     if math.isqrt(training.x.shape[1]) ** 2 == training.x.shape[1]:
-        fields = {title: _fields(e, training, n_fields) for title, e in encoders.items()}
+        fields = {
+            title: receptive_fields(e, training.x, training.columns, n_fields)
+            for title, e in encoders.items()
+        }
         figures["fields"] = field_figure(fields)
     return figures
 
@@ -76,20 +80,6 @@ def _plane(features: NDArray, seed: int) -> NDArray:
     # A thousand points: more threads mostly wait for each other, on a busy machine for minutes.
     with threadpool_limits(1):
         return tsne.fit_transform(scaled)
-
-
-def _fields(encoder: FrozenMLP, training: BeforeAfter, count: int) -> NDArray:
-    """First-layer weights as images `(count, side, side)`, pixels back in their places.
-
-    A weight is multiplied by the standard deviation of its (scaled) input, so that pixels which
-    never vary, and whose weights are therefore arbitrary, show nothing.
-    """
-    deviation = encoder.layer_outputs(training.x, 0).std(axis=0)
-    contribution = (encoder.weights[0] * deviation[:, None]).T[:count]
-    images = np.zeros_like(contribution)
-    images[:, training.columns] = contribution
-    side = math.isqrt(images.shape[1])
-    return images.reshape(-1, side, side)
 
 
 def demo_page(

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from metaplastic.data.sets import load_set
-from metaplastic.errors import InputError
 from metaplastic.files import write_atomically
 from metaplastic.learners import (
     PCA,
@@ -28,6 +27,7 @@ from metaplastic.learners import (
 from metaplastic.meta.evaluation import LabelledSet, evaluate
 from metaplastic.meta.records import Record, provenance, to_json
 from metaplastic.recipes._demo_page import BeforeAfter, demo_figures, demo_page
+from metaplastic.recipes._folder import prepare_folder
 from metaplastic.recipes._trajectory import AtStep, Trajectory
 from metaplastic.recipes.base import RECIPES, build_rule
 from metaplastic.report import (
@@ -112,7 +112,7 @@ def run_demo(
     require_matplotlib()
     trained = load_rule(rule)
     dataset = load_set(config.dataset) if dataset is None else dataset
-    out = _prepare(Path(out))
+    out = prepare_folder(Path(out), (RESULTS,), "a demo")
     seeds = tuple(range(seed, seed + config.n_seeds))
 
     def progress(text: str) -> None:
@@ -250,18 +250,3 @@ def _rule_name(rule: str | Path | AbstractUpdateRule) -> str:
     if isinstance(rule, AbstractUpdateRule):
         return type(rule).__name__
     return Path(rule).stem
-
-
-def _prepare(out: Path) -> Path:
-    """The folder to write to, made if need be; what is not a demo's is left alone."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; name a folder for the demo's results")
-    if out.is_dir() and any(out.iterdir()) and not (out / RESULTS).exists():
-        raise InputError(
-            f"{out} holds other files and no {RESULTS} of a demo; name an empty or new folder"
-        )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
-    return out

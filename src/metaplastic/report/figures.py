@@ -76,7 +76,8 @@ def learner_figure(records: Sequence[Record], *, emphasise: Collection[str] = ()
         axes.set_ylim(len(learners) - 0.4, -0.6)
         axes.grid(axis="both")
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel(f"accuracy in % ({records[0].shots} labels a class), \u00b1 standard error")
+        what = f"accuracy in % ({records[0].shots} labels a class), \u00b1 standard error"
+        axes.set_xlabel(what, loc="right")
         axes.set_ylabel("learner")
         figure.legend(loc="outside upper right", ncols=len(readouts))
     return figure

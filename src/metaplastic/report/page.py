@@ -36,6 +36,13 @@ tbody th { font-weight: normal; }
 .note, figcaption, footer { color: var(--soft); font-size: .9rem; }
 figure { margin: 1rem 0; }
 figure svg { display: block; width: 100%; max-width: 40rem; height: auto; margin: 0 auto; }
+figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+h3 { font-size: 1.02rem; margin: 1.6rem 0 .4rem; }
+table.prose td { text-align: left; white-space: normal; vertical-align: top; }
+table.prose th { white-space: normal; vertical-align: top; }
+table.prose td:nth-child(2) { white-space: nowrap; }
+table.prose thead th { text-align: left; }
+.verdict { font-weight: 500; border-left: 4px solid var(--line); padding-left: .7rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
 """.strip()
@@ -43,17 +50,28 @@ dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs of plain text, then a table, then a figure (`inline_svg`)."""
+    """A heading with paragraphs of plain text, then a table, then a figure (`inline_svg`).
+
+    `lead` stands out, above the paragraphs; `parts` follow with smaller headings, which the table
+    of contents leaves out, and none where the title is empty.
+    """
 
     title: str
     paragraphs: tuple[str, ...] = ()
     table: Table | None = None
     figure: str = ""
     caption: str = ""
+    lead: str = ""
+    parts: tuple["Section", ...] = ()
 
 
 def html_page(
-    title: str, lead: str, sections: Sequence[Section], provenance: Mapping[str, Any]
+    title: str,
+    lead: str,
+    sections: Sequence[Section],
+    provenance: Mapping[str, Any],
+    *,
+    summary: Section | None = None,
 ) -> str:
     """A complete page.
 
@@ -63,6 +81,7 @@ def html_page(
         sections: listed in the table of contents, in order.
         provenance: as `meta.records.provenance` gives it; shown at the end, nested mappings
             flattened.
+        summary: what a reader sees first, above the table of contents.
     """
     names = [section.title for section in sections]
     anchors = [f"s{index}-{_slug(name)}" for index, name in enumerate(names, 1)]
@@ -72,6 +91,7 @@ def html_page(
     )
     contents += '\n<li><a href="#provenance">Provenance</a></li>'
     body = "\n".join(_section(s, a) for s, a in zip(sections, anchors, strict=True))
+    first = "" if summary is None else f"\n{_section(summary, 'summary')}"
     facts = "\n".join(
         f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>"
         for key, value in _flatten(provenance)
@@ -90,7 +110,7 @@ def html_page(
 <header>
 <h1>{html.escape(title)}</h1>
 <p>{html.escape(lead)}</p>
-</header>
+</header>{first}
 <nav aria-label="Contents">
 <ol>
 {contents}
@@ -115,14 +135,23 @@ def html_page(
 
 
 def _section(section: Section, anchor: str) -> str:
-    parts = [f'<section id="{anchor}">', f"<h2>{html.escape(section.title)}</h2>"]
-    parts += [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
+    return "\n".join([f'<section id="{anchor}">', *_blocks(section, 2), "</section>"])
+
+
+def _blocks(section: Section, level: int) -> list[str]:
+    """Heading, texts, table and figure of a section, then those of its parts."""
+    found = [f"<h{level}>{html.escape(section.title)}</h{level}>"] if section.title else []
+    if section.lead:
+        found.append(f'<p class="verdict">{html.escape(section.lead)}</p>')
+    found += [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
     if section.table is not None:
-        parts.append(section.table.html())
+        found.append(section.table.html())
     if section.figure:
         caption = f"<figcaption>{html.escape(section.caption)}</figcaption>"
-        parts.append(f"<figure>\n{section.figure}\n{caption if section.caption else ''}</figure>")
-    return "\n".join([*parts, "</section>"])
+        found.append(f"<figure>\n{section.figure}\n{caption if section.caption else ''}</figure>")
+    for part in section.parts:
+        found += _blocks(part, level + 1)
+    return found
 
 
 def _slug(title: str) -> str:

@@ -15,13 +15,14 @@ class Table:
     """A finished table: every cell is a string, every row as long as the header.
 
     `emphasised` are indices of rows to set in bold where the format can. The first column is
-    aligned left, the others right.
+    aligned left, the others right; with `prose`, cells are sentences: left, and wrapped on a page.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
     emphasised: frozenset[int] = frozenset()
+    prose: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -33,13 +34,15 @@ class Table:
     def text(self) -> str:
         """For a terminal: columns padded with spaces, a rule under the header, then the note."""
         widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
-        lines = [_pad(self.header, widths), "  ".join("-" * width for width in widths)]
-        lines += [_pad(row, widths) for row in self.rows]
+        left = self.prose
+        lines = [_pad(self.header, widths, left), "  ".join("-" * width for width in widths)]
+        lines += [_pad(row, widths, left) for row in self.rows]
         return "\n".join(lines + ([self.note] if self.note else [])) + "\n"
 
     def markdown(self) -> str:
         """A GitHub-flavoured Markdown table; the note follows as a paragraph."""
-        rules = [":---", *["---:"] * (len(self.header) - 1)]
+        other = ":---" if self.prose else "---:"
+        rules = [":---", *[other] * (len(self.header) - 1)]
         lines = [_pipes(self.header), "|" + "|".join(rules) + "|"]
         for index, row in enumerate(self.rows):
             cells = [f"**{c}**" for c in row] if index in self.emphasised else row
@@ -56,8 +59,9 @@ class Table:
             body.append(f'<tr{mark}><th scope="row">{html.escape(first)}</th>{cells}</tr>')
         note = f'<p class="note">{html.escape(self.note)}</p>' if self.note else ""
         rows = "\n".join(body)
+        kind = ' class="prose"' if self.prose else ""
         return (
-            f'<div class="scroll" role="group" tabindex="0" aria-label="table"><table>\n'
+            f'<div class="scroll" role="group" tabindex="0" aria-label="table"><table{kind}>\n'
             f"<thead><tr>{head}</tr></thead>\n"
             f"<tbody>\n{rows}\n</tbody>\n</table></div>\n{note}"
         )
@@ -142,9 +146,9 @@ def _accuracy(row: dict[str, Any], name: str) -> str:
     return f"{mean:.1f} \u00b1 {error:.1f}" if math.isfinite(error) else f"{mean:.1f}"
 
 
-def _pad(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _pad(cells: Sequence[str], widths: Sequence[int], left: bool) -> str:
     first, *rest = (
-        cell.rjust(width) if column else cell.ljust(width)
+        cell.rjust(width) if column and not left else cell.ljust(width)
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
     return "  ".join([first, *rest]).rstrip()

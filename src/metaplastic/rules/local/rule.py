@@ -298,23 +298,11 @@ class LocalRule(AbstractUpdateRule):
         time: Float[Array, ""],
     ) -> Layer:
         n_pre, n_post = layer.weight.shape
-        seen = activity(inputs)[:, None] * layer.weight
-        w = seen * jnp.sqrt(1.0 * n_pre)
-        terms = [
-            outer(pre[:N_HEBB], own.post[:N_HEBB]),
-            w * self._scaled_term(outer(pre[N_HEBB:], own.post[N_HEBB:])),
-        ]
-        if self.lateral:
-            terms.append(-w @ own.correlation)
-        terms = [self._scaled_term(term) for term in terms]
+        terms = self._terms(layer, inputs, pre, own)
         rates = MAX_RATE * jax.nn.sigmoid(self.rates) * self._slowdown(time)
 
         change = sum(a * term for a, term in zip(self.weight_terms, terms, strict=False))
-        # Growth is paid by all weights of a unit; shrinkage is refunded to active inputs alone.
-        growth = column_sum(layer.weight * change)
-        refund = seen * spread(1.0 / column_sum(layer.weight * seen), n_pre)
-        growth = spread(growth, n_pre)
-        change -= growth * jnp.where(growth > 0, layer.weight, refund)
+        change = self._without_growth(layer.weight, inputs, change)
         change *= spread(jax.lax.rsqrt(1.0 + column_mean(jnp.square(change))), n_pre)
         weight = layer.weight + rates[0] / jnp.sqrt(1.0 * n_pre) * change
         weight *= spread(jax.lax.rsqrt(column_sum(jnp.square(weight)) + 1e-12), n_pre)
@@ -326,6 +314,26 @@ class LocalRule(AbstractUpdateRule):
         push = rates[2] * jnp.tanh(self.bias_out @ own.hidden)
         bias = 2.0 * jnp.tanh((layer.bias + push) / 2.0)
         return Layer(weight - layer.weight, bias - layer.bias, feedback - layer.feedback)
+
+    def _terms(
+        self, layer: Layer, inputs: Float[Array, "batch pre"], pre: Factors, own: _Signals
+    ) -> list[Float[Array, "pre post"]]:
+        """T_0, T_1 and, with lateral signals, T_2."""
+        w = activity(inputs)[:, None] * layer.weight * jnp.sqrt(1.0 * layer.weight.shape[0])
+        terms = [
+            outer(pre[:N_HEBB], own.post[:N_HEBB]),
+            w * self._scaled_term(outer(pre[N_HEBB:], own.post[N_HEBB:])),
+        ]
+        if self.lateral:
+            terms.append(-w @ own.correlation)
+        return [self._scaled_term(term) for term in terms]
+
+    def _without_growth(self, weight: Array, inputs: Array, change: Array | int) -> Array:
+        """Growth is paid by all weights of a unit; shrinkage refunded to active inputs alone."""
+        seen = activity(inputs)[:, None] * weight
+        growth = spread(column_sum(weight * change), len(weight))
+        refund = seen * spread(1.0 / column_sum(weight * seen), len(weight))
+        return change - growth * jnp.where(growth > 0, weight, refund)
 
     def _slowdown(self, time: Float[Array, ""]) -> Float[Array, ""]:
         tau = TIME_SCALE * jnp.exp(self.decay[0])

@@ -1,0 +1,145 @@
+"""What the local rule's change of the weights is made of: terms, signals, and an ablation of each.
+
+Nothing here is needed to learn; it takes the rule apart, for reports on it.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from metaplastic.errors import InputError
+from metaplastic.models import MLP, Trace
+from metaplastic.rules.local.factors import outer
+from metaplastic.rules.local.rule import N_FACTORS, N_HEBB, N_MESSAGES, LocalRule
+
+ELEMENTS: Mapping[str, tuple[int, ...]] = {
+    "own activity": (0, 1),
+    "top-down signals": tuple(range(2, 2 + N_MESSAGES)),
+    "competition": (6,),
+    "decorrelation signal": (7,),
+    "similar samples": (8,),
+}
+"""Features of a (sample, unit) by what they mean: columns of `element_in` and `element_out`."""
+
+NETWORK = "hidden network"
+GATED, CROWDING, NORM = "weight-proportional term", "crowding term", "norm kept"
+PARTS = (*ELEMENTS, NETWORK, GATED, CROWDING, NORM)
+"""Names of all that `dissect` tells apart, in order."""
+
+SILENT = -30.0
+"""A rate or weight, before its sigmoid, that is as good as zero."""
+
+
+class LayerParts(NamedTuple):
+    """The pre-normalised change of one layer's weights, in parts that add up to `total`."""
+
+    parts: dict[str, Float[Array, "pre post"]]
+    total: Float[Array, "pre post"]
+
+
+def dissect(rule: LocalRule, model: MLP, trace: Trace, state: Float[Array, ""]) -> list[LayerParts]:
+    """Every layer's U of the rule's docstring: T_0 by what its post-synaptic factor reads (see
+    `ELEMENTS`, and the hidden network), T_1, T_2, and what keeps the norm of the weights."""
+    groups = _readers(rule)
+    signals = rule._signals(model, trace, state)
+    partial = {name: each._signals(model, trace, state) for name, each in groups.items()}
+    found = []
+    for index, layer in enumerate(model.layers):
+        inputs, pre, own = trace[index].pre, signals[index].pre, signals[index + 1]
+        terms = rule._terms(layer, inputs, pre, own)
+        whole = outer(pre[:N_HEBB], own.post[:N_HEBB])
+        # T_0 is the product of factors divided by its root mean square.
+        scale = jnp.sum(terms[0] * whole, axis=0) / (jnp.sum(whole * whole, axis=0) + 1e-30)
+        parts = {
+            name: rule.weight_terms[0] * scale * outer(pre[:N_HEBB], some[index + 1].post[:N_HEBB])
+            for name, some in partial.items()
+        }
+        for name, weight, term in zip(
+            (GATED, CROWDING), rule.weight_terms[1:], terms[1:], strict=False
+        ):
+            parts[name] = weight * term
+        change = sum(parts.values(), jnp.zeros_like(layer.weight))
+        total = rule._without_growth(layer.weight, inputs, change)
+        parts[NORM] = total - change
+        found.append(LayerParts(parts, total))
+    return found
+
+
+def shares(found: LayerParts) -> dict[str, Float[Array, ""]]:
+    """How much each part contributes along the total; together 1, negative if it works against."""
+    power = jnp.sum(jnp.square(found.total)) + 1e-30
+    return {name: jnp.sum(part * found.total) / power for name, part in found.parts.items()}
+
+
+def pair_factors(
+    rule: LocalRule, model: MLP, trace: Trace, state: Float[Array, ""], layer: int
+) -> tuple[Float[Array, "channel batch pre"], Float[Array, "channel batch post"]]:
+    """Pre- and post-synaptic factors of a layer's T_0: what a sample adds to the change of a
+    weight is the sum over channels of their products."""
+    signals = rule._signals(model, trace, state)
+    return signals[layer].pre[:N_HEBB], signals[layer + 1].post[:N_HEBB]
+
+
+def ablations(rule: LocalRule) -> dict[str, LocalRule]:
+    """The rule without each of its parts in turn, by the name of what is missing."""
+    found = {name: _without_elements(rule, columns) for name, columns in _elements(rule).items()}
+    for index, name in enumerate(("Hebbian term", GATED, CROWDING)):
+        found[name] = dataclasses.replace(rule, weight_terms=rule.weight_terms.at[index].set(0.0))
+    if not rule.lateral:
+        del found[CROWDING]
+    found[NETWORK] = dataclasses.replace(
+        rule,
+        hidden_out=jnp.zeros_like(rule.hidden_out),
+        top_hidden_out=jnp.zeros_like(rule.top_hidden_out),
+    )
+    found["features of units"] = dataclasses.replace(rule, unit_in=jnp.zeros_like(rule.unit_in))
+    found["features of samples"] = dataclasses.replace(
+        rule, sample_in=jnp.zeros_like(rule.sample_in)
+    )
+    found["role and time"] = dataclasses.replace(rule, role_in=jnp.zeros_like(rule.role_in))
+    for index, name in ((1, "change of feedback"), (2, "change of biases")):
+        found[name] = dataclasses.replace(rule, rates=rule.rates.at[index].set(SILENT))
+    found["slowing down"] = dataclasses.replace(rule, decay=rule.decay.at[1].set(SILENT))
+    return found
+
+
+def _elements(rule: LocalRule) -> dict[str, tuple[int, ...]]:
+    if not isinstance(rule, LocalRule):
+        raise InputError(
+            f"only rules of class LocalRule can be dissected, got {type(rule).__name__}"
+        )
+    known = rule.element_in.shape[1]
+    return {name: columns for name, columns in ELEMENTS.items() if max(columns) < known}
+
+
+def _readers(rule: LocalRule) -> dict[str, LocalRule]:
+    """The rule with post-synaptic factors that read one group alone; all else is as it was."""
+    own = jnp.arange(rule.element_out.shape[0]) < N_FACTORS
+
+    def keep(columns: Sequence[int], network: bool) -> LocalRule:
+        chosen = jnp.isin(jnp.arange(rule.element_out.shape[1]), jnp.array(columns, jnp.int32))
+        return eqx.tree_at(
+            lambda r: (r.element_out, r.hidden_out, r.offset_out),
+            rule,
+            (
+                jnp.where(own[:, None] & ~chosen, 0.0, rule.element_out),
+                rule.hidden_out if network else jnp.where(own[:, None], 0.0, rule.hidden_out),
+                rule.offset_out if network else jnp.where(own, 0.0, rule.offset_out),
+            ),
+        )
+
+    found = {name: keep(columns, False) for name, columns in _elements(rule).items()}
+    return {**found, NETWORK: keep((), True)}
+
+
+def _without_elements(rule: LocalRule, columns: Sequence[int]) -> LocalRule:
+    chosen = jnp.array(columns)
+    return eqx.tree_at(
+        lambda r: (r.element_in, r.element_out, r.top_element_out),
+        rule,
+        replace_fn=lambda matrix: matrix.at[:, chosen].set(0.0),
+    )
