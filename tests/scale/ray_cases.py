@@ -51,7 +51,7 @@ class Faulty(TaskWorker):
         return super().work(theta, items)
 
     def fail(self):
-        raise NotImplementedError
+        """What goes wrong."""
 
 
 class Killed(Faulty):
