@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from metaplastic.data import PictureSet
+from metaplastic.data import PictureSet, WritingSet
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import OuterConfig
@@ -77,7 +77,11 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     images = generator.integers(0, 256, (30, 20, 20)).astype(np.uint8)
     pictures = PictureSet(images, ("drawing",) * 30)
     monkeypatch.setattr(base, "load_pictures", lambda split: pictures)
-    names = ("pictures", "gaussian", "manifold", "prototypes", "table", "topics")
+    ranks = generator.integers(0, 9, 400).astype(np.uint16)
+    ends = np.arange(0, 401, 100, dtype=np.int32)
+    writings = WritingSet(ranks, ends, np.zeros(4, np.int32), ("a", "b", "c", "d"))
+    monkeypatch.setattr(base, "load_writings", lambda split: writings)
+    names = ("pictures", "writings", "gaussian", "manifold", "prototypes", "table", "topics")
     shapes = tuple(
         Shape(
             name,
@@ -103,7 +107,9 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
         task = problem.tasks.sample(key=jax.random.key(0))
         assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
     unknown = (dataclasses.replace(shapes[0], source="tables"),)
-    with pytest.raises(ConfigurationError, match="choose one of glyphs, pictures, gaussian"):
+    with pytest.raises(
+        ConfigurationError, match="choose one of glyphs, pictures, writings, gaussian"
+    ):
         build_buckets(dataclasses.replace(TINY, shapes=unknown), split_rule(rule)[1])
 
 

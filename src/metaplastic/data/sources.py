@@ -110,7 +110,7 @@ class WordSource(AbstractSource):
     """
 
     ranks: UInt16[Array, " word"]
-    starts: Int[Array, " class+1"]
+    starts: Int[Array, " edge"]
     corpora: Int[Array, " class"]
     n_features: int = eqx.field(static=True)
     n_classes: int = eqx.field(static=True)

@@ -1,0 +1,130 @@
+"""Texts for meta-training: what is read and left out, and bags of their words."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from metaplastic.data import WordSource, build_writings, load_writings
+from metaplastic.data.writings import N_RANKS, writing_path
+from metaplastic.errors import FileFormatError, InputError, MissingDataError
+
+WORDS = 2000
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A folder as the packages make it: eight files of English, eight of Czech."""
+    root = tmp_path_factory.mktemp("fortunes")
+    rng = np.random.default_rng(0)
+    common = [f"word{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(300)]
+    (root / "cs").mkdir()
+    for folder, names in ((root, "abcdefgh"), (root / "cs", "ijklmnop")):
+        for number, name in enumerate(names):
+            own = common[20 * number : 20 * number + 40]
+            chosen = [*rng.choice(own, WORDS // 2), *rng.choice(common, WORDS // 2)]
+            sayings = [" ".join(chosen[i : i + 10]) for i in range(0, WORDS, 10)]
+            (folder / name).write_text("\n%\n".join(sayings))
+            (folder / f"{name}.dat").write_bytes(b"\x00\x01")
+    (root / "debian").write_text((root / "a").read_text())
+    (root / "short").write_text("too few words")
+    (root / "a").write_text((root / "a").read_text() + "\n%\nsecretword seen in alt.example")
+    return root
+
+
+@pytest.fixture(scope="module")
+def built(root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cache")
+    return build_writings(out, root=root), out
+
+
+@pytest.fixture(scope="module")
+def source(built):
+    texts = built[0]["train"]
+    return WordSource.create(texts.ranks, texts.starts, texts.corpora, 50, 3)
+
+
+def test_languages_are_split_and_reserved_files_left_out(built):
+    sets, out = built
+    assert sets["train"].names == tuple(f"en/{c}" for c in "abcdefgh")
+    assert sets["validation"].names == tuple(f"cs/{c}" for c in "ijklmnop")
+    texts = load_writings("train", out)
+    assert texts.names == sets["train"].names
+    for field in ("ranks", "starts", "corpora"):
+        np.testing.assert_array_equal(getattr(texts, field), getattr(sets["train"], field))
+    # The saying that names a newsgroup is gone, all others are there.
+    assert np.diff(texts.starts).tolist() == [WORDS] * 8
+    counts = np.bincount(texts.ranks)
+    assert np.all(np.diff(counts) <= 0) and len(counts) <= N_RANKS
+
+
+def test_building_again_gives_the_same_file(built, root, tmp_path):
+    build_writings(tmp_path, root=root)
+    assert writing_path("train", tmp_path).read_bytes() == (
+        writing_path("train", built[1]).read_bytes()
+    )
+
+
+def test_missing_and_damaged_files_say_what_to_do(built, tmp_path):
+    with pytest.raises(MissingDataError, match="apt-get install fortunes"):
+        build_writings(tmp_path, root=tmp_path)
+    with pytest.raises(MissingDataError, match="metaplastic data build writings"):
+        load_writings("train", tmp_path)
+    with pytest.raises(InputError, match="choose one of train, validation"):
+        load_writings("test", tmp_path)
+    data = bytearray(writing_path("train", built[1]).read_bytes())
+    data[-5] ^= 1
+    writing_path("train", tmp_path).write_bytes(data)
+    with pytest.raises(FileFormatError, match="make it anew"):
+        load_writings("train", tmp_path)
+
+
+def test_a_task_is_classes_of_one_corpus(built):
+    texts = built[0]["train"]
+    corpora = np.array([0, 0, 0, 1, 1, 1, 1, 2])
+    source = WordSource.create(texts.ranks, texts.starts, corpora, 50, 3)
+    keys = jax.random.split(jax.random.key(0), 100)
+    classes, own, _ = jax.vmap(lambda key: source.draw_task(key=key))(keys)
+    drawn = corpora[np.asarray(classes)]
+    assert np.all(drawn == drawn[:, :1]) and set(drawn[:, 0].tolist()) == {0, 1}
+    assert all(len(set(row.tolist())) == 3 for row in np.asarray(classes))
+    assert 0.2 <= float(own.min()) < 0.3 and 0.9 < float(own.max()) <= 1.0
+
+
+def test_samples_are_counts_of_the_words_of_their_class(built, source):
+    texts = built[0]["train"]
+    task = (jnp.array([2, 5, 7]), jnp.asarray(1.0), jnp.asarray(1.0))
+    labels = jnp.arange(3000) % 3
+    x = np.asarray(source.draw(task, labels, key=jax.random.key(1)))
+    assert x.shape == (3000, 50) and x.min() == 0 and np.all(x == np.round(x))
+    most = WordSource.PASSAGE * WordSource.PASSAGES[1]
+    assert 0 < x.sum(1).max() <= most
+    for label, of in enumerate((2, 5, 7)):
+        words = texts.ranks[texts.starts[of] : texts.starts[of + 1]]
+        share = np.bincount(words[words < 50], minlength=50) / len(words)
+        found = x[np.asarray(labels) == label].mean(0)
+        np.testing.assert_allclose(found / found.sum(), share / share.sum(), atol=0.01)
+
+
+def test_passages_of_other_classes_blur_the_difference(source):
+    labels = jnp.arange(2000) % 2
+    gaps = []
+    for own in (0.2, 1.0):
+        task = (jnp.array([0, 6, 7]), jnp.asarray(own), jnp.asarray(0.5))
+        x = np.asarray(source.draw(task, labels, key=jax.random.key(2)))
+        gaps.append(np.abs(x[::2].mean(0) - x[1::2].mean(0)).sum())
+    assert gaps[0] < 0.5 * gaps[1]
+
+
+def test_bad_arguments_are_refused(built):
+    texts = built[0]["train"]
+    arrays = (texts.ranks, texts.starts, texts.corpora)
+    with pytest.raises(InputError, match="no corpus has 9 classes, the largest has 8"):
+        WordSource.create(*arrays, 50, 9)
+    with pytest.raises(InputError, match="at least 2 classes"):
+        WordSource.create(*arrays, 50, 1)
+    short = dataclasses.replace(texts, starts=np.array([0, 5, *texts.starts[2:]]))
+    with pytest.raises(InputError, match="at least 16 words"):
+        WordSource.create(short.ranks, short.starts, short.corpora, 50, 3)
