@@ -6,13 +6,14 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint bench clean lock install
+.PHONY: help demo test test-fast lint site bench clean lock install
 
 help:
 	@echo "make demo       features of real digits, learnt without labels, and a comparison table"
 	@echo "make test       everything that CI runs: lint, import contract, types, all tests"
 	@echo "make test-fast  tests without those marked slow"
 	@echo "make lint       ruff, the import contract, pyright"
+	@echo "make site       the documentation as a site (site/)"
 	@echo "make bench      benchmarks in their quick form"
 	@echo "make install    the environment alone ($(VENV))"
 	@echo "make lock       resolve the requirements anew into requirements.lock"
@@ -42,8 +43,11 @@ test: lint
 test-fast: $(STAMP)
 	$(PYTEST) -n 2 -m "not slow"
 
+site: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(STAMP)
-	set -e; for name in inner_step meta_gradient quality practitioner calibration settings search sizes; do \
+	set -e; for name in inner_step meta_gradient quality practitioner calibration settings search sizes scaling; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --quick; done
 
 lock: $(STAMP)
@@ -52,5 +56,5 @@ lock: $(STAMP)
 		--all-extras --group dev pyproject.toml --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist demo
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist demo site
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
