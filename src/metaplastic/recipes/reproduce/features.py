@@ -172,9 +172,11 @@ class Features(AbstractExperiment):
         still = frames_figure({titles[i]: points[i] for i in shown}, labels)
         words = "The features of two moons in the plane, over inner steps"
         moving = animation(points, labels, titles, words)
+        means = {
+            step: np.mean(some, axis=0)[:SHOWN].tolist() for step, some in result["spectra"].items()
+        }
         spectra = [
-            Line(f"step {step}", range(1, SHOWN + 1), np.mean(some, axis=0)[:SHOWN].tolist())
-            for step, some in result["spectra"].items()
+            Line(f"step {step}", range(1, len(mean) + 1), mean) for step, mean in means.items()
         ]
         lines = line_figure(
             {self.dataset: spectra},
