@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few updates, writes nothing")
     parser.add_argument("--json", type=Path, default=RESULTS / "scaling.json", metavar="OUT")
     args = parser.parse_args()
-    n_updates = 3 if args.quick else 30
+    n_updates = 3 if args.quick else 20
     recipe = dataclasses.replace(RECIPES["base"], shapes=SHAPES)
     names = ("clipped", "diverged", "gradient_norm", "loss", "position", "restarted")
     with connect(ClusterSettings(workers=min(2, os.cpu_count() or 1))):
@@ -178,22 +178,25 @@ def main() -> None:
         # Workers that do not sleep at all: what is left is the learner.
         busy = simulated(recipe, 64, 0.0, n_updates, names)
         learner_s = 1.0 / busy["gradients_per_s"]
+        few = simulated(recipe, 2, 0.0, n_updates, names)
+        trip_s = few["workers"] / few["gradients_per_s"]
         counts = SIMULATED[:1] if args.quick else SIMULATED
         runs = [simulated(recipe, n, gradient_s, n_updates, names) for n in counts]
         # So short a gradient that the learner is the bottleneck for most of these numbers.
         runs += [simulated(recipe, n, 0.02, n_updates, names) for n in counts]
     for run in runs:
-        run["predicted"] = min(run["workers"] / run["gradient_s"], 1.0 / learner_s)
+        run["predicted"] = min(run["workers"] / (run["gradient_s"] + trip_s), 1.0 / learner_s)
         print(json.dumps(run), flush=True)
     size = int(one["gradient_bytes"] / one["gradients"] * (measured["tasks"] / len(SHAPES)))
+    rates = {n: (n / (gradient_s + trip_s), 1.0 / learner_s) for n in PREDICTED}
     predictions = [
         {
             "workers": n,
-            "gradients_per_s": min(n / gradient_s, 1.0 / learner_s),
-            "bottleneck": "workers" if n / gradient_s < 1.0 / learner_s else "learner",
-            "learner_megabytes_per_s": min(n / gradient_s, 1.0 / learner_s) * size / 1e6,
+            "gradients_per_s": min(both),
+            "bottleneck": "workers" if both[0] < both[1] else "learner",
+            "learner_megabytes_per_s": min(both) * size / 1e6,
         }
-        for n in PREDICTED
+        for n, both in rates.items()
     ]
     data = {
         "provenance": provenance(seeds=(0,)),
@@ -201,6 +204,7 @@ def main() -> None:
         "gradient_s": gradient_s,
         "gradient_bytes": size,
         "learner_s_per_gradient": learner_s,
+        "round_trip_s": trip_s,
         "simulated": runs,
         "predictions": predictions,
     }
@@ -250,7 +254,8 @@ def _markdown(data: dict[str, Any]) -> str:
         ("workers", "gradients/s", "bottleneck", "MB/s to the learner"),
         rows,
         f"Model: a gradient takes {data['gradient_s']:.3f} s of a worker and "
-        f"{1e3 * data['learner_s_per_gradient']:.2f} ms of the learner; it has "
+        f"{1e3 * data['learner_s_per_gradient']:.2f} ms of the learner, the way there and back "
+        f"{1e3 * data['round_trip_s']:.0f} ms; it has "
         f"{data['gradient_bytes']} bytes.",
     )
     return "\n\n".join(table.markdown() for table in (first, second, third)) + "\n"

@@ -144,7 +144,8 @@ class RayExecutor(AbstractExecutor):
         while owed:
             for number in self._pool.idle():
                 if number in owed and number not in sent:
-                    items = tuple(self._item(c, key) for c in self._pool.slots[number].chunks)
+                    chunks = self._pool.slots[number].chunks
+                    items = tuple(self._item(number, chunk, key) for chunk in chunks)
                     self._pool.submit(number, self._reference, items, self._version)
                     sent.add(number)
             for event in self._pool.wait():
@@ -165,7 +166,7 @@ class RayExecutor(AbstractExecutor):
                 chunks = self._pool.slots[number].chunks
                 chunk = chunks[self._turn[number] % len(chunks)]
                 self._turn[number] += 1
-                item = self._item(chunk, jax.random.fold_in(key, calls))
+                item = self._item(number, chunk, jax.random.fold_in(key, calls))
                 self._pool.submit(number, self._reference, (item,), self._version)
             for event in self._pool.wait():
                 age = self._version - event.version
@@ -188,10 +189,13 @@ class RayExecutor(AbstractExecutor):
         self._pool.discard(event.slot, "its gradients were not finite")
         return None
 
-    def _item(self, chunk: Chunk, key: PRNGKey) -> Item:
+    def _item(self, number: int, chunk: Chunk, key: PRNGKey) -> Item:
         """Keys as `LocalExecutor` draws them for the same bucket and tasks."""
+        keys = self._keys(chunk, key)
+        if chunk in self._pool.slots[number].delivered:
+            return Item(chunk, keys, keys[:0])
         start = jax.random.fold_in(key, 1 << 20) if self._start_key is None else self._start_key
-        return Item(chunk, self._keys(chunk, key), self._keys(chunk, start))
+        return Item(chunk, keys, self._keys(chunk, start))
 
     def _keys(self, chunk: Chunk, key: PRNGKey) -> NDArray:
         keys = jax.random.split(jax.random.fold_in(key, chunk.bucket), self._sizes[chunk.bucket])

@@ -15,7 +15,10 @@ _POLL_SECONDS = 1.0
 
 @dataclasses.dataclass
 class Slot:
-    """A place for a worker, which may be starting, idle or busy; its chunks stay when it goes."""
+    """A place for a worker, which may be starting, idle or busy; its chunks stay when it goes.
+
+    `delivered` are the chunks for which the worker that is there now has compiled, and has tasks.
+    """
 
     chunks: tuple[Chunk, ...]
     actor: Any = None
@@ -24,7 +27,7 @@ class Slot:
     items: tuple[Item, ...] = ()
     version: int = 0
     due: float = 0.0
-    compiled: set[Chunk] = dataclasses.field(default_factory=set)
+    delivered: set[Chunk] = dataclasses.field(default_factory=set)
     losses: int = 0
 
     @property
@@ -82,7 +85,7 @@ class WorkerPool:
         """Call an idle worker; `theta` is a reference in the object store."""
         slot = self.slots[number]
         settings = self._settings
-        first = any(item.chunk not in slot.compiled for item in items)
+        first = any(item.chunk not in slot.delivered for item in items)
         slot.due = time.monotonic() + (settings.compile_deadline if first else settings.deadline)
         slot.call, slot.items, slot.version = slot.actor.work.remote(theta, items), items, version
 
@@ -128,7 +131,7 @@ class WorkerPool:
         threads = max(1, int(settings.cpus_per_worker))
         slot.actor = self._actors.options(**settings.actor_options()).remote(self._jobs, threads)
         slot.starting, slot.call, slot.items = slot.actor.hello.remote(), None, ()
-        slot.compiled = set()
+        slot.delivered = set()
 
     def _greet(self, slot: Slot) -> None:
         try:
@@ -157,7 +160,7 @@ class WorkerPool:
         except self._ray.exceptions.RayError as error:
             return self._replace(number, _reason(error))
         event = Event(number, slot.items, slot.version, results)
-        slot.compiled.update(item.chunk for item in slot.items)
+        slot.delivered.update(item.chunk for item in slot.items)
         slot.call, slot.items, slot.losses = None, (), 0
         return event
 

@@ -34,7 +34,10 @@ class Chunk:
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A call for one chunk. Keys are raw data; `start_keys` are for tasks that do not exist yet."""
+    """A call for one chunk; keys are raw data.
+
+    `start_keys` are for tasks that do not exist yet, and empty if they do.
+    """
 
     chunk: Chunk
     keys: NDArray
