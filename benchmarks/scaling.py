@@ -3,8 +3,9 @@
 Measured: task-steps per second of one process, of 1 and of 2 workers, and the share of an update
 that is not work of the workers. Then gradients per second of a learner whose workers only sleep for
 as long as a gradient takes (8 to 256 of them, in a few processes), against a model of measured
-parts: `min(workers / gradient time, 1 / learner's time per gradient)`, which also says what to
-expect of numbers of workers that no machine here can run.
+parts: `min(workers / (gradient time + round trip), 1 / learner's time per gradient)`. It also says
+what to expect of numbers of workers that no machine here can run. The round trip is that of two
+workers that do not sleep at all, the learner's time that of 64 such.
 
     python benchmarks/scaling.py [--quick] [--json OUT]
 """
