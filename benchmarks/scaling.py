@@ -35,9 +35,11 @@ from metaplastic.scale.worker import ChunkResult, versions
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 SHAPES = (
-    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 2),
-    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 2),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 5),
+    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 5),
 )
+"""Ten tasks in all, as many as an update of the recipe `base` has."""
+
 PREDICTED = (1, 2, 8, 64, 512, 4096)
 SIMULATED = (8, 64, 256)
 HOSTS = 4
@@ -169,7 +171,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few updates, writes nothing")
     parser.add_argument("--json", type=Path, default=RESULTS / "scaling.json", metavar="OUT")
     args = parser.parse_args()
-    n_updates = 3 if args.quick else 20
+    n_updates = 3 if args.quick else 12
     recipe = dataclasses.replace(RECIPES["base"], shapes=SHAPES)
     names = ("clipped", "diverged", "gradient_norm", "loss", "position", "restarted")
     with connect(ClusterSettings(workers=min(2, os.cpu_count() or 1))):
@@ -188,7 +190,7 @@ def main() -> None:
     for run in runs:
         run["predicted"] = min(run["workers"] / (run["gradient_s"] + trip_s), 1.0 / learner_s)
         print(json.dumps(run), flush=True)
-    size = int(one["gradient_bytes"] / one["gradients"] * (measured["tasks"] / len(SHAPES)))
+    size = sum(leaf.nbytes for leaf in _leaves(split_rule(build_rule(recipe))[0]))
     rates = {n: (n / (gradient_s + trip_s), 1.0 / learner_s) for n in PREDICTED}
     predictions = [
         {
