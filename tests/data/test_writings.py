@@ -93,6 +93,7 @@ def test_a_task_is_classes_of_one_corpus(built):
     assert 0.2 <= float(own.min()) < 0.3 and 0.9 < float(own.max()) <= 1.0
 
 
+@pytest.mark.slow
 def test_samples_are_counts_of_the_words_of_their_class(built, source):
     texts = built[0]["train"]
     task = (jnp.array([2, 5, 7]), jnp.asarray(1.0), jnp.asarray(1.0))
@@ -108,6 +109,7 @@ def test_samples_are_counts_of_the_words_of_their_class(built, source):
         np.testing.assert_allclose(found / found.sum(), share / share.sum(), atol=0.01)
 
 
+@pytest.mark.slow
 def test_passages_of_other_classes_blur_the_difference(source):
     labels = jnp.arange(2000) % 2
     gaps = []

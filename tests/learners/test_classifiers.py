@@ -30,6 +30,7 @@ def rows(digits):
     return labelled, np.setdiff1d(np.arange(300), labelled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_contract(name, digits, rows):
     (x, y), (labelled, test) = digits, rows

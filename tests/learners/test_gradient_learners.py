@@ -52,6 +52,7 @@ SOME_SLOW = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOME_SLOW)
 def test_training_lowers_the_loss_on_the_whole_pool(name, pool):
     learner = LEARNERS[name]

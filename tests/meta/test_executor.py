@@ -60,6 +60,7 @@ def test_mean_of_clipped_task_gradients(rule, executor, states):
     assert any(np.any(m["clipped"]) for m in metrics)
 
 
+@pytest.mark.slow
 def test_map_and_vmap_agree(toy, rule, executor, states):
     together = LocalExecutor(
         toy.make_buckets(), executor.estimator, clip=CLIP, devices=jax.devices(), task_axis="vmap"

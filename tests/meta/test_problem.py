@@ -38,6 +38,7 @@ def start():
     return theta, problem, eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))
 
 
+@pytest.mark.slow
 def test_a_step_is_the_rule_applied_and_then_scored(start):
     theta, problem, carry = start
     key = jax.random.key(2)

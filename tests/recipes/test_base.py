@@ -35,6 +35,7 @@ def with_tops(rule: str, *units: int) -> Recipe:
     return dataclasses.replace(TINY, rule=rule, shapes=shapes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "rate"), [("metz2018", 1e-4), ("metz2018_small", 0.02)])
 def test_the_published_rule_starts_with_the_recipes_top_layer_and_rate(name, rate):
     rule = build_rule(RECIPES[name])

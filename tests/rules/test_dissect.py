@@ -27,6 +27,7 @@ def case(request):
     return rule, model, trace, jnp.float32(3.0)
 
 
+@pytest.mark.slow
 def test_parts_add_up_to_what_the_rule_does(case):
     rule, model, trace, state = case
     found = dissect(rule, model, trace, state)

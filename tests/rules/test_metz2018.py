@@ -59,6 +59,7 @@ def test_theta_is_as_large_as_published():
     assert len(theta_by_name(rule)) == 72
 
 
+@pytest.mark.slow
 def test_a_recorded_step_of_the_original_program_is_repeated():
     recording = read_recording(RECORDING)
     differences = replay(recording)
@@ -214,6 +215,7 @@ def test_the_gradient_through_constant_inputs_is_finite():
     assert all_finite(gradient(theta))
 
 
+@pytest.mark.slow
 def test_nan_in_the_inputs_shows(rule):
     model, x = started(rule)
     after, _, _ = step(rule, model, (), x.at[0, 0].set(jnp.nan), key=jax.random.key(0))

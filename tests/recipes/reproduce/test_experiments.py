@@ -150,6 +150,7 @@ def test_permuted_pixels(subject, monkeypatch):
     assert {row["pixels"] for row in result["rows"]} == {"pixels in place", "pixels permuted"}
 
 
+@pytest.mark.slow
 def test_meta_curves_of_the_shipped_rule(subject, monkeypatch):
     scores = iter(range(100))
 
