@@ -1,6 +1,7 @@
 """`metaplastic data`: list, build and check data."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from metaplastic.cli.inputs import add_input, load
@@ -57,62 +58,54 @@ def _build_glyphs(args: argparse.Namespace) -> int:
     from metaplastic.data.glyphs import build_glyphs, glyph_path
 
     sets = build_glyphs(per_class=args.per_class, workers=args.workers)
-    found = {
-        split: {
-            "images": len(glyphs.images),
-            "characters": len(glyphs.characters),
-            "file": str(glyph_path(split)),
-        }
-        for split, glyphs in sets.items()
-    }
-    if args.json:
-        print_json(found)
-    else:
-        for split, made in found.items():
-            print(f"{split}: {made['images']} images of {made['characters']} characters")
-            print(f"  {made['file']}")
-    return 0
+    return _built(
+        args,
+        {s: {"images": len(m.images), "characters": len(m.characters)} for s, m in sets.items()},
+        "{images} images of {characters} characters",
+        glyph_path,
+    )
 
 
 def _build_pictures(args: argparse.Namespace) -> int:
     from metaplastic.data.pictures import build_pictures, picture_path
 
-    sets = build_pictures()
-    found = {
-        split: {
-            "drawings": made.kinds.count("drawing"),
-            "patches": made.kinds.count("photograph"),
-            "file": str(picture_path(split)),
-        }
-        for split, made in sets.items()
-    }
-    if args.json:
-        print_json(found)
-    else:
-        for split, made in found.items():
-            print(f"{split}: {made['drawings']} drawings, {made['patches']} patches of photographs")
-            print(f"  {made['file']}")
-    return 0
+    kinds = {split: made.kinds for split, made in build_pictures().items()}
+    return _built(
+        args,
+        {
+            s: {"drawings": k.count("drawing"), "patches": k.count("photograph")}
+            for s, k in kinds.items()
+        },
+        "{drawings} drawings, {patches} patches of photographs",
+        picture_path,
+    )
 
 
 def _build_writings(args: argparse.Namespace) -> int:
     from metaplastic.data.writings import build_writings, writing_path
 
-    sets = build_writings()
-    found = {
-        split: {
-            "words": len(made.ranks),
-            "texts": len(made.names),
-            "file": str(writing_path(split)),
-        }
-        for split, made in sets.items()
-    }
+    return _built(
+        args,
+        {s: {"words": len(m.ranks), "texts": len(m.names)} for s, m in build_writings().items()},
+        "{words} words of {texts} texts",
+        writing_path,
+    )
+
+
+def _built(
+    args: argparse.Namespace,
+    counts: dict[str, dict[str, int]],
+    words: str,
+    path: Callable[[str], Path],
+) -> int:
+    """Say what is in every split, and in which file."""
+    found = {split: {**count, "file": str(path(split))} for split, count in counts.items()}
     if args.json:
         print_json(found)
-    else:
-        for split, made in found.items():
-            print(f"{split}: {made['words']} words of {made['texts']} texts")
-            print(f"  {made['file']}")
+        return 0
+    for split, made in found.items():
+        print(f"{split}: {words.format(**made)}")
+        print(f"  {made['file']}")
     return 0
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from metaplastic.errors import ConfigurationError, MissingDataError
+from metaplastic.errors import ConfigurationError
 from metaplastic.extras import require
 from metaplastic.scale.settings import ClusterSettings
 
@@ -157,6 +157,3 @@ def check_resources(settings: ClusterSettings) -> None:
             f"{settings.workers} worker(s) need more than the cluster has free ({said}); ask for "
             "fewer or smaller workers, or set cluster.wait_for_resources=true if it will grow"
         )
-
-
-__all__ = ["LOOPBACK", "MissingDataError", "check_resources", "connect", "require_ray"]
