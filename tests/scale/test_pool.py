@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from metaplastic.errors import ConfigurationError, InputError, MissingDataError
 from metaplastic.recipes.config import change_recipe, fingerprint, named_recipe, recipe_text
 from metaplastic.recipes.experiment import Words
 from metaplastic.scale import ClusterSettings, cluster
+from metaplastic.scale.executor import mean_gradients, weight_of
 from metaplastic.scale.pool import assign, cut
+from metaplastic.scale.worker import Chunk, ChunkResult
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7, 10])
@@ -31,6 +34,36 @@ def test_work_is_spread_evenly():
     chunks = cut([(64, 1.0), (64, 2.0), (64, 5.0)], 16)
     loads = [sum(c.cost for c in worker) for worker in assign(chunks, 16)]
     assert max(loads) < 1.35 * sum(loads) / 16
+
+
+def result(bucket, n_tasks, gradient):
+    chunk = Chunk(bucket, 0, n_tasks, 1.0)
+    return ChunkResult(chunk, np.array(gradient, np.float32), {}, 0.0)
+
+
+def test_a_bucket_has_the_mean_of_its_tasks():
+    collected = [
+        (result(0, 3, [1.0, 0.0]), 1.0),
+        (result(0, 1, [5.0, 4.0]), 1.0),
+        (result(1, 2, [7.0, 8.0]), 1.0),
+    ]
+    found = mean_gradients(collected, [4, 2])
+    np.testing.assert_allclose(found, [[2.0, 1.0], [7.0, 8.0]])
+
+
+def test_buckets_without_a_result_have_no_share():
+    # The outer loop weighs by tasks: 4 and 2 of 8, the third (2 tasks) sent nothing.
+    collected = [(result(0, 4, [3.0]), 1.0), (result(1, 2, [6.0]), 1.0)]
+    found = mean_gradients(collected, [4, 2, 2])
+    assert found[2] == 0.0
+    total = sum(n / 8 * g for n, g in zip((4, 2, 2), found, strict=True))
+    np.testing.assert_allclose(total, (4 * 3.0 + 2 * 6.0) / 6)
+
+
+def test_an_old_gradient_weighs_less():
+    assert [weight_of(age, 4) for age in (0, 1, 4, 8, 16)] == [1.0, 1.0, 1.0, 0.5, 0.25]
+    fresh, old = (result(0, 1, [2.0]), 1.0), (result(0, 1, [8.0]), weight_of(8, 4))
+    np.testing.assert_allclose(mean_gradients([fresh, old], [2]), [[(2.0 + 4.0) / 2]])
 
 
 @pytest.mark.parametrize(

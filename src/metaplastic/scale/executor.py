@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import PyTree
 from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
@@ -16,8 +15,11 @@ from metaplastic.gradients import AbstractGradientEstimator
 from metaplastic.meta.executor import AbstractExecutor, Bucket, TaskStates
 from metaplastic.scale.pool import Event, WorkerPool, assign, cut
 from metaplastic.scale.settings import ClusterSettings
-from metaplastic.scale.worker import Chunk, ChunkResult, Item, Jobs, TaskWorker, pack
+from metaplastic.scale.worker import Chunk, ChunkResult, Item, Jobs, TaskWorker, Vector, pack
 from metaplastic.types import Metrics, PRNGKey, Theta
+
+Collected = tuple[ChunkResult, float]
+"""A result, and its weight."""
 
 
 class RayExecutor(AbstractExecutor):
@@ -137,7 +139,7 @@ class RayExecutor(AbstractExecutor):
         """Of the last update: bytes out (theta, once) and back, workers lost, gradients dropped."""
         return {"cluster": dict(self._report)}
 
-    def _all(self, key: PRNGKey) -> Iterator[tuple[ChunkResult, float]]:
+    def _all(self, key: PRNGKey) -> Iterator[Collected]:
         """Every chunk's result for this theta, lost calls made again."""
         owed = set(range(len(self._pool.slots)))
         sent: set[int] = set()
@@ -155,7 +157,7 @@ class RayExecutor(AbstractExecutor):
                     owed.discard(event.slot)
                     yield from ((result, 1.0) for result in results)
 
-    def _first_to_come(self, key: PRNGKey) -> Iterator[tuple[ChunkResult, float]]:
+    def _first_to_come(self, key: PRNGKey) -> Iterator[Collected]:
         """The first `batch` gradients that are young enough, with their weights."""
         settings = self.settings
         wanted = settings.batch or self.n_tasks
@@ -176,7 +178,7 @@ class RayExecutor(AbstractExecutor):
                         continue
                     found += 1
                     ages += age
-                    yield result, min(1.0, settings.max_staleness / age) if age else 1.0
+                    yield result, weight_of(age, settings.max_staleness)
         self._report["staleness"] = ages / found
 
     def _sound(self, event: Event) -> list[ChunkResult] | None:
@@ -201,32 +203,42 @@ class RayExecutor(AbstractExecutor):
         keys = jax.random.split(jax.random.fold_in(key, chunk.bucket), self._sizes[chunk.bucket])
         return np.asarray(jax.random.key_data(keys))[chunk.first : chunk.first + chunk.n_tasks]
 
-    def _joined(
-        self, collected: list[tuple[ChunkResult, float]]
-    ) -> tuple[list[Theta], list[Metrics]]:
+    def _joined(self, collected: list[Collected]) -> tuple[list[Theta], list[Metrics]]:
         """Mean gradient and metrics of every bucket."""
-        sums: list[PyTree] = [0.0 for _ in self._sizes]
-        counts = [0.0 for _ in self._sizes]
-        parts: list[list[dict[str, NDArray]]] = [[] for _ in self._sizes]
         # In the order of tasks, so that the order of arrival changes nothing.
-        for result, weight in sorted(
-            collected, key=lambda c: (c[0].chunk.bucket, c[0].chunk.first)
-        ):
-            bucket, n = result.chunk.bucket, result.chunk.n_tasks
-            sums[bucket] = sums[bucket] + weight * n * result.gradient
-            counts[bucket] += n
-            parts[bucket].append(result.metrics)
-        present = sum(n for n, count in zip(self._sizes, counts, strict=True) if count)
-        scale = self.n_tasks / present
-        zero = np.zeros_like(collected[0][0].gradient)
+        ordered = sorted(collected, key=lambda c: (c[0].chunk.bucket, c[0].chunk.first))
         gradients = [
-            self._unravel(jnp.asarray(scale * total / count if count else zero))
-            for total, count in zip(sums, counts, strict=True)
+            self._unravel(jnp.asarray(vector)) for vector in mean_gradients(ordered, self._sizes)
         ]
-        names = collected[0][0].metrics
+        names = ordered[0][0].metrics
+        parts: list[list[dict[str, NDArray]]] = [[] for _ in self._sizes]
+        for result, _ in ordered:
+            parts[result.chunk.bucket].append(result.metrics)
         none = {name: np.zeros(0, np.float32) for name in names}
         metrics: list[Metrics] = [
             {name: np.concatenate([p[name] for p in part]) for name in names} if part else none
             for part in parts
         ]
         return gradients, metrics
+
+
+def mean_gradients(collected: Sequence[Collected], sizes: Sequence[int]) -> list[Vector]:
+    """Mean gradient of every bucket (`sizes`: their numbers of tasks), in bucket order.
+
+    The outer loop adds buckets up by their share of all tasks. One without a result gets zero, and
+    the others so much more that the sum is a mean over the buckets that are there.
+    """
+    sums = [np.zeros_like(collected[0][0].gradient) for _ in sizes]
+    counts = [0] * len(sizes)
+    for result, weight in collected:
+        bucket, n = result.chunk.bucket, result.chunk.n_tasks
+        sums[bucket] = sums[bucket] + np.float32(weight * n) * result.gradient
+        counts[bucket] += n
+    present = sum(n for n, count in zip(sizes, counts, strict=True) if count)
+    scale = sum(sizes) / present
+    return [np.float32(scale / max(n, 1)) * total for total, n in zip(sums, counts, strict=True)]
+
+
+def weight_of(age: int, max_staleness: int) -> float:
+    """Of a gradient that is `age` updates old: one up to `max_staleness`, then less and less."""
+    return min(1.0, max_staleness / age) if age else 1.0
