@@ -13,7 +13,7 @@ from metaplastic.extras import require
 from metaplastic.scale.settings import ClusterSettings
 
 LOOPBACK = "127.0.0.1"
-_CONNECT_SECONDS = 25.0
+_CONNECT_SECONDS = 15.0
 # Ray's own switch for machines without a cluster: all of its servers listen on loopback.
 _NO_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
