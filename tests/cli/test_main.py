@@ -115,19 +115,30 @@ def test_module_runs_and_version_is_the_projects():
     assert metaplastic.__version__ == project["version"]
 
 
-def test_a_closed_pipe_is_no_traceback():
+@pytest.mark.parametrize(
+    ("words", "buffered", "status"),
+    [
+        (["data", "list"], True, 1),
+        (["data", "list"], False, 1),
+        (["--help"], True, 1),
+        (["--help"], False, 0),  # argparse itself passes over what it cannot print.
+    ],
+)
+def test_a_closed_pipe_is_no_traceback(words, buffered, status):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "metaplastic", "data", "list"],
+        [sys.executable, "-m", "metaplastic", *words],
         stdout=writer,
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        # What is buffered is written late: at exit, if nobody sees to it.
+        env=os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"},
     )
     os.close(writer)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 
 def test_info_tells_versions_and_devices(capsys: pytest.CaptureFixture[str]):

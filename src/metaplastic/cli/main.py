@@ -82,6 +82,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after the program's name; those of the process when left out.
     """
     try:
+        status = _run(argv)
+        sys.stdout.flush()  # Here, because what fails at exit cannot be caught.
+        return status
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing more can be told it, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
         args = build_parser().parse_args(argv)
     except SystemExit as stop:  # argparse leaves this way, after --help too
         return stop.code if isinstance(stop.code, int) else USAGE_STATUS
@@ -97,7 +108,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("metaplastic: interrupted", file=sys.stderr)
         return INTERRUPTED_STATUS
-    except BrokenPipeError:
-        # The reader of our output has gone; nothing more can be told it, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
