@@ -75,6 +75,19 @@ class AbstractExecutor(abc.ABC):
         return {}
 
 
+def best_task_axis(device: Device) -> Literal["map", "vmap"]:
+    """Tasks one after another on a CPU (small working sets), together on a GPU."""
+    return "map" if device.platform == "cpu" else "vmap"
+
+
+def check_buckets(buckets: Sequence[Bucket], clip: float) -> None:
+    """Raises `InputError` for what no executor takes."""
+    if not buckets or len({b.name for b in buckets}) != len(buckets):
+        raise InputError("an executor needs at least one bucket, with distinct names")
+    if not clip > 0:
+        raise InputError(f"clip must be positive, got {clip}")
+
+
 class LocalExecutor(AbstractExecutor):
     """All buckets in this process, each pinned to one device, devices running side by side.
 
@@ -97,14 +110,11 @@ class LocalExecutor(AbstractExecutor):
         devices: Sequence[Device] | None = None,
         task_axis: Literal["map", "vmap", "shard"] | None = None,
     ) -> None:
-        if not buckets or len({b.name for b in buckets}) != len(buckets):
-            raise InputError("an executor needs at least one bucket, with distinct names")
-        if not clip > 0:
-            raise InputError(f"clip must be positive, got {clip}")
+        check_buckets(buckets, clip)
         self.estimator = estimator
         self.clip = clip
         self.devices = list(jax.devices() if devices is None else devices)
-        one_device = "map" if self.devices[0].platform == "cpu" else "vmap"
+        one_device = best_task_axis(self.devices[0])
         self.task_axis = one_device if task_axis in (None, "shard") else task_axis
         self._mesh = None
         if task_axis == "shard":
@@ -117,7 +127,7 @@ class LocalExecutor(AbstractExecutor):
                 )
         self.placement = _place(buckets, len(self.devices))
         self.buckets = [
-            dataclasses.replace(b, problem=_put(b.problem, self._place_for(d)))
+            dataclasses.replace(b, problem=put(b.problem, self._place_for(d)))
             for b, d in zip(buckets, self.placement, strict=True)
         ]
 
@@ -207,7 +217,8 @@ def _place(buckets: Sequence[Bucket], n_devices: int) -> list[int]:
     return placement
 
 
-def _put(tree: PyTree, device: Device) -> PyTree:
+def put(tree: PyTree, device: Device = None) -> PyTree:
+    """A tree with its arrays on a device (the default one if `None`), or laid out by a sharding."""
     arrays, rest = eqx.partition(tree, eqx.is_array)
     return eqx.combine(jax.device_put(arrays, device), rest)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractGradientEstimator
-from metaplastic.meta.executor import AbstractExecutor, Bucket, TaskStates
+from metaplastic.meta.executor import AbstractExecutor, Bucket, TaskStates, check_buckets
 from metaplastic.scale.pool import Event, WorkerPool, assign, cut
 from metaplastic.scale.settings import ClusterSettings
 from metaplastic.scale.worker import Chunk, ChunkResult, Item, Jobs, TaskWorker, Vector, pack
@@ -57,10 +57,7 @@ class RayExecutor(AbstractExecutor):
         worker: type[TaskWorker] = TaskWorker,
         pool: type[WorkerPool] = WorkerPool,
     ) -> None:
-        if not buckets or len({b.name for b in buckets}) != len(buckets):
-            raise InputError("an executor needs at least one bucket, with distinct names")
-        if not clip > 0:
-            raise InputError(f"clip must be positive, got {clip}")
+        check_buckets(buckets, clip)
         self.n_tasks = sum(b.n_tasks for b in buckets)
         if settings.workers > self.n_tasks:
             raise InputError(

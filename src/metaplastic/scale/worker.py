@@ -4,9 +4,7 @@ import dataclasses
 import os
 import platform
 import time
-from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 
 from metaplastic import __version__
 from metaplastic.gradients import AbstractGradientEstimator
-from metaplastic.meta.executor import Bucket, bucket_gradient, init_states
+from metaplastic.meta.executor import Bucket, best_task_axis, bucket_gradient, init_states, put
 from metaplastic.types import Theta
 
 Vector = Float[np.ndarray, " theta"]
@@ -87,12 +85,11 @@ class TaskWorker:
         os.environ.setdefault("NPROC", str(max(1, threads)))
         self._jobs = dataclasses.replace(
             jobs,
-            buckets=tuple(dataclasses.replace(b, problem=_put(b.problem)) for b in jobs.buckets),
+            buckets=tuple(dataclasses.replace(b, problem=put(b.problem)) for b in jobs.buckets),
         )
-        self._unravel = ravel_pytree(_put(jobs.theta))[1]
+        self._unravel = ravel_pytree(put(jobs.theta))[1]
         self._states: dict[Chunk, PyTree] = {}
-        platform_name = jax.devices()[0].platform
-        self._task_axis = "map" if platform_name == "cpu" else "vmap"
+        self._task_axis = best_task_axis(jax.devices()[0])
 
     def hello(self) -> dict[str, str]:
         """Versions on this side."""
@@ -119,8 +116,3 @@ class TaskWorker:
         vector = np.asarray(ravel_pytree(gradient)[0])
         found = {name: np.asarray(value) for name, value in metrics.items()}
         return ChunkResult(chunk, vector, found, time.monotonic() - begin)
-
-
-def _put(tree: Any) -> Any:
-    arrays, rest = eqx.partition(tree, eqx.is_array)
-    return eqx.combine(jax.device_put(arrays), rest)
