@@ -62,7 +62,7 @@ _BY_HAND = (
 )
 
 _SHIPPED = {
-    "base": "the default: `local`, meta-trained on rendered glyphs and synthetic tasks",
+    "base": "the default: `local`, meta-trained on letters, pictures, words and synthetic tasks",
 }
 """What is known of shipped files beyond what they say themselves (their metadata's `summary`)."""
 

@@ -63,7 +63,7 @@ class FewShot(AbstractExperiment):
         "are fitted to a few labelled images a class and tested on others; what learns from labels "
         "itself (the supervised network, label propagation, which sees the test images too) has "
         "none. The rule here was "
-        "meta-trained on rendered letters, photographs and synthetic tasks, not on the paper's "
+        "meta-trained on rendered letters, pictures, words and synthetic tasks, not on the paper's "
         "mini-ImageNet and CIFAR-10, and MNIST is a subset of 5,000 images: numbers are comparable "
         "with each other, not with the paper's."
     )

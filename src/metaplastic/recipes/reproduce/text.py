@@ -76,8 +76,8 @@ class Text(AbstractExperiment):
         "meta-training is the untrained rule, its end the rule that is examined, unless a run "
         "directory is given. Unless the folder of IMDB reviews is given, a document is a bag of "
         "10 movie-review snippets of one class: shorter, fewer and easier to confuse than reviews. "
-        "The shipped rule's meta-training held synthetic bags of words, so for it "
-        "this is no pure transfer from images."
+        "The shipped rule's meta-training held bags of words, made up and of real sayings in other "
+        "texts and languages, so for it this is no pure transfer from images."
     )
 
     @classmethod
