@@ -105,8 +105,9 @@ class WordSource(AbstractSource):
 
     `ranks` are the words of one class after the other, as `data.writings.WritingSet` holds them.
     A sample is some passages of `PASSAGE` words in a row, as counts of the `n_features` commonest
-    words of the corpus. As a task draws it, some passages are of another of its classes, so that
-    tasks range from clear topics to weak leanings.
+    words of the corpus. A passage is of the sample's own class with a probability that a task draws
+    from the range `own`, else of any of its classes: so tasks range from clear topics to weak
+    leanings.
     """
 
     ranks: UInt16[Array, " word"]
@@ -114,13 +115,21 @@ class WordSource(AbstractSource):
     corpora: Int[Array, " class"]
     n_features: int = eqx.field(static=True)
     n_classes: int = eqx.field(static=True)
+    own: tuple[float, float] = eqx.field(static=True, default=(0.2, 1.0))
 
     PASSAGE = 16
     PASSAGES = (4, 12)
 
     @classmethod
     def create(
-        cls, ranks: NDArray, starts: NDArray, corpora: NDArray, n_features: int, n_classes: int
+        cls,
+        ranks: NDArray,
+        starts: NDArray,
+        corpora: NDArray,
+        n_features: int,
+        n_classes: int,
+        *,
+        own: tuple[float, float] = (0.2, 1.0),
     ) -> "WordSource":
         """From the arrays of a `WritingSet`.
 
@@ -133,6 +142,8 @@ class WordSource(AbstractSource):
                 "a task needs at least 2 classes and 2 words to count, got "
                 f"{n_classes} and {n_features}"
             )
+        if not 0.0 <= own[0] <= own[1] <= 1.0:
+            raise InputError(f"own must be a range (low, high) within 0 and 1, got {own}")
         if np.min(np.diff(starts), initial=cls.PASSAGE) < cls.PASSAGE:
             raise InputError(f"every class needs at least {cls.PASSAGE} words")
         classes = np.bincount(corpora)
@@ -148,6 +159,7 @@ class WordSource(AbstractSource):
             corpora=jnp.asarray(np.where(small, -1, corpora), jnp.int32),
             n_features=n_features,
             n_classes=n_classes,
+            own=own,
         )
 
     @property
@@ -161,7 +173,7 @@ class WordSource(AbstractSource):
         same = self.corpora == self.corpora[first]
         order = jax.random.gumbel(class_key, self.corpora.shape) + jnp.where(same, 0.0, -jnp.inf)
         classes = jax.lax.top_k(order, self.n_classes)[1]
-        own = jax.random.uniform(own_key, (), minval=0.2, maxval=1.0)
+        own = jax.random.uniform(own_key, (), minval=self.own[0], maxval=self.own[1])
         length = jax.random.uniform(length_key, (), minval=0.0, maxval=1.0)
         return classes, own, length
 

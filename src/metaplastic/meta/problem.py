@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
 from metaplastic.models import MLP, check_activation, fit_scaling
+from metaplastic.models.frozen import N_PRINCIPAL
 from metaplastic.objectives import AbstractMetaObjective
 from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
 from metaplastic.rules.base import RuleState
@@ -24,8 +25,11 @@ SCALING_SAMPLES = 256
 
 
 MAX_DIRECT = 256
-"""Most direct features that the readout of a meta-loss sees: as many as encoders have, by default,
-of wide inputs."""
+"""Most inputs that the readout of a meta-loss sees as they are: as many as encoders do, by default.
+Wider ones come as principal components."""
+
+PRINCIPAL_SAMPLES, PRINCIPAL_ROUNDS = 256, 3
+"""Unlabelled inputs from which these are taken, and rounds of subspace iteration."""
 
 
 class RuleCarry(eqx.Module):
@@ -131,7 +135,9 @@ class RuleProblem(AbstractInnerProblem):
         trace = model.trace(checkpoint_name(x, "batch"))
         features = model.read(trace)
         if self.rule.direct and self.see_inputs:
-            inputs = _at_most(MAX_DIRECT, trace[0].pre, key=jax.random.fold_in(key, 1))
+            inputs = trace[0].pre
+            if inputs.shape[1] > MAX_DIRECT:
+                inputs = inputs @ self._principal_axes(task, model, key=jax.random.fold_in(key, 1))
             features = jnp.concatenate([_unit_power(inputs), _unit_power(features)], axis=1)
         half = labels.shape[0] // 2
         extra = self.tasks.targets(task, 2 * self.shots, key=key)
@@ -144,19 +150,23 @@ class RuleProblem(AbstractInnerProblem):
             extra=None if extra is None else (extra[:half], extra[half:]),
         )
 
+    def _principal_axes(
+        self, task: Task, model: MLP, *, key: PRNGKey
+    ) -> Float[Array, "pre direct"]:
+        """Leading principal axes of the task's presented inputs; they do not depend on theta."""
+        data_key, start_key = jax.random.split(key)
+        x = model.scaling(self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key))
+        x = x - jnp.mean(x, axis=0)
+        axes = jax.random.normal(start_key, (x.shape[1], N_PRINCIPAL))
+        for _ in range(PRINCIPAL_ROUNDS):
+            axes = jnp.linalg.qr(x.T @ (x @ axes))[0]
+        return checkpoint_name(jax.lax.stop_gradient(axes), "batch")
+
     def _remat(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not self.checkpoint:
             return function
         policy = jax.checkpoint_policies.save_only_these_names("batch")
         return jax.checkpoint(function, policy=policy)
-
-
-def _at_most(
-    count: int, inputs: Float[Array, "sample pre"], *, key: PRNGKey
-) -> Float[Array, "sample direct"]:
-    """The inputs, or random projections if there are more than `count` of them."""
-    n_in = inputs.shape[1]
-    return inputs if n_in <= count else inputs @ jax.random.normal(key, (n_in, count))
 
 
 def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample dim"]:

@@ -101,16 +101,17 @@ class Recipe:
 _BASE_SHAPES = (
     Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
     Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, see_inputs=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, "tanh", see_inputs=False),
     Shape(
         "glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", see_inputs=False
     ),
     Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
-    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
+    Shape("pictures14-3", "pictures", 14, (96, 96, 64), 96, 60, 1, shots=4, see_inputs=False),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 2, shots=20),
     Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10),
-    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
+    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, "sine", shots=20),
     Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
-    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1, "step"),
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -119,7 +120,7 @@ RECIPES: dict[str, Recipe] = {
         shapes=_BASE_SHAPES,
         outer=OuterConfig(n_updates=3200, learning_rate=3e-3, warmup=60, average=0.99),
         shots=5,
-        horizons=(10, 250),
+        horizons=(10, 600),
         hidden=48,
         with_inputs=True,
     ),
@@ -221,7 +222,7 @@ def build_buckets(
         if shape.source in _Images.SOURCES:
             tasks = SourceTasks.create(
                 images(shape.source, shape.n_classes),
-                augmentation=Augmentation(),
+                augmentation=_AUGMENTATIONS[shape.source],
                 side=shape.features,
                 regress=recipe.regress,
             )
@@ -246,10 +247,17 @@ def build_buckets(
     return buckets
 
 
+_AUGMENTATIONS = {
+    "glyphs": Augmentation(),
+    # Pictures are easy to tell apart unless light and outline vary as those of things do.
+    "pictures": Augmentation(elastic=0.08, shade=1.2),
+}
+
+
 class _Images:
     """Sources of images of one split; those that differ in the number of classes share arrays."""
 
-    SOURCES = ("glyphs", "pictures")
+    SOURCES = tuple(_AUGMENTATIONS)
 
     def __init__(self, split: str) -> None:
         self._split = split
@@ -271,7 +279,12 @@ class _Images:
 def _words(shape: Shape, split: str) -> AbstractSource:
     texts = load_writings(split)
     return WordSource.create(
-        texts.ranks, texts.starts, texts.corpora, shape.features, shape.n_classes
+        texts.ranks,
+        texts.starts,
+        texts.corpora,
+        shape.features,
+        shape.n_classes,
+        own=(0.1, 0.8),
     )
 
 

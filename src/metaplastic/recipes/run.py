@@ -1,7 +1,8 @@
 """A complete meta-training run in a directory: checkpoints, metrics, evaluation, interruption.
 
-The directory holds `config.toml`, `metrics.jsonl`, `checkpoints/` and `rule.safetensors` (the
-moving average of theta, written with every checkpoint).
+The directory holds `config.toml`, `metrics.jsonl`, `checkpoints/`, `rule.safetensors` (the
+moving average of theta, written with every checkpoint) and `rules/` (the same as it was at every
+evaluation, `rules/updates-000200.safetensors`: to compare early and late ones).
 """
 
 import contextlib
@@ -32,6 +33,8 @@ from metaplastic.meta.train import (
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.rules.io import save_rule
 from metaplastic.types import Metrics
+
+RULE_FILE, KEPT_RULES = "rule.safetensors", "rules"
 
 Status = Literal["finished", "interrupted", "out_of_time"]
 Evaluate = Callable[[AbstractUpdateRule, int], Metrics]
@@ -143,6 +146,7 @@ def run_meta_training(
             if evaluate is not None and (last or step % options.evaluate_every == 0):
                 scores = evaluate(averaged_rule(rule, state), step)
                 writer.write({"step": step, **scores}, kind="evaluation")
+                saver.keep_rule(state)
             if last:
                 break
             if stop.is_set():
@@ -184,25 +188,32 @@ class _Saver:
             self.save(state)
 
     def save(self, state: MetaState) -> None:
-        step, seconds = int(state.step), round(self.seconds(), 3)
         save_checkpoint(
             self._out / "checkpoints",
             state,
-            step=step,
+            step=int(state.step),
             fingerprint=self._fingerprint,
-            extra={"seconds": seconds},
+            extra={"seconds": round(self.seconds(), 3)},
         )
-        if self._write_rule is not None:
-            record = {
-                **self._provenance,
-                "updates": step,
-                "seconds": seconds,
-                "fingerprint": self._fingerprint,
-                "device": jax.devices()[0].device_kind,
-            }
-            averaged = averaged_rule(self._rule, state)
-            self._write_rule(self._out / "rule.safetensors", averaged, record)
+        self._save_rule(self._out / RULE_FILE, state)
         self._saved = time.monotonic()
+
+    def keep_rule(self, state: MetaState) -> None:
+        """Write the rule as it is now, for good."""
+        (self._out / KEPT_RULES).mkdir(exist_ok=True)
+        self._save_rule(self._out / KEPT_RULES / f"updates-{int(state.step):06}.safetensors", state)
+
+    def _save_rule(self, path: Path, state: MetaState) -> None:
+        if self._write_rule is None:
+            return
+        record = {
+            **self._provenance,
+            "updates": int(state.step),
+            "seconds": round(self.seconds(), 3),
+            "fingerprint": self._fingerprint,
+            "device": jax.devices()[0].device_kind,
+        }
+        self._write_rule(path, averaged_rule(self._rule, state), record)
 
 
 def _open_directory(out: Path, config_text: str, resume: bool) -> bool:

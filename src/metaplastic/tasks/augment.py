@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from metaplastic.types import PRNGKey
 
-N_STRENGTHS = 9
+N_STRENGTHS = 10
 _LIMITS_OF_DRAWS = (0, 0, 1, 2, 2, 3)
 """Which strength limits each of the six numbers that a sample draws for its affine map."""
 
@@ -22,7 +22,8 @@ class Augmentation(eqx.Module):
     """Largest strengths; each task draws its own fraction of them, each sample its own values.
 
     Lengths are fractions of the image's side, angles radians. `margin` shrinks all images of a
-    task alike: real images have borders that are nearly always empty.
+    task alike: real images have borders that are nearly always empty. `shade` darkens parts of an
+    image smoothly, to `exp(-shade)` of their value.
     """
 
     shift: float = eqx.field(static=True, default=0.08)
@@ -34,6 +35,7 @@ class Augmentation(eqx.Module):
     thickness: float = eqx.field(static=True, default=0.25)
     noise: float = eqx.field(static=True, default=0.15)
     margin: float = eqx.field(static=True, default=0.35)
+    shade: float = eqx.field(static=True, default=0.0)
 
     def draw_strengths(self, *, key: PRNGKey) -> Float[Array, " strength"]:
         """Fractions in [0, 1] of the strengths above, fixed along one task.
@@ -96,7 +98,7 @@ class Augmentation(eqx.Module):
         ink_key: PRNGKey,
         noise_key: PRNGKey,
     ) -> Float[Array, "sample side side"]:
-        n = images.shape[0]
+        n, side = images.shape[:2]
         u = jax.random.uniform(ink_key, (n, 3, 1, 1), minval=-1.0, maxval=1.0)
         # Moving the threshold of a sharpened edge makes strokes thicker or thinner; paper stays
         # without ink.
@@ -104,6 +106,8 @@ class Augmentation(eqx.Module):
         sharp = jnp.clip((images - low) / 0.6, 0.0, 1.0)
         images = jnp.where(strengths[6] > 0.3, sharp, images)
         images = images * (1.0 - self.contrast * strengths[5] * 0.5 * (1.0 + u[:, 1]))
+        if self.shade > 0:
+            images = images * jnp.exp(-self.shade * strengths[9] * _shadows(n, side, key=ink_key))
         noise = jax.random.normal(noise_key, images.shape)
         return jnp.clip(images + self.noise * strengths[7] ** 2 * noise, 0.0, 1.0)
 
@@ -111,6 +115,14 @@ class Augmentation(eqx.Module):
 def _affine_draws(n: int, *, key: PRNGKey) -> Float[Array, "sample 6"]:
     """Shifts (y, x), angle, size, aspect and slant before they are scaled."""
     return jax.random.uniform(key, (n, 6), minval=-1.0, maxval=1.0)
+
+
+def _shadows(n: int, side: int, *, key: PRNGKey) -> Float[Array, "sample side side"]:
+    """One smooth wave over each image, in a random direction, from 0 (light) to 1 (dark)."""
+    draws = jax.random.uniform(jax.random.fold_in(key, 1), (n, 3), minval=-1.0, maxval=1.0)
+    at = jnp.linspace(-1.0, 1.0, side)
+    down, across, phase = jnp.pi * draws[:, :, None, None].swapaxes(0, 1)
+    return 0.5 * (1.0 + jnp.sin(down * at[:, None] + across * at + phase))
 
 
 def _waves(
