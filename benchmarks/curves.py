@@ -1,7 +1,7 @@
 """Draw validation during meta-training from the run directories of its stages, in order.
 
-Writes `docs/results/meta_curves.json` (the evaluation records and the run's length) and
-`docs/results/meta_curves.png`, or files of another name.
+Writes the evaluation records and the run's length beside the shipped rule (`base.curves.json`) and
+`docs/results/meta_curves.png`; with `--name`, both to `docs/results` under that name.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from metaplastic.report.style import (
     new_figure,
     save_png,
 )
+from metaplastic.rules.catalog import shipped_path
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -98,13 +99,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="run directories, in order")
     parser.add_argument("--append", action="store_true", help="to the stages already written")
-    parser.add_argument("--name", default="meta_curves", help="of the files (meta_curves)")
+    parser.add_argument("--name", help="of the files, if the runs did not make base")
     args = parser.parse_args()
-    written = RESULTS / f"{args.name}.json"
+    shipped = shipped_path("base").with_suffix(".curves.json")
+    written = RESULTS / f"{args.name}.json" if args.name else shipped
     found = read(args.runs, json.loads(written.read_text()) if args.append else {})
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_atomically(written, json.dumps(found, indent=1).encode())
-    save_png(draw(found), written.with_suffix(".png"))
+    save_png(draw(found), RESULTS / f"{args.name or 'meta_curves'}.png")
 
 
 if __name__ == "__main__":

@@ -158,6 +158,14 @@ RECIPES: dict[str, Recipe] = {
         score="published",
         regress=True,
     ),
+    "images": Recipe(
+        name="images",
+        shapes=(Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 4),),
+        outer=OuterConfig(n_updates=600, learning_rate=5e-3, warmup=30),
+        shots=5,
+        horizons=(10, 250),
+        hidden=48,
+    ),
     "small": Recipe(
         name="small",
         shapes=(
@@ -168,7 +176,7 @@ RECIPES: dict[str, Recipe] = {
         horizons=(10, 60),
     ),
 }
-"""Named recipes; `small` needs no fonts.
+"""Named recipes; `small` needs no fonts, `images` is for comparison: one shape, letters alone.
 
 `metz2018` has the paper's settings as far as it states them, of meta-training on glyphs alone: it
 is for many machines (the paper took 512 workers 8 days). `metz2018_small` runs on a laptop.

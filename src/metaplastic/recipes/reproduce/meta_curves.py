@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import metaplastic
 from metaplastic.errors import FileFormatError, MissingDataError
 from metaplastic.meta.problem import split_rule
 from metaplastic.recipes.base import RECIPES, build_buckets
@@ -32,6 +31,7 @@ from metaplastic.recipes.reproduce.experiment import (
 )
 from metaplastic.recipes.validation import Validator
 from metaplastic.report import Line, Table, line_figure
+from metaplastic.rules.catalog import shipped_path
 
 SPLITS: Mapping[str, tuple[str, ...]] = {"validation": (), "heldout_scripts": ("glyphs",)}
 """Splits of the data, and which sources have them (all, if none is named)."""
@@ -43,8 +43,8 @@ QUICK_KINDS = ("glyphs14-3", "glyphs8-2", "table24-3")
 KEYS = {"accuracy in %": "validation_accuracies", "loss": "validation_losses"}
 """Panels of the curves, and where their numbers are in an evaluation."""
 
-CURVES = Path(str(metaplastic.__file__)).parents[2] / "docs" / "results" / "meta_curves.json"
-"""Where the evaluations of the shipped rule's meta-training are, in a checkout."""
+CURVES = shipped_path("base").with_suffix(".curves.json")
+"""Evaluations of the shipped rule's meta-training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +96,6 @@ class MetaCurves(AbstractExperiment):
     def _curves(self) -> Result:
         if self.source is not None:
             return _read_metrics(self.source)
-        if not CURVES.is_file():  # an installed package has no docs
-            return {"stages": [], "evaluations": []}
         content = _json(CURVES.read_text("utf-8"), CURVES)
         return {"stages": content["stages"], "evaluations": content["evaluations"]}
 
