@@ -83,7 +83,7 @@ class PrototypicalNetwork(AbstractLearner):
         n_components: int = 512,
         activation: str = "relu",
         n_steps: int = 2000,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 5e-3,
         shots: int = 5,
         queries: int = 5,
         n_tasks: int = 4,

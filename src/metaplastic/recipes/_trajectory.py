@@ -17,7 +17,7 @@ class Trajectory:
     """The encoders along one training, which is done once per seed and pool."""
 
     def __init__(self, learner: RuleLearner, steps: Sequence[int]) -> None:
-        self._learner = learner
+        self.learner = learner
         self.steps = sorted({s for s in steps if s <= learner.n_steps} | {learner.n_steps})
         self._found: dict[int, tuple[NDArray, dict[int, FrozenMLP]]] = {}
 
@@ -28,9 +28,9 @@ class Trajectory:
             rows = subsample(x, FREEZE_ROWS, seed=seed)
 
             def keep(done: int, models: tuple[MLP, ...], _: object) -> None:
-                encoders[done] = self._learner.freeze(models, rows, seed=seed)
+                encoders[done] = self.learner.freeze(models, rows, seed=seed)
 
-            self._learner.fit_with_snapshots(
+            self.learner.fit_with_snapshots(
                 x,
                 seed=seed,
                 snapshot_steps=self.steps,

@@ -13,7 +13,7 @@ from metaplastic.recipes.reproduce import features, meta_curves, permutation, te
 from metaplastic.recipes.reproduce.architecture import Architecture
 from metaplastic.recipes.reproduce.catalog import EXPERIMENTS
 from metaplastic.recipes.reproduce.common import Gain, outcome, to_record, to_row
-from metaplastic.recipes.reproduce.experiment import Options, Subject
+from metaplastic.recipes.reproduce.experiment import Options, Progress, Subject
 from metaplastic.recipes.reproduce.features import Features
 from metaplastic.recipes.reproduce.few_shot import FewShot
 from metaplastic.recipes.reproduce.meta_curves import MetaCurves
@@ -96,7 +96,7 @@ def subject(monkeypatch):
 def check(experiment, subject):
     """Runs it, checks what every experiment owes, and returns result, figures and verdict."""
     told = []
-    result = json.loads(json.dumps(experiment.run(subject, told.append)))
+    result = json.loads(json.dumps(experiment.run(subject, Progress(told.append))))
     assert told
     tables, drawings = experiment.tables(result), experiment.figures(result)
     assert tables and all(isinstance(t, Table) and t.rows for t in tables.values())
@@ -196,7 +196,7 @@ def test_every_experiment_says_what_it_is_and_takes_options():
 
 def test_terms_refuses_rules_that_it_cannot_take_apart():
     with pytest.raises(InputError, match="class Oja"):
-        Terms().run(Subject.load("oja"), print)
+        Terms().run(Subject.load("oja"), Progress(print))
 
 
 def test_a_subject_is_told_by_all_that_it_is():

@@ -22,8 +22,17 @@ Outcome = Literal["holds", "holds partly", "does not hold here"]
 Result = dict[str, Any]
 """What an experiment measured, as plain JSON."""
 
-Progress = Callable[[str], None]
-"""Told what has just been done."""
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Told what has just been done; `kept` is a folder of measurements that need no repetition."""
+
+    say: Callable[[str], None]
+    kept: Path | None = None
+
+    def __call__(self, text: str) -> None:
+        self.say(text)
+
 
 SEEDS, QUICK_SEEDS = 3, 1
 DRAWS, QUICK_DRAWS = 30, 10

@@ -32,7 +32,17 @@ from metaplastic.recipes.reproduce.experiment import (
 )
 from metaplastic.report import Line, Table, line_figure
 
-SETS = ("mnist14", "fashion14", "mnist", "fashion", "digits", "glyphs_heldout_scripts")
+SETS = (
+    "mnist14",
+    "fashion14",
+    "mnist",
+    "fashion",
+    "digits",
+    "glyphs_heldout_scripts",
+    "movie_snippets",
+    "breast_cancer",
+    "wine",
+)
 QUICK_SETS = ("mnist14", "digits")
 HAND_DESIGNED = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb")
 HEADLINE_SHOTS = 10
@@ -47,7 +57,7 @@ class FewShot(AbstractExperiment):
     others: tuple[str, ...] = tuple(LEARNERS)
     rules: tuple[str, ...] = HAND_DESIGNED
     network: Network = dataclasses.field(default_factory=Network)
-    shots: tuple[int, ...] = (1, 3, 10, 50)
+    shots: tuple[int, ...] = (1, 10, 50)
     n_draws: int = 30
     seeds: tuple[int, ...] = (0, 1, 2)
 
@@ -75,7 +85,7 @@ class FewShot(AbstractExperiment):
         return cls(
             datasets=tuple(name for name in wanted if name in there),
             left_out=tuple(name for name in wanted if name not in there),
-            shots=(1, 10) if options.quick else (1, 3, 10, 50),
+            shots=(1, 10) if options.quick else cls.shots,
             n_draws=options.n_draws,
             seeds=options.seeds,
         )

@@ -98,7 +98,9 @@ class Mismatch(AbstractExperiment):
         losses: dict[str, list[float]] = {}
         for step in self.vae_steps:
             watched = Watched(VariationalAutoencoder(**shape, beta=self.beta, n_steps=step))
-            rows += measure({VAE: watched}, dataset, **how, note=f", {step} steps", step=step)
+            rows += measure(
+                {VAE: watched}, dataset, **how, note=f", {step} steps", keep=False, step=step
+            )
             losses[str(step)] = [round(loss, 6) for loss in watched.losses]
         learner = RuleLearner(
             learned_part(subject.rule), **shape, n_steps=max(self.rule_steps), n_networks=1

@@ -42,7 +42,7 @@ class Permutation(AbstractExperiment):
     dataset: str = "mnist14"
     split: str = "train"
     n_classes: int = 20
-    meta_steps: int = 2000
+    meta_steps: int = 5000
     hidden_sizes: tuple[int, ...] = (128, 128)
     n_components: int = 128
     n_steps: int = 100

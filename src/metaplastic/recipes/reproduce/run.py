@@ -14,9 +14,11 @@ from metaplastic.recipes.reproduce.catalog import ALL, EXPERIMENTS, named
 from metaplastic.recipes.reproduce.experiment import (
     AbstractExperiment,
     Options,
+    Progress,
     Subject,
     Verdict,
 )
+from metaplastic.recipes.reproduce.kept import FOLDER
 from metaplastic.recipes.reproduce.page import Finding, claims_table, experiments_page
 from metaplastic.recipes.reproduce.results import read_result, write_result
 from metaplastic.report import require_matplotlib, save_png
@@ -38,7 +40,8 @@ def reproduce(
     """Run the named experiments (or `all`) and write results, tables, figures and one page.
 
     An experiment whose result stands in `out` already, with the same settings, rule and version,
-    is not run again; so an interrupted call can be repeated. With `all`, an experiment that cannot
+    is not run again, and a learner that was measured once (`out/measurements`) is not measured
+    again; so an interrupted call can be repeated. With `all`, an experiment that cannot
     be done here is left out, and the page says why.
 
     Args:
@@ -77,7 +80,7 @@ def run_all(
     """
     findings = []
     for index, experiment in enumerate(experiments, 1):
-        say = _progress(f"{index}/{len(experiments)} {experiment.name}")
+        say = Progress(_progress(f"{index}/{len(experiments)} {experiment.name}"), out / FOLDER)
         try:
             content = _content(experiment, subject, out, say)
         except MetaplasticError as error:
@@ -96,7 +99,7 @@ def run_all(
 
 
 def _content(
-    experiment: AbstractExperiment, subject: Subject, out: Path, say: Say
+    experiment: AbstractExperiment, subject: Subject, out: Path, say: Progress
 ) -> Mapping[str, Any]:
     """What stands in the result file, which is written first if need be."""
     kept = read_result(out, experiment, subject)
