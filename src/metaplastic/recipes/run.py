@@ -1,8 +1,8 @@
 """A complete meta-training run in a directory: checkpoints, metrics, evaluation, interruption.
 
 The directory holds `config.toml`, `metrics.jsonl`, `checkpoints/`, `rule.safetensors` (the
-moving average of theta, written with every checkpoint) and `rules/` (the same as it was at every
-evaluation, `rules/updates-000200.safetensors`: to compare early and late ones).
+moving average of theta, written with every checkpoint) and `rules/` (the same as it was every
+`evaluate_every` updates, `rules/updates-000200.safetensors`: to compare early and late ones).
 """
 
 import contextlib
@@ -143,10 +143,11 @@ def run_meta_training(
             writer.write(metrics | {"seconds": round(seconds, 3)})
             progress.update(step, metrics["loss"])
             last = step == config.n_updates
-            if evaluate is not None and (last or step % options.evaluate_every == 0):
-                scores = evaluate(averaged_rule(rule, state), step)
-                writer.write({"step": step, **scores}, kind="evaluation")
+            if last or step % options.evaluate_every == 0:
                 saver.keep_rule(state)
+                if evaluate is not None:
+                    scores = evaluate(averaged_rule(rule, state), step)
+                    writer.write({"step": step, **scores}, kind="evaluation")
             if last:
                 break
             if stop.is_set():
@@ -200,6 +201,8 @@ class _Saver:
 
     def keep_rule(self, state: MetaState) -> None:
         """Write the rule as it is now, for good."""
+        if self._write_rule is None:
+            return
         (self._out / KEPT_RULES).mkdir(exist_ok=True)
         self._save_rule(self._out / KEPT_RULES / f"updates-{int(state.step):06}.safetensors", state)
 

@@ -1,6 +1,8 @@
 """Each experiment from a tiny configuration to its figures."""
 
+import dataclasses
 import json
+import shutil
 from types import SimpleNamespace
 
 import jax
@@ -8,7 +10,10 @@ import numpy as np
 import pytest
 
 from metaplastic.errors import InputError, MissingDataError
+from metaplastic.meta.train import OuterConfig
+from metaplastic.recipes.base import Recipe, Shape
 from metaplastic.recipes.evaluation import Network
+from metaplastic.recipes.experiment import run_recipe
 from metaplastic.recipes.reproduce import features, meta_curves, permutation, text
 from metaplastic.recipes.reproduce.architecture import Architecture
 from metaplastic.recipes.reproduce.catalog import EXPERIMENTS
@@ -22,6 +27,7 @@ from metaplastic.recipes.reproduce.page import MARKS
 from metaplastic.recipes.reproduce.permutation import Permutation
 from metaplastic.recipes.reproduce.terms import Terms
 from metaplastic.recipes.reproduce.text import Text, read_reviews
+from metaplastic.recipes.run import RunOptions
 from metaplastic.report import Table, inline_svg
 from metaplastic.rules import LocalRule, load_rule
 
@@ -88,7 +94,7 @@ SMALL = LocalRule.create(key=jax.random.key(0), hidden=4)
 @pytest.fixture
 def subject(monkeypatch):
     # Another start would be another program to compile, for every shape.
-    for module in ("architecture", "few_shot", "terms", "text"):
+    for module in ("architecture", "few_shot", "terms"):
         monkeypatch.setattr(f"metaplastic.recipes.reproduce.{module}.untrained_rule", lambda: SMALL)
     return Subject.load(SMALL)
 
@@ -117,18 +123,44 @@ def test_from_configuration_to_verdict(experiment, subject):
     assert result["own"] == subject.name
 
 
-@pytest.mark.slow
-def test_text_over_steps(subject, monkeypatch):
+TINY_TEXT = Text(
+    updates=(1, 2), steps=(0, 2), hidden_sizes=(6,), n_components=4, n_networks=1, shots=2, **FEW
+)
+TINY_RECIPE = Recipe(
+    name="images",
+    shapes=(Shape("gaussian-2", "gaussian", 12, (6, 4), 8, 2, 1),),
+    outer=OuterConfig(n_updates=2, warmup=1),
+    shots=2,
+    horizons=(10, 10),
+    hidden=4,
+)
+
+
+@pytest.fixture
+def words(monkeypatch):
     rng = np.random.default_rng(0)
-    words = text.Dataset(
-        "words", rng.poisson(1.0, (60, 12)), rng.integers(2, size=60), None, "", ""
-    )
-    monkeypatch.setattr(text, "load_set", lambda name: words)
-    tiny = Text(steps=(0, 2), hidden_sizes=(6,), n_components=4, n_networks=1, shots=2, **FEW)
-    result, drawings, verdict = check(tiny, subject)
+    x, y = rng.poisson(1.0, (60, 12)), rng.integers(2, size=60)
+    monkeypatch.setattr(text, "load_set", lambda name: text.Dataset("words", x, y, None, "", ""))
+    monkeypatch.setitem(text.RECIPES, "images", TINY_RECIPE)
+
+
+@pytest.mark.slow
+def test_text_over_steps_and_checkpoints(subject, words):
+    result, drawings, verdict = check(TINY_TEXT, subject)
     assert set(drawings) == {"text"}
-    assert "word counts themselves" in verdict.sentence
+    assert "of the rules meta-trained on letters" in verdict.sentence
+    assert result["checkpoints"] == ["untrained rule", "1 updates", "2 updates"]
     assert {row["step"] for row in result["rows"]} == {0, 2, None}
+
+
+@pytest.mark.slow
+def test_text_with_checkpoints_of_a_run(subject, words, tmp_path):
+    run_recipe(TINY_RECIPE, tmp_path / "run", RunOptions(evaluate_every=1), validate=False)
+    experiment = dataclasses.replace(TINY_TEXT, meta_run=tmp_path / "run")
+    names = list(experiment._checkpoints(Progress(print)))
+    assert names == ["untrained rule", "1 updates", "2 updates"]
+    shutil.rmtree(tmp_path / "run" / "rules")
+    assert list(experiment._checkpoints(Progress(print))) == ["untrained rule", "2 updates"]
 
 
 @pytest.mark.slow

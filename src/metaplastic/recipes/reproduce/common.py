@@ -20,7 +20,7 @@ from metaplastic.rules import AbstractUpdateRule, LocalRule
 UNTRAINED = "untrained rule"
 """The rule that meta-training started from."""
 
-DIGITS = 5
+DIGITS = 4
 """Decimal places of accuracies in result files."""
 
 

@@ -63,7 +63,7 @@ def reproduce(
     require_matplotlib()
     subject = Subject.load(rule)
     experiments = [kind.of(options) for kind in kinds]
-    marks = tuple(f"{name}.json" for name in EXPERIMENTS)
+    marks = (FOLDER, *(f"{name}.json" for name in EXPERIMENTS))
     out = prepare_folder(Path(out), marks, "experiments")
     findings = run_all(experiments, subject, out, tolerant=ALL in names)
     if show:
