@@ -13,8 +13,8 @@ from metaplastic.errors import DivergenceError, InputError
 from metaplastic.meta.evaluation import OWN, Judged, LabelledSet, evaluate
 from metaplastic.meta.records import Record, compare, mean_and_error
 from metaplastic.recipes.base import RECIPES, build_rule
-from metaplastic.recipes.reproduce import kept
 from metaplastic.recipes.reproduce.experiment import Outcome, Progress
+from metaplastic.recipes.reproduce.kept import measurement_key
 from metaplastic.rules import AbstractUpdateRule, LocalRule
 
 UNTRAINED = "untrained rule"
@@ -54,23 +54,25 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Rows of all learners by the protocol: fields of `Record`, and `extra` with every row.
 
-    A learner that diverges has no row, and progress is told. What is in the folder of `progress`
-    is not measured again, unless `keep` is off (for learners of which more than rows is wanted).
+    A learner that diverges has no row, and progress is told. What was measured before
+    (`progress.kept`) is not measured again, unless `keep` is off: for learners of which more than
+    rows is wanted. Rows say the key of their measurement.
     """
     rows: list[dict[str, Any]] = []
     how: dict[str, Any] = {"shots": shots, "n_draws": n_draws, "seeds": seeds, "permute": permute}
-    folder = progress.kept if keep else None
+    kept = progress.kept if keep else None
     for name, learner in learners.items():
-        key = kept.key(learner, dataset, how)
-        found = kept.read(folder, key)
+        key = measurement_key(learner, dataset, how)
+        found = kept.read(key) if kept else None
         if found is None:
             try:
                 found = [to_row(record) for record in evaluate({name: learner}, dataset, **how)]
             except DivergenceError as error:
                 progress(f"{dataset.name}{note}: {name} diverged and has no result ({error})")
                 continue
-            kept.write(folder, key, found)
-        rows += [{**row, "learner": name, **extra} for row in found]
+            if kept:
+                kept.write(key, found)
+        rows += [{**row, "learner": name, "key": key, **extra} for row in found]
         score = " / ".join(f"{100 * r['mean']:.1f}" for r in found if r["shots"] == shots[-1])
         progress(f"{dataset.name}{note}: {name} {score} %")
     return rows

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from metaplastic.recipes.reproduce.kept import Kept
 from metaplastic.report import Table
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.rules.catalog import load_rule
@@ -25,10 +26,10 @@ Result = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Told what has just been done; `kept` is a folder of measurements that need no repetition."""
+    """Told what has just been done; `kept` are measurements that need no repetition."""
 
     say: Callable[[str], None]
-    kept: Path | None = None
+    kept: Kept | None = None
 
     def __call__(self, text: str) -> None:
         self.say(text)

@@ -7,7 +7,7 @@ same other learners without measuring those again.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ import numpy as np
 from metaplastic import __version__
 from metaplastic.files import write_atomically
 from metaplastic.meta.evaluation import Judged, LabelledSet
+from metaplastic.meta.records import Record
 from metaplastic.recipes._trajectory import AtStep
 
 FOLDER = "measurements"
-"""Where they are, in the folder of the experiments."""
+"""Where files of single measurements are, in the folder of the experiments."""
 
 
-def key(learner: Judged, dataset: LabelledSet, how: Mapping[str, Any]) -> str:
+def measurement_key(learner: Judged, dataset: LabelledSet, how: Mapping[str, Any]) -> str:
     """A digest of all that a measurement depends on: learner, rows, labels, protocol, version."""
     found = hashlib.sha256(f"{__version__} {dataset.name} {sorted(how.items())}".encode())
     x = dataset.x.tocsr() if hasattr(dataset.x, "tocsr") else dataset.x
@@ -31,25 +32,57 @@ def key(learner: Judged, dataset: LabelledSet, how: Mapping[str, Any]) -> str:
     for part in (*parts, dataset.y):
         _add(found, np.asarray(part))
     _add(found, learner)
-    return found.hexdigest()
+    return found.hexdigest()[:32]
 
 
-def read(folder: Path | None, key: str) -> list[dict[str, Any]] | None:
-    """The rows kept under a key, or `None`; damaged files count as none."""
-    if folder is None:
-        return None
+class Kept:
+    """Rows by key: in a folder, one file for each key, and in an earlier result of an experiment.
+
+    The folder is for runs that are interrupted. A result file alone is enough to go on with
+    other learners, because its rows say their keys.
+    """
+
+    def __init__(self, folder: Path, result: Path) -> None:
+        self._folder = folder
+        self._earlier: dict[str, list[dict[str, Any]]] = {}
+        for row in _rows(_json(result)):
+            self._earlier.setdefault(row["key"], []).append(row)
+
+    def read(self, key: str) -> list[dict[str, Any]] | None:
+        """The rows kept under a key, or `None`; damaged files count as none."""
+        found = _json(self._folder / f"{key}.json")
+        rows = list(_rows(found)) if isinstance(found, list) else self._earlier.get(key)
+        fields = [field.name for field in dataclasses.fields(Record)]
+        try:
+            return [{name: row[name] for name in fields} for row in rows] if rows else None
+        except KeyError:
+            return None
+
+    def write(self, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep rows under a key."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        content = json.dumps([{**row, "key": key} for row in rows])
+        write_atomically(self._folder / f"{key}.json", content.encode())
+
+
+def _json(path: Path) -> Any:
     try:
-        rows = json.loads((folder / f"{key}.json").read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return rows if isinstance(rows, list) and all(isinstance(row, dict) for row in rows) else None
 
 
-def write(folder: Path | None, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep rows under a key."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / f"{key}.json", json.dumps(list(rows)).encode())
+def _rows(found: Any) -> Iterator[dict[str, Any]]:
+    """All rows that have a key, wherever they are."""
+    if isinstance(found, dict):
+        if isinstance(found.get("key"), str):
+            yield found
+        else:
+            for item in found.values():
+                yield from _rows(item)
+    elif isinstance(found, list):
+        for item in found:
+            yield from _rows(item)
 
 
 def _add(found: Any, thing: Any) -> None:

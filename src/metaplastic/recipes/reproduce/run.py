@@ -18,9 +18,9 @@ from metaplastic.recipes.reproduce.experiment import (
     Subject,
     Verdict,
 )
-from metaplastic.recipes.reproduce.kept import FOLDER
+from metaplastic.recipes.reproduce.kept import FOLDER, Kept
 from metaplastic.recipes.reproduce.page import Finding, claims_table, experiments_page
-from metaplastic.recipes.reproduce.results import read_result, write_result
+from metaplastic.recipes.reproduce.results import read_result, result_path, write_result
 from metaplastic.report import require_matplotlib, save_png
 from metaplastic.rules import AbstractUpdateRule
 
@@ -80,7 +80,8 @@ def run_all(
     """
     findings = []
     for index, experiment in enumerate(experiments, 1):
-        say = Progress(_progress(f"{index}/{len(experiments)} {experiment.name}"), out / FOLDER)
+        kept = Kept(out / FOLDER, result_path(out, type(experiment)))
+        say = Progress(_progress(f"{index}/{len(experiments)} {experiment.name}"), kept)
         try:
             content = _content(experiment, subject, out, say)
         except MetaplasticError as error:
