@@ -47,7 +47,8 @@ site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
-	set -e; for name in inner_step meta_gradient quality practitioner calibration settings search sizes scaling; do \
+	set -e; for name in inner_step meta_gradient performance leaderboard quality practitioner calibration \
+		settings search sizes scaling; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --quick; done
 
 lock: $(STAMP)

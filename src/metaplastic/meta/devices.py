@@ -13,7 +13,7 @@ def configure_cpu_devices(n: int) -> None:
 
     Buckets on different devices run side by side, but their threads are shared, and XLA's threads
     spin while they wait. A process held to one core (`taskset -c 0 metaplastic meta-train --workers
-    1`) does per core nearly twice the work (docs/experiments.md, "Speed").
+    1`) does per core nearly twice the work (docs/performance.md).
 
     Raises:
         InputError: for `n` below 1.
@@ -38,7 +38,7 @@ def keep_freed_memory() -> bool:
 
     XLA asks for its buffers anew in every call, hundreds of MiB for a gradient through the
     published rule. glibc gives so much back to the system at once, and clearing the fresh pages
-    takes longer than the products (docs/experiments.md, "Speed"). The price: the process holds the
+    takes longer than the products (docs/performance.md). The price: the process holds the
     most memory that it ever needed until it ends.
 
     Returns:

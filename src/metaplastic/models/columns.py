@@ -1,7 +1,7 @@
 """Sums over the first axis and copies along it, written as products with ones.
 
 XLA's CPU backend recomputes what it sums, element by element, in a loop that it does not
-vectorise; before a product it stops and computes once (docs/experiments.md, "Speed"). The gradient
+vectorise; before a product it stops and computes once (docs/performance.md). The gradient
 of either function is the other.
 """
 

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def measure(
 
     A learner that diverges has no row, and progress is told. What was measured before
     (`progress.kept`) is not measured again, unless `keep` is off: for learners of which more than
-    rows is wanted. Rows say the key of their measurement.
+    rows is wanted. Rows say the key of their measurement, and the seconds that all of it took.
     """
     rows: list[dict[str, Any]] = []
     how: dict[str, Any] = {"shots": shots, "n_draws": n_draws, "seeds": seeds, "permute": permute}
@@ -65,14 +66,17 @@ def measure(
         key = measurement_key(learner, dataset, how)
         found = kept.read(key) if kept else None
         if found is None:
+            started = time.perf_counter()
             try:
-                found = [to_row(record) for record in evaluate({name: learner}, dataset, **how)]
+                records = evaluate({name: learner}, dataset, **how)
             except DivergenceError as error:
                 progress(f"{dataset.name}{note}: {name} diverged and has no result ({error})")
                 continue
+            made = {"key": key, "seconds": round(time.perf_counter() - started, 2)}
+            found = [{**to_row(record), **made} for record in records]
             if kept:
                 kept.write(key, found)
-        rows += [{**row, "learner": name, "key": key, **extra} for row in found]
+        rows += [{**row, "learner": name, **extra} for row in found]
         score = " / ".join(f"{100 * r['mean']:.1f}" for r in found if r["shots"] == shots[-1])
         progress(f"{dataset.name}{note}: {name} {score} %")
     return rows

@@ -39,11 +39,13 @@ class Kept:
     """Rows by key: in a folder, one file for each key, and in an earlier result of an experiment.
 
     The folder is for runs that are interrupted. A result file alone is enough to go on with
-    other learners, because its rows say their keys.
+    other learners, because its rows say their keys. `seconds` is what making anew all that was
+    read would have taken.
     """
 
     def __init__(self, folder: Path, result: Path) -> None:
         self._folder = folder
+        self.seconds = 0.0
         self._earlier: dict[str, list[dict[str, Any]]] = {}
         for row in _rows(_json(result)):
             self._earlier.setdefault(row["key"], []).append(row)
@@ -52,17 +54,16 @@ class Kept:
         """The rows kept under a key, or `None`; damaged files count as none."""
         found = _json(self._folder / f"{key}.json")
         rows = list(_rows(found)) if isinstance(found, list) else self._earlier.get(key)
-        fields = [field.name for field in dataclasses.fields(Record)]
-        try:
-            return [{name: row[name] for name in fields} for row in rows] if rows else None
-        except KeyError:
+        fields = (*(field.name for field in dataclasses.fields(Record)), "key", "seconds")
+        if not rows or any(name not in row for row in rows for name in fields):
             return None
+        self.seconds += rows[0]["seconds"]
+        return [{name: row[name] for name in fields} for row in rows]
 
     def write(self, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Keep rows under a key."""
+        """Keep rows under a key, which they say, with the seconds that it took to make them."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps([{**row, "key": key} for row in rows])
-        write_atomically(self._folder / f"{key}.json", content.encode())
+        write_atomically(self._folder / f"{key}.json", json.dumps(list(rows)).encode())
 
 
 def _json(path: Path) -> Any:

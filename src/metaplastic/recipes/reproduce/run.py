@@ -110,7 +110,8 @@ def _content(
     started = time.perf_counter()
     origin = provenance(seeds=experiment.seeds)
     result = experiment.run(subject, say)
-    spent = round(time.perf_counter() - started, 1)
+    before = say.kept.seconds if say.kept else 0.0
+    spent = round(time.perf_counter() - started + before, 1)
     say(f"done in {spent:.0f} s")
     found = {"provenance": origin, "seconds": spent, "result": result}
     return write_result(out, experiment, subject, found)

@@ -2,7 +2,7 @@
 
 Factors are `(channel, batch, unit)`, so that mixing channels and summing over them are plain
 matrix products. How a product or a sum is written is chosen for XLA's CPU backend, which takes
-two to three times as long for the obvious way (docs/experiments.md, "Speed").
+two to three times as long for the obvious way (docs/performance.md).
 """
 
 import jax
