@@ -179,23 +179,19 @@ class Text(AbstractExperiment):
         return {"Accuracy over inner steps": Table(header, tuple(cells), note)}
 
     def figures(self, result: Result) -> Mapping[str, Drawing]:
-        rows = result["rows"]
+        rows, early = result["rows"], result["checkpoints"]
+        names = values(rows, "learner")
+        shown = {
+            "from letters alone" if len(early) > 1 else UNTRAINED: [*early, "raw"],
+            result["own"]: [name for name in names if name not in early],
+        }
         panels = {}
-        for readout in values(rows, "readout"):
-            lines = []
-            for name in values(rows, "learner"):
-                some = select(rows, learner=name, readout=readout)
-                if name in LEVELS:
-                    some = [{**some[0], "step": step} for step in self.steps]
-                lines.append(
-                    Line(
-                        name,
-                        [row["step"] for row in some],
-                        [100 * row["mean"] for row in some],
-                        [100 * row["standard_error"] for row in some],
-                    )
-                )
-            panels[f"{readout} readout"] = lines
+        for title, some in shown.items():
+            for readout in values(rows, "readout"):
+                found = [
+                    self._line(name, select(rows, learner=name, readout=readout)) for name in some
+                ]
+                panels[f"{title}, {readout}"] = found
         figure = line_figure(
             panels,
             x_label="inner steps",
@@ -207,6 +203,16 @@ class Text(AbstractExperiment):
         )
         caption = f"{result['dataset']}; bars are standard errors, chance is 50 %."
         return {"text": Drawing(figure, "Accuracy on text over inner steps", caption)}
+
+    def _line(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Line:
+        if name in LEVELS:  # the same at every step
+            rows = [{**rows[0], "step": step} for step in self.steps]
+        return Line(
+            name,
+            [row["step"] for row in rows],
+            [100 * row["mean"] for row in rows],
+            [100 * row["standard_error"] for row in rows],
+        )
 
     def verdict(self, result: Result) -> Verdict:
         rows, own, last = result["rows"], result["own"], max(self.steps)
