@@ -127,6 +127,8 @@ def test_bad_arguments_are_refused(built):
         WordSource.create(*arrays, 50, 9)
     with pytest.raises(InputError, match="at least 2 classes"):
         WordSource.create(*arrays, 50, 1)
+    with pytest.raises(InputError, match="own must be a range"):
+        WordSource.create(*arrays, 50, 3, own=(0.5, 0.2))
     short = dataclasses.replace(texts, starts=np.array([0, 5, *texts.starts[2:]]))
     with pytest.raises(InputError, match="at least 16 words"):
         WordSource.create(short.ranks, short.starts, short.corpora, 50, 3)

@@ -50,6 +50,19 @@ def test_no_strength_changes_nothing(blob):
 
 
 @pytest.mark.slow
+def test_shade_darkens_parts_of_every_image_within_its_bound():
+    white = jnp.full((6, 12, 12), 0.9)
+    out = np.asarray(
+        augmented(only(shade=1.0), white, jnp.ones_like(NONE), side=12, key=jax.random.key(0))
+    )
+    assert out.max() <= 0.9 + 1e-5 and out.min() >= 0.9 * np.exp(-1.0) - 1e-5
+    # Light in one place, dark in another, differently in every image, and smoothly.
+    assert np.all(np.ptp(out, axis=(1, 2)) > 0.05)
+    assert np.abs(out[0] - out[1]).max() > 0.05
+    assert np.abs(np.diff(out, axis=1)).max() < 0.3
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [8, 14])
 def test_resizing_keeps_the_picture(blob, side):
     out = augmented(Augmentation(), blob, NONE, side=side, key=jax.random.key(0))[0]

@@ -69,7 +69,8 @@ class Recipe:
     widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
     with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
     inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
-    targets, `with_inputs` makes a `local` rule whose features hold the inputs too. `cluster` is
+    targets, `with_inputs` makes a `local` rule whose features hold the inputs too. `own` is that of
+    `WordSource` for writings, `shade` that of `Augmentation` for pictures. `cluster` is
     used by the executor `ray` and is no part of what identifies a run. The other fields are
     those of the classes that they configure; `truncation` is in meta-losses (`steps_per_loss`
     inner steps each).
@@ -93,6 +94,8 @@ class Recipe:
     ridge: float = 0.1
     score: str = "cosine"
     regress: bool = False
+    own: tuple[float, float] = (0.2, 1.0)
+    shade: float = 0.0
     with_inputs: bool = False
     seed: int = 0
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
@@ -101,17 +104,26 @@ class Recipe:
 _BASE_SHAPES = (
     Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
     Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, "tanh", see_inputs=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, see_inputs=False),
     Shape(
         "glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", see_inputs=False
     ),
     Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
-    Shape("pictures14-3", "pictures", 14, (96, 96, 64), 96, 60, 1, shots=4, see_inputs=False),
-    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 2, shots=20),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
     Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10),
-    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, "sine", shots=20),
+    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
     Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
-    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1, "step"),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
+)
+
+_OTHER_ACTIVATIONS = {"glyphs8-2": "tanh", "topics1000-3": "sine", "manifold100-3": "step"}
+_BROAD_SHAPES = (
+    *(
+        dataclasses.replace(shape, activation=_OTHER_ACTIVATIONS.get(shape.name, shape.activation))
+        for shape in _BASE_SHAPES
+    ),
+    Shape("pictures14-3", "pictures", 14, (96, 96, 64), 96, 60, 1, shots=4, see_inputs=False),
+    Shape("writings800-3", "writings", 800, (64, 64, 64), 64, 2, 1, shots=20),
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -120,7 +132,19 @@ RECIPES: dict[str, Recipe] = {
         shapes=_BASE_SHAPES,
         outer=OuterConfig(n_updates=3200, learning_rate=3e-3, warmup=60, average=0.99),
         shots=5,
+        horizons=(10, 250),
+        hidden=48,
+        with_inputs=True,
+    ),
+    "broad": Recipe(
+        name="broad",
+        shapes=_BROAD_SHAPES,
+        outer=OuterConfig(n_updates=1600, learning_rate=1.5e-3, warmup=60, average=0.995),
+        start="base",
+        shots=5,
         horizons=(10, 600),
+        own=(0.1, 0.8),
+        shade=1.2,
         hidden=48,
         with_inputs=True,
     ),
@@ -177,6 +201,7 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 """Named recipes; `small` needs no fonts, `images` is for comparison: one shape, letters alone.
+`broad` is what `base` is to be trained with next (docs/experiments.md).
 
 `metz2018` has the paper's settings as far as it states them, of meta-training on glyphs alone: it
 is for many machines (the paper took 512 workers 8 days). `metz2018_small` runs on a laptop.
@@ -225,17 +250,22 @@ def build_buckets(
     score: Any = recipe.score
     objective = FewShotRidge(strength=recipe.ridge, score=score)
     images = _Images(split)
+    augmentations = {
+        "glyphs": Augmentation(),
+        # Pictures are easy to tell apart unless light varies on them as on things.
+        "pictures": Augmentation(shade=recipe.shade),
+    }
     buckets = []
     for shape in recipe.shapes:
         if shape.source in _Images.SOURCES:
             tasks = SourceTasks.create(
                 images(shape.source, shape.n_classes),
-                augmentation=_AUGMENTATIONS[shape.source],
+                augmentation=augmentations[shape.source],
                 side=shape.features,
                 regress=recipe.regress,
             )
         elif shape.source == WRITINGS:
-            tasks = SourceTasks.create(_words(shape, split))
+            tasks = SourceTasks.create(_words(shape, split, recipe.own))
         else:
             tasks = SourceTasks.create(_synthetic(shape))
         sizes = (tasks.n_features, *shape.widths)
@@ -255,17 +285,10 @@ def build_buckets(
     return buckets
 
 
-_AUGMENTATIONS = {
-    "glyphs": Augmentation(),
-    # Pictures are easy to tell apart unless light and outline vary as those of things do.
-    "pictures": Augmentation(elastic=0.08, shade=1.2),
-}
-
-
 class _Images:
     """Sources of images of one split; those that differ in the number of classes share arrays."""
 
-    SOURCES = tuple(_AUGMENTATIONS)
+    SOURCES = ("glyphs", "pictures")
 
     def __init__(self, split: str) -> None:
         self._split = split
@@ -284,7 +307,7 @@ class _Images:
         return images, np.arange(len(images))
 
 
-def _words(shape: Shape, split: str) -> AbstractSource:
+def _words(shape: Shape, split: str, own: tuple[float, float]) -> AbstractSource:
     texts = load_writings(split)
     return WordSource.create(
         texts.ranks,
@@ -292,7 +315,7 @@ def _words(shape: Shape, split: str) -> AbstractSource:
         texts.corpora,
         shape.features,
         shape.n_classes,
-        own=(0.1, 0.8),
+        own=own,
     )
 
 
