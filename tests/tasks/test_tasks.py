@@ -11,9 +11,10 @@ import pytest
 from metaplastic.data import GaussianMixture, ImageSource
 from metaplastic.errors import InputError
 from metaplastic.tasks import Augmentation, SourceTasks
+from metaplastic.tasks.augment import N_STRENGTHS
 
-NONE = jnp.zeros(9)
-FULL = jnp.ones(9)
+NONE = jnp.zeros(N_STRENGTHS)
+FULL = jnp.ones(N_STRENGTHS)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_no_strength_changes_nothing(blob):
 def test_shade_darkens_parts_of_every_image_within_its_bound():
     white = jnp.full((6, 12, 12), 0.9)
     out = np.asarray(
-        augmented(only(shade=1.0), white, jnp.ones_like(NONE), side=12, key=jax.random.key(0))
+        augmented(only(shade=1.0), white, NONE.at[9].set(1.0), side=12, key=jax.random.key(0))
     )
     assert out.max() <= 0.9 + 1e-5 and out.min() >= 0.9 * np.exp(-1.0) - 1e-5
     # Light in one place, dark in another, differently in every image, and smoothly.
