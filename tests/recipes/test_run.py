@@ -83,11 +83,14 @@ def test_layout(toy, executor, tmp_path):
     assert result.status == "finished" and int(result.state.step) == 12
     out = tmp_path / "run"
     assert (out / "config.toml").read_text() == "toy = 1\n"
-    assert {p.name for p in out.iterdir()} == {"config.toml", "metrics.jsonl", "checkpoints"}
+    names = {"config.toml", "metrics.jsonl", "checkpoints", "rules"}
+    assert {p.name for p in out.iterdir()} == names
     assert {p.stem for p in (out / "checkpoints").iterdir()} == {"step-00000010", "step-00000012"}
     records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in records if r["kind"] == "evaluation"] == [4, 8, 12]
-    assert [record["updates"] for _, _, record in rules] == [5, 10, 12]
+    kept = [record["updates"] for path, _, record in rules if path.parent == out / "rules"]
+    last = [record["updates"] for path, _, record in rules if path == out / "rule.safetensors"]
+    assert (kept, last) == ([4, 8, 12], [5, 10, 12])
     path, rule, record = rules[-1]
     assert path == out / "rule.safetensors"
     np.testing.assert_array_equal(rule.drift, result.state.average.drift)
