@@ -39,7 +39,6 @@ SETS = (
     "fashion",
     "digits",
     "glyphs_heldout_scripts",
-    "movie_snippets",
     "breast_cancer",
     "wine",
 )
@@ -75,7 +74,7 @@ class FewShot(AbstractExperiment):
         "none. The rule here was "
         "meta-trained on rendered letters, pictures, words and synthetic tasks, not on the paper's "
         "mini-ImageNet and CIFAR-10, and MNIST is a subset of 5,000 images: numbers are comparable "
-        "with each other, not with the paper's."
+        "with each other, not with the paper's. Two small tables stand beside the images."
     )
 
     @classmethod
