@@ -81,6 +81,15 @@ def save_png(figure: "Figure", path: Path, *, dpi: int = 160) -> None:
         figure.savefig(path, format="png", dpi=dpi, facecolor="white")
 
 
+def _compact(svg: str) -> str:
+    """Without what is not seen: names that nothing refers to, comments, far decimals, indents."""
+    named = set(re.findall(r"#([^\s\")]+)", svg))
+    svg = re.sub(r'\sid="([^"]+)"', lambda m: m[0] if m[1] in named else "", svg)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    return re.sub(r"\s*\n\s*", "\n", svg)
+
+
 def inline_svg(figure: "Figure", name: str, description: str) -> str:
     """A figure as an `<svg>` element to put into a page.
 
@@ -99,5 +108,6 @@ def inline_svg(figure: "Figure", name: str, description: str) -> str:
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
     svg = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", svg, count=2)
+    svg = _compact(svg)
     label = html.escape(description, quote=True)
     return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1).strip()

@@ -45,6 +45,8 @@ SETS = (
 QUICK_SETS = ("mnist14", "digits")
 HAND_DESIGNED = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb")
 HEADLINE_SHOTS = 10
+MOST_OTHERS = 5
+"""Learners in a figure beside the rule, its start and the inputs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,9 +155,10 @@ class FewShot(AbstractExperiment):
     def _figure(self, result: Result, readout: str) -> Drawing:
         panels = {}
         rows = [row for row in result["rows"] if row["readout"] in (readout, OWN)]
+        drawn = _drawn(rows, result["own"])
         for name in values(rows, "dataset"):
             panels[name] = []
-            for learner in values(rows, "learner"):
+            for learner in drawn:
                 some = select(rows, dataset=name, learner=learner)
                 if some:
                     line = Line(
@@ -173,8 +176,13 @@ class FewShot(AbstractExperiment):
             emphasise=(result["own"],),
             height=2.9,
         )
-        description = f"Accuracy over labels a class for every learner, {readout} readout"
-        return Drawing(figure, description, f"{readout} readout; bars are standard errors.")
+        description = f"Accuracy over labels a class, {readout} readout"
+        caption = (
+            f"{readout} readout; bars are standard errors. Beside {result['own']}, the rule before "
+            f"meta-training and the inputs themselves, the {MOST_OTHERS} others that are best on "
+            "the mean; all are in the tables."
+        )
+        return Drawing(figure, description, caption)
 
     def verdict(self, result: Result) -> Verdict:
         rows, own = result["rows"], result["own"]
@@ -200,3 +208,16 @@ class FewShot(AbstractExperiment):
         )
         found = outcome(clear if lost else clear and len(gains), len(gains))
         return Verdict(found, number, sentence)
+
+
+def _drawn(rows: Sequence[Mapping[str, Any]], own: str) -> list[str]:
+    """Learners that a figure shows, in their order: fewer lines can be told apart."""
+    names = values(rows, "learner")
+    means = {
+        name: sum(row["mean"] for row in some) / len(some)
+        for name in names
+        if (some := select(rows, learner=name))
+    }
+    always = {"raw", UNTRAINED, own}
+    best = sorted((n for n in names if n not in always), key=lambda n: -means[n])[:MOST_OTHERS]
+    return [name for name in names if name in always or name in best]
