@@ -95,7 +95,9 @@ def test_svg_stands_alone_and_takes_the_colour_of_the_page(drawn, name):
     assert 'aria-label="a &quot;picture&quot; &amp; more"' in svg
     ids = set(re.findall(r'\bid="([^"]+)"', svg))
     used = set(re.findall(r'href="#([^"]+)"', svg)) | set(re.findall(r"url\(#([^)]+)\)", svg))
-    assert used <= ids and all(each.startswith(f"{name}-") for each in ids)
+    assert used == ids and all(each.startswith(f"{name}-") for each in ids)
+    # Coordinates are short, but letters keep their size.
+    assert "scale(0.015625)" in svg and not re.search(r'[MLxy][ =]"?-?\d+\.\d{3}', svg)
     assert len(ids) == len(re.findall(r'\bid="', svg))
 
 

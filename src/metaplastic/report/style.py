@@ -86,7 +86,9 @@ def _compact(svg: str) -> str:
     named = set(re.findall(r"#([^\s\")]+)", svg))
     svg = re.sub(r'\sid="([^"]+)"', lambda m: m[0] if m[1] in named else "", svg)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)
+    # Scales are factors of what is drawn with them, so their decimals count.
+    number = r"(?:scale|matrix)\([^)]*\)|(\d\.\d\d)\d+"
+    svg = re.sub(number, lambda m: m[1] or m[0], svg)
     return re.sub(r"\s*\n\s*", "\n", svg)
 
 
