@@ -156,7 +156,7 @@ def _finish(
             axes.set_xscale("symlog", linthresh=min(positive), linscale=0.6)
         else:
             axes.set_xscale("log")
-        shown = _spaced(places)
+        shown = spaced(places)
         axes.set_xticks(shown, [f"{x:,g}" for x in shown])
         axes.minorticks_off()
     else:
@@ -169,7 +169,7 @@ def _finish(
         axes.axhline(0.0, color=INK, linewidth=0.8)
 
 
-def _spaced(places: Sequence[float], most: int = MOST_TICKS) -> list[float]:
+def spaced(places: Sequence[Any], most: int = MOST_TICKS) -> list[Any]:
     """At most so many of the places, evenly chosen, the first and the last among them."""
     if len(places) <= most:
         return list(places)

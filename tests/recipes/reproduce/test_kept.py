@@ -60,6 +60,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
         again = measure({"other": Raw()}, SET, **how, progress=progress, step=2)
         assert again == [{**row, "learner": "other", "step": 2} for row in json_of(first)]
         assert source.seconds == first[0]["seconds"]
+        assert source.commits == {first[0]["commit"]}
         with pytest.raises(TypeError):
             measure({"raw": Raw()}, SET, **how, progress=progress, keep=False)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.meta.evaluation import OWN, Judged, LabelledSet, evaluate
-from metaplastic.meta.records import Record, compare, mean_and_error
+from metaplastic.meta.records import Record, compare, mean_and_error, provenance
 from metaplastic.recipes.base import RECIPES, build_rule
 from metaplastic.recipes.reproduce.experiment import Outcome, Progress
 from metaplastic.recipes.reproduce.kept import measurement_key
@@ -57,7 +57,7 @@ def measure(
 
     A learner that diverges has no row, and progress is told. What was measured before
     (`progress.kept`) is not measured again, unless `keep` is off: for learners of which more than
-    rows is wanted. Rows say the key of their measurement, and the seconds that all of it took.
+    rows is wanted. Rows say the key of their measurement, the seconds that it took and its commit.
     """
     rows: list[dict[str, Any]] = []
     how: dict[str, Any] = {"shots": shots, "n_draws": n_draws, "seeds": seeds, "permute": permute}
@@ -72,7 +72,8 @@ def measure(
             except DivergenceError as error:
                 progress(f"{dataset.name}{note}: {name} diverged and has no result ({error})")
                 continue
-            made = {"key": key, "seconds": round(time.perf_counter() - started, 2)}
+            seconds = round(time.perf_counter() - started, 2)
+            made = {"key": key, "seconds": seconds, "commit": provenance(seeds=())["commit"]}
             found = [{**to_row(record), **made} for record in records]
             if kept:
                 kept.write(key, found)

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from metaplastic import __version__
+from metaplastic.errors import InputError
 from metaplastic.files import write_atomically
 from metaplastic.meta.evaluation import Judged, LabelledSet
 from metaplastic.meta.records import Record
@@ -39,13 +40,14 @@ class Kept:
     """Rows by key: in a folder, one file for each key, and in an earlier result of an experiment.
 
     The folder is for runs that are interrupted. A result file alone is enough to go on with
-    other learners, because its rows say their keys. `seconds` is what making anew all that was
-    read would have taken.
+    other learners, because its rows say their keys. `seconds` is what making all that was read
+    took, `commits` where it was made.
     """
 
     def __init__(self, folder: Path, result: Path) -> None:
         self._folder = folder
         self.seconds = 0.0
+        self.commits: set[str] = set()
         self._earlier: dict[str, list[dict[str, Any]]] = {}
         for row in _rows(_json(result)):
             self._earlier.setdefault(row["key"], []).append(row)
@@ -54,23 +56,27 @@ class Kept:
         """The rows kept under a key, or `None`; damaged files count as none."""
         found = _json(self._folder / f"{key}.json")
         rows = list(_rows(found)) if isinstance(found, list) else self._earlier.get(key)
-        fields = (*(field.name for field in dataclasses.fields(Record)), "key", "seconds")
+        fields = (*(field.name for field in dataclasses.fields(Record)), "key", "seconds", "commit")
         if not rows or any(name not in row for row in rows for name in fields):
             return None
         self.seconds += rows[0]["seconds"]
+        self.commits.add(rows[0]["commit"])
         return [{name: row[name] for name in fields} for row in rows]
 
     def write(self, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Keep rows under a key, which they say, with the seconds that it took to make them."""
+        """Keep rows under a key; they say it, and the seconds and the commit of the making."""
         self._folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self._folder / f"{key}.json", json.dumps(list(rows)).encode())
 
 
 def _json(path: Path) -> Any:
+    """The content, or `None` if there is no such file or it is damaged."""
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _rows(found: Any) -> Iterator[dict[str, Any]]:

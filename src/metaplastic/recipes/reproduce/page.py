@@ -112,12 +112,14 @@ def _section(finding: Finding) -> Section:
     tables = tuple(Section(title, (), table) for title, table in finding.tables.items())
     origin = finding.content["provenance"]
     machine = origin["machine"]
+    commits = ", ".join(origin.get("measurements_kept_from", ()))
+    kept = f" Measurements kept from before are of commit {commits}." if commits else ""
     source = Section(
         "",
         (
             f"Measured in {finding.content['seconds']:.0f} s with seeds "
             f"{', '.join(map(str, origin['seeds']))}, commit {origin['commit']}, on "
-            f"{machine['processor']} with {machine['cores']} cores.",
+            f"{machine['processor']} with {machine['cores']} cores.{kept}",
         ),
     )
     return Section(

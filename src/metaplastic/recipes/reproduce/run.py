@@ -113,6 +113,8 @@ def _content(
     before = say.kept.seconds if say.kept else 0.0
     spent = round(time.perf_counter() - started + before, 1)
     say(f"done in {spent:.0f} s")
+    if say.kept and say.kept.commits:
+        origin["measurements_kept_from"] = sorted(say.kept.commits)
     found = {"provenance": origin, "seconds": spent, "result": result}
     return write_result(out, experiment, subject, found)
 

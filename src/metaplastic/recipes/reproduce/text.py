@@ -48,6 +48,7 @@ from metaplastic.recipes.reproduce.experiment import (
 )
 from metaplastic.recipes.run import KEPT_RULES, RULE_FILE
 from metaplastic.report import Line, Table, line_figure
+from metaplastic.report.lines import spaced
 from metaplastic.rules import AbstractUpdateRule, load_rule
 from metaplastic.rules.io import load_rule_file
 
@@ -158,7 +159,7 @@ class Text(AbstractExperiment):
             if len(found) == 1:
                 file = self.meta_run / RULE_FILE
                 found[int(load_rule_file(file)[1].get("updates", 1))] = load_rule(file)
-            found = _spread(found, 1 + len(Text.updates))
+            found = {n: found[n] for n in spaced(sorted(found), 1 + len(Text.updates))}
         rules = {f"{count:,} updates": learned_part(rule) for count, rule in found.items()}
         return {UNTRAINED if name.startswith("0 ") else name: r for name, r in rules.items()}
 
@@ -258,13 +259,6 @@ def kept_rules(recipe: Recipe, updates: Sequence[int]) -> dict[int, AbstractUpda
         for state, _ in meta_train(rule, executor, config, weights=weights)
         if int(state.step) in updates
     }
-
-
-def _spread(found: dict[int, AbstractUpdateRule], count: int) -> dict[int, AbstractUpdateRule]:
-    """At most `count` of them, evenly spread, with the first and the last."""
-    steps = sorted(found)
-    chosen = np.linspace(0, len(steps) - 1, min(count, len(steps))).round().astype(int)
-    return {steps[index]: found[steps[index]] for index in chosen}
 
 
 def read_reviews(path: Path) -> LabelledSet:
