@@ -14,11 +14,11 @@ from metaplastic.meta.train import OuterConfig
 from metaplastic.recipes.base import Recipe, Shape
 from metaplastic.recipes.evaluation import Network
 from metaplastic.recipes.experiment import run_recipe
-from metaplastic.recipes.reproduce import features, meta_curves, permutation, text
+from metaplastic.recipes.reproduce import features, few_shot, meta_curves, permutation, text
 from metaplastic.recipes.reproduce.architecture import Architecture
 from metaplastic.recipes.reproduce.catalog import EXPERIMENTS
-from metaplastic.recipes.reproduce.common import Gain, outcome, to_record, to_row
-from metaplastic.recipes.reproduce.experiment import Options, Progress, Subject
+from metaplastic.recipes.reproduce.common import UNTRAINED, Gain, outcome, to_record, to_row
+from metaplastic.recipes.reproduce.experiment import Options, Progress, Subject, digest
 from metaplastic.recipes.reproduce.features import Features
 from metaplastic.recipes.reproduce.few_shot import FewShot
 from metaplastic.recipes.reproduce.meta_curves import MetaCurves
@@ -157,8 +157,14 @@ def test_text_over_steps_and_checkpoints(subject, words):
 def test_text_with_checkpoints_of_a_run(subject, words, tmp_path):
     run_recipe(TINY_RECIPE, tmp_path / "run", RunOptions(evaluate_every=1), validate=False)
     experiment = dataclasses.replace(TINY_TEXT, meta_run=tmp_path / "run")
-    names = list(experiment._checkpoints(Progress(print)))
-    assert names == ["untrained rule", "1 updates", "2 updates"]
+    found = experiment._checkpoints(Progress(print))
+    assert list(found) == ["untrained rule", "1 updates", "2 updates"]
+    # The rules of the run are those that the experiment makes itself from the same recipe.
+    itself = TINY_TEXT._checkpoints(Progress(print))
+    digests = [[digest(rule) for rule in each.values()] for each in (found, itself)]
+    assert digests[0] == digests[1]
+    first, _, last = digests[0]  # The rate of the first update is zero: warm-up.
+    assert first != last
     shutil.rmtree(tmp_path / "run" / "rules")
     assert list(experiment._checkpoints(Progress(print))) == ["untrained rule", "2 updates"]
 
@@ -224,6 +230,13 @@ def test_every_experiment_says_what_it_is_and_takes_options():
         assert full.settings() != quick.settings()
         assert min(quick.seeds) >= 7
     assert 10_000 in EXPERIMENTS["architecture"].of(Options(wide=True)).settings()["widths"]
+
+
+def test_figures_of_few_shot_show_the_best_and_what_to_compare_with():
+    names = ["raw", *(f"other {i}" for i in range(8)), UNTRAINED, "mine"]
+    rows = [{"learner": name, "mean": 0.1 * i} for i, name in enumerate(names)]
+    shown = few_shot._drawn(rows, "mine")
+    assert shown == ["raw", *(f"other {i}" for i in range(3, 8)), UNTRAINED, "mine"]
 
 
 def test_terms_refuses_rules_that_it_cannot_take_apart():

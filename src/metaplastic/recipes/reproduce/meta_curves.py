@@ -70,7 +70,7 @@ class MetaCurves(AbstractExperiment):
         "stages, which have different tasks and settings; the first evaluation of a stage comes "
         "some hundred updates after its start. So the rule that meta-training started from and the "
         "one that is examined are also measured here, on the same fresh tasks of every kind in the "
-        "recipe of `base` as it is now, and on letters of scripts that are kept out of "
+        "recipe of base as it is now, and on letters of scripts that are kept out of "
         "meta-training. There was one run: standard errors are over kinds of tasks."
     )
 
