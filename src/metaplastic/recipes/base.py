@@ -69,7 +69,8 @@ class Recipe:
     widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
     with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
     inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
-    targets, `with_inputs` makes a `local` rule whose features hold the inputs too. `own` is that of
+    targets, `with_inputs` makes a `local` rule whose features hold the inputs too, `settle` one
+    that comes to rest after so many steps. `own` is that of
     `WordSource` for writings, `shade` that of `Augmentation` for pictures. `cluster` is
     used by the executor `ray` and is no part of what identifies a run. The other fields are
     those of the classes that they configure; `truncation` is in meta-losses (`steps_per_loss`
@@ -97,6 +98,7 @@ class Recipe:
     own: tuple[float, float] = (0.2, 1.0)
     shade: float = 0.0
     with_inputs: bool = False
+    settle: int = 0
     seed: int = 0
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
@@ -119,7 +121,11 @@ _BASE_SHAPES = (
 _OTHER_ACTIVATIONS = {"glyphs8-2": "tanh", "topics1000-3": "sine", "manifold100-3": "step"}
 _BROAD_SHAPES = (
     *(
-        dataclasses.replace(shape, activation=_OTHER_ACTIVATIONS.get(shape.name, shape.activation))
+        dataclasses.replace(
+            shape,
+            activation=_OTHER_ACTIVATIONS.get(shape.name, shape.activation),
+            see_inputs=shape.see_inputs and shape.source != WRITINGS,
+        )
         for shape in _BASE_SHAPES
     ),
     Shape("pictures14-3", "pictures", 14, (96, 96, 64), 96, 60, 1, shots=4, see_inputs=False),
@@ -139,7 +145,7 @@ RECIPES: dict[str, Recipe] = {
     "broad": Recipe(
         name="broad",
         shapes=_BROAD_SHAPES,
-        outer=OuterConfig(n_updates=1600, learning_rate=1.5e-3, warmup=60, average=0.995),
+        outer=OuterConfig(n_updates=1000, learning_rate=1.5e-3, warmup=60, average=0.995),
         start="base",
         shots=5,
         horizons=(10, 600),
@@ -147,6 +153,7 @@ RECIPES: dict[str, Recipe] = {
         shade=1.2,
         hidden=48,
         with_inputs=True,
+        settle=100,
     ),
     "metz2018": Recipe(
         name="metz2018",
@@ -216,13 +223,18 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
         if not isinstance(rule, LocalRule):
             return rule
         wider = rule.widened(max(recipe.hidden, rule.element_in.shape[0]), key=key)
-        return dataclasses.replace(wider, with_inputs=rule.with_inputs or recipe.with_inputs)
+        return dataclasses.replace(
+            wider,
+            with_inputs=rule.with_inputs or recipe.with_inputs,
+            settle=recipe.settle or rule.settle,
+        )
     if recipe.rule == "local":
         return LocalRule.create(
             key=key,
             hidden=recipe.hidden,
             lateral=recipe.lateral,
             with_inputs=recipe.with_inputs,
+            settle=recipe.settle,
         )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(

@@ -29,17 +29,19 @@ class RuleKind:
 
     `fields` names the plain values (`bool`, `float` or `int` from 0 to `MAX_FIELD`) that, besides
     the arrays, make a rule; `describe` reads them from a rule, `make` takes them as keywords and
-    gives a rule whose arrays have the right shapes (their values do not matter).
+    gives a rule whose arrays have the right shapes (their values do not matter). Files older than
+    a field lack it: then `make`'s own default holds, for those named in `younger`.
     """
 
     rule: type[AbstractUpdateRule]
     make: Callable[..., AbstractUpdateRule]
     fields: Mapping[str, type] = dataclasses.field(default_factory=dict)
     describe: Callable[[Any], dict[str, Any]] = lambda rule: {}
+    younger: frozenset[str] = frozenset()
 
     def check(self, fields: Mapping[str, Any]) -> None:
         """Raise `InputError` unless `fields` are exactly those allowed, with allowed values."""
-        if fields.keys() != self.fields.keys():
+        if fields.keys() | self.younger != self.fields.keys():
             raise InputError(
                 f"{self.rule.__name__} has the fields {sorted(self.fields)}, got {sorted(fields)}"
             )
@@ -61,6 +63,7 @@ def _describe_local(rule: LocalRule) -> dict[str, Any]:
         "hidden": rule.element_in.shape[0],
         "lateral": rule.lateral,
         "with_inputs": rule.with_inputs,
+        "settle": rule.settle,
     }
 
 
@@ -84,8 +87,9 @@ KINDS: Mapping[str, RuleKind] = {
         RuleKind(
             LocalRule,
             _local,
-            {"hidden": int, "lateral": bool, "with_inputs": bool},
+            {"hidden": int, "lateral": bool, "with_inputs": bool, "settle": int},
             _describe_local,
+            younger=frozenset({"settle"}),
         ),
         RuleKind(
             Metz2018,

@@ -83,7 +83,8 @@ class LocalRule(AbstractUpdateRule):
     of (W + eta U / sqrt(n_pre))`: a receptive field turns by at most `eta` radians a step. Feedback
     weights follow the same terms with coefficients of their own; biases follow `tanh(r_b h)`,
     kept within [-2, 2]. Step sizes fall with the number of steps `t` as
-    `(1 + t / tau)^-gamma`, tau and gamma learned.
+    `(1 + t / tau)^-gamma`, tau and gamma learned, and where `settle` is not zero by another
+    `1 + (t / settle)^2`, so that all later steps together turn a field by a bounded angle.
 
     Locality: `layer` (s, dec, ms, C and the normalisation of terms are lateral or batch
     statistics; equivariant to permutations of units, inputs and samples). With `lateral=False`
@@ -113,6 +114,7 @@ class LocalRule(AbstractUpdateRule):
     similarity: Float[Array, ""]
     lateral: bool = eqx.field(static=True)
     with_inputs: bool = eqx.field(static=True, default=False)
+    settle: int = eqx.field(static=True, default=0)
 
     @property
     def direct(self) -> bool:
@@ -125,7 +127,13 @@ class LocalRule(AbstractUpdateRule):
 
     @classmethod
     def create(
-        cls, *, key: PRNGKey, hidden: int = 24, lateral: bool = True, with_inputs: bool = False
+        cls,
+        *,
+        key: PRNGKey,
+        hidden: int = 24,
+        lateral: bool = True,
+        with_inputs: bool = False,
+        settle: int = 0,
     ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
@@ -135,12 +143,15 @@ class LocalRule(AbstractUpdateRule):
             lateral: whether lateral signals and batch statistics are used.
             with_inputs: whether features hold the inputs too (`direct`): then the rule need not
                 preserve what can be read from them, and meta-training asks for the rest.
+            settle: steps after which learning comes to rest; 0 for never.
 
         Raises:
-            InputError: if `hidden` is not a positive integer.
+            InputError: if `hidden` is not a positive integer, or `settle` negative.
         """
         if int(hidden) != hidden or hidden < 1:
             raise InputError(f"hidden must be a positive integer, got {hidden!r}")
+        if settle < 0:
+            raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
         n_element = 2 + N_MESSAGES + (3 if lateral else 0)
         n_out = 2 * N_FACTORS + N_MESSAGES
         keys = iter(jax.random.split(key, 12))
@@ -181,6 +192,7 @@ class LocalRule(AbstractUpdateRule):
             similarity=jnp.zeros(()),
             lateral=lateral,
             with_inputs=with_inputs,
+            settle=settle,
         )
 
     def widened(self, hidden: int, *, key: PRNGKey) -> "LocalRule":
@@ -337,7 +349,8 @@ class LocalRule(AbstractUpdateRule):
 
     def _slowdown(self, time: Float[Array, ""]) -> Float[Array, ""]:
         tau = TIME_SCALE * jnp.exp(self.decay[0])
-        return (1.0 + time / tau) ** -jax.nn.sigmoid(self.decay[1])
+        slowdown = (1.0 + time / tau) ** -jax.nn.sigmoid(self.decay[1])
+        return slowdown / (1.0 + (time / self.settle) ** 2) if self.settle else slowdown
 
     def _competition(self, z: Float[Array, "batch unit"]) -> Factors:
         share = z.shape[1] * jax.nn.softmax(jnp.exp(self.competition) * z, axis=1) - 1.0
