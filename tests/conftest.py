@@ -12,6 +12,8 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 # the commands that tests start too.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+# Nearly all programs are small and run once: optimising them would cost more than it saves.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 os.environ["MPLBACKEND"] = "Agg"
 
 import jax

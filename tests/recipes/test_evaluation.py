@@ -21,6 +21,12 @@ def test_every_name_makes_a_learner_of_the_shape_that_is_asked_for():
     assert found["vae-gaussian"].label == "vae-gaussian"
 
 
+def test_a_rule_made_for_one_top_layer_gets_networks_of_that_size():
+    found = learners(["metz2018", "oja"], [], Network(n_components=24, n_networks=3))
+    assert found["metz2018"].n_components == 3 * 32
+    assert found["oja"].n_components == 24
+
+
 def test_an_unknown_name_is_refused():
     with pytest.raises(InputError, match="choose one of raw, pca"):
         learners([], ["svm"], Network())

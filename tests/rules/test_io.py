@@ -75,6 +75,13 @@ def test_equal_rules_are_equal_files(saved: Path, local: LocalRule):
         assert again.read_bytes() == saved.read_bytes()
 
 
+def test_a_file_older_than_a_field_gives_the_rule_without_it(saved: Path, local: LocalRule):
+    described = json.loads(parts(saved)[0]["__metadata__"]["fields"])
+    assert described["fields"].pop("settle") == 0
+    rewrite(saved, fields=json.dumps(described))
+    assert_equal(load_rule_file(saved)[0], local)
+
+
 @pytest.mark.parametrize("lateral", [False, True])
 def test_fields_of_the_local_rule_come_back(tmp_path: Path, lateral: bool):
     rule = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral)

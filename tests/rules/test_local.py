@@ -207,6 +207,19 @@ def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
         made.widened(2, key=jax.random.key(1))
 
 
+def test_all_steps_after_settling_turn_a_field_by_a_bounded_angle():
+    restless = LocalRule.create(key=jax.random.key(0))
+    settled = LocalRule.create(key=jax.random.key(0), settle=100)
+    time = jnp.arange(0.0, 100_000.0)
+    slow, fast = (np.asarray(jax.vmap(rule._slowdown)(time)) for rule in (settled, restless))
+    factor = slow / fast
+    np.testing.assert_allclose(factor[[0, 100, 300]], [1.0, 0.5, 0.1], rtol=1e-5)
+    # From 1,000 steps on, all steps together are less than the next sixty are without it.
+    assert slow[1000:].sum() < fast[1000:1060].sum()
+    with pytest.raises(InputError, match="settle"):
+        LocalRule.create(key=jax.random.key(0), settle=-1)
+
+
 def test_it_is_compact():
     assert count_parameters(LocalRule.create(key=jax.random.key(0))) < 1300
 

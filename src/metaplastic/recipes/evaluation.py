@@ -18,6 +18,7 @@ from metaplastic.learners import (
     VICReg,
 )
 from metaplastic.meta.evaluation import Judged
+from metaplastic.rules import AbstractUpdateRule, Metz2018
 from metaplastic.rules.catalog import load_rule
 
 LEARNERS = {
@@ -55,14 +56,23 @@ class Network:
 def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> dict[str, Judged]:
     """Learners by label: those named in `others` (of `LEARNERS`), then one per rule.
 
+    A rule that was made for top layers of one size (`metz2018`) has as many features as that makes.
+
     Raises:
         InputError: for an unknown learner or rule, or sizes that are not allowed.
         FileFormatError: for a rule file that cannot be read.
     """
     found: dict[str, Judged] = {name: _learner(name, network) for name in others}
-    for rule in rules:
-        found[rule] = RuleLearner(load_rule(rule), alias=rule, **dataclasses.asdict(network))
+    for name in rules:
+        rule = load_rule(name)
+        found[name] = RuleLearner(rule, alias=name, **dataclasses.asdict(_fitted(network, rule)))
     return found
+
+
+def _fitted(network: Network, rule: AbstractUpdateRule) -> Network:
+    if isinstance(rule, Metz2018) and rule.n_top:
+        return dataclasses.replace(network, n_components=rule.n_top * network.n_networks)
+    return network
 
 
 def _learner(name: str, network: Network) -> Judged:

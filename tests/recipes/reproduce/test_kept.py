@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 import scipy.sparse
@@ -10,9 +11,11 @@ import scipy.sparse
 from metaplastic.data import Dataset
 from metaplastic.learners import PCA, Raw, RuleLearner
 from metaplastic.recipes._trajectory import AtStep, Trajectory
+from metaplastic.recipes.reproduce import kept as kept_module
 from metaplastic.recipes.reproduce.common import measure
 from metaplastic.recipes.reproduce.experiment import Progress
 from metaplastic.recipes.reproduce.kept import Kept, measurement_key
+from metaplastic.rules import KINDS, LocalRule
 from metaplastic.rules.catalog import load_rule
 
 RNG = np.random.default_rng(0)
@@ -31,6 +34,18 @@ def test_a_learner_is_told_by_its_settings_and_arrays():
     at_0, at_2 = (AtStep(Trajectory(OJA, (0, 2)), step) for step in (0, 2))
     learners = (OJA, with_rate(0.5), with_rate(0.25), at_0, at_2, Raw(), PCA(2), PCA(3))
     assert len({measurement_key(learner, SET, HOW) for learner in learners}) == len(learners)
+
+
+def test_a_field_that_came_later_counts_only_where_it_changes_something(monkeypatch):
+    def key(**fields):
+        rule = LocalRule.create(key=jax.random.key(0), hidden=2, **fields)
+        return measurement_key(dataclasses.replace(OJA, rule=rule), SET, HOW)
+
+    now, settled = key(), key(settle=5)
+    local = KINDS["LocalRule"]
+    older = dataclasses.replace(local, younger=frozenset())
+    monkeypatch.setattr(kept_module, "KINDS", {**KINDS, "LocalRule": older})
+    assert key(settle=5) == settled != now != key()
 
 
 def test_rows_labels_and_protocol_count_too():

@@ -20,6 +20,7 @@ from metaplastic.files import write_atomically
 from metaplastic.meta.evaluation import Judged, LabelledSet
 from metaplastic.meta.records import Record
 from metaplastic.recipes._trajectory import AtStep
+from metaplastic.rules.kinds import KINDS
 
 FOLDER = "measurements"
 """Where files of single measurements are, in the folder of the experiments."""
@@ -106,7 +107,12 @@ def _add(found: Any, thing: Any) -> None:
         for item in thing:
             _add(found, item)
     elif dataclasses.is_dataclass(thing):
+        kind = KINDS.get(type(thing).__name__)
+        younger = kind.younger if kind else ()
         for field in dataclasses.fields(thing):
+            # As in a rule file, a field that came later says nothing where it changes nothing.
+            if field.name in younger and getattr(thing, field.name) == field.default:
+                continue
             found.update(field.name.encode())
             _add(found, getattr(thing, field.name))
     else:
