@@ -43,7 +43,9 @@ SETS = (
     "wine",
 )
 QUICK_SETS = ("mnist14", "digits")
-HAND_DESIGNED = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb")
+RULES = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb", "metz2018_small")
+"""Other rules: those designed by hand, and the published one as meta-trained here."""
+
 HEADLINE_SHOTS = 10
 MOST_OTHERS = 5
 """Learners in a figure beside the rule, its start and the inputs."""
@@ -56,7 +58,7 @@ class FewShot(AbstractExperiment):
     datasets: tuple[str, ...] = SETS
     left_out: tuple[str, ...] = ()
     others: tuple[str, ...] = tuple(LEARNERS)
-    rules: tuple[str, ...] = HAND_DESIGNED
+    rules: tuple[str, ...] = RULES
     network: Network = dataclasses.field(default_factory=Network)
     shots: tuple[int, ...] = (1, 10, 50)
     n_draws: int = 30
@@ -116,8 +118,8 @@ class FewShot(AbstractExperiment):
 
     def learners(self, subject: Subject) -> dict[str, Judged]:
         """All by name, the rule that is examined last."""
-        by_hand = [rule for rule in self.rules if rule != subject.name]
-        found = learners(by_hand, self.others, self.network)
+        rules = [rule for rule in self.rules if rule != subject.name]
+        found = learners(rules, self.others, self.network)
         network = dataclasses.asdict(self.network)
         found[UNTRAINED] = RuleLearner(untrained_rule(), **network)
         found[subject.name] = RuleLearner(subject.rule, **network)
