@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.sparse
 
 from metaplastic.errors import InputError
 from metaplastic.models import ACTIVATIONS, activate, fit_scaling, freeze, init_mlp
+from metaplastic.models.frozen import diagonal_blocks, row_product
 from metaplastic.models.scaling import CLIP
 
 
@@ -122,3 +124,16 @@ def test_bad_models_are_refused(bad):
     sizes = bad.pop("sizes")
     with pytest.raises(InputError):
         init_mlp(sizes, key=jax.random.key(0), **bad)
+
+
+@pytest.mark.parametrize(("post", "k"), [(20, 4), (18, 4), (17, 4)])
+def test_blocks_on_a_diagonal_are_found_and_give_the_same_rows(pool, post, k):
+    rng = np.random.default_rng(1)
+    blocks = [rng.normal(size=(3, 5)).astype(np.float32) for _ in range(k)]
+    weight = scipy.linalg.block_diag(*blocks)[:, :post].astype(np.float32)
+    found = diagonal_blocks(weight)
+    assert found.shape == (k, 3, 5)
+    np.testing.assert_allclose(row_product(pool, found)[:, :post], pool @ weight, rtol=1e-4)
+    full = weight.copy()
+    full[0, -1] = 1.0
+    assert diagonal_blocks(full) is full

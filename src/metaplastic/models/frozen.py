@@ -5,6 +5,7 @@ row i of the features depends on row i of the input alone.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -73,6 +74,10 @@ class FrozenMLP:
         """Output (`post`) of layer `depth`, counted from 1; `depth` 0 gives the scaled inputs."""
         return in_blocks(lambda rows: self._upwards(self._present(rows), depth, post=True), x)
 
+    @functools.cached_property
+    def _blocks(self) -> tuple[NDArray[np.float32], ...]:
+        return tuple(diagonal_blocks(weight) for weight in self.weights)
+
     def _present(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return apply_scaling(rows, self.shift, self.scale, self.clip, self.gain, np)
 
@@ -81,7 +86,8 @@ class FrozenMLP:
     ) -> NDArray[np.float32]:
         """Output of layer `depth`, before its nonlinearity unless `post`."""
         for index in range(depth):
-            signal = row_product(signal, self.weights[index]) + self.biases[index]
+            bias = self.biases[index]
+            signal = row_product(signal, self._blocks[index])[:, : len(bias)] + bias
             if index < depth - 1 or post:
                 signal = activate(self.activation, signal, np)
         return signal
@@ -187,8 +193,34 @@ def row_product(rows: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArr
 
     A product of all rows at once works on tiles of rows and adds up a partial tile in another
     order, so that the last bits of a row would depend on its place. Some 3 times slower.
+
+    Args:
+        rows: `(n, pre)`.
+        weight: `(pre, post)`, or blocks `(k, pre / k, post / k)` on the diagonal of such a matrix.
     """
-    return (rows[:, None, :] @ weight)[:, 0]
+    if weight.ndim == 2:
+        return (rows[:, None, :] @ weight)[:, 0]
+    apart = rows.reshape(len(rows), len(weight), 1, -1)
+    return (apart @ weight).reshape(len(rows), -1)
+
+
+def diagonal_blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The most equal blocks `(k, pre / k, width)` on whose diagonal all of `weight` is.
+
+    The last columns are zeros where `k` blocks are wider than `weight`. The weight itself, if there
+    is no more than one block.
+    """
+    pre, post = weight.shape
+    filled = np.count_nonzero(weight)
+    for k in range(min(pre, post, weight.size // max(1, filled)), 1, -1):
+        if pre % k == 0:
+            width = -(-post // k)
+            padded = np.pad(weight, ((0, 0), (0, k * width - post)))
+            blocks = padded.reshape(k, pre // k, k, width)
+            diagonal = np.stack([blocks[i, :, i] for i in range(k)])
+            if np.count_nonzero(diagonal) == filled:
+                return diagonal
+    return weight
 
 
 def dense(rows: Rows) -> NDArray[np.float32]:

@@ -69,12 +69,10 @@ class Recipe:
     widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
     with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
     inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
-    targets, `with_inputs` makes a `local` rule whose features hold the inputs too, `settle` one
-    that comes to rest after so many steps. `own` is that of
-    `WordSource` for writings, `shade` that of `Augmentation` for pictures. `cluster` is
-    used by the executor `ray` and is no part of what identifies a run. The other fields are
-    those of the classes that they configure; `truncation` is in meta-losses (`steps_per_loss`
-    inner steps each).
+    targets. `with_inputs` and `settle` are those of `LocalRule`, `own` that of `WordSource` for
+    writings, `shade` that of `Augmentation` for pictures. `cluster` is used by the executor `ray`
+    and is no part of what identifies a run. The other fields are those of the classes that they
+    configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
     """
 
     name: str
@@ -129,7 +127,7 @@ _BROAD_SHAPES = (
         for shape in _BASE_SHAPES
     ),
     Shape("pictures14-3", "pictures", 14, (96, 96, 64), 96, 60, 1, shots=4, see_inputs=False),
-    Shape("writings800-3", "writings", 800, (64, 64, 64), 64, 2, 1, shots=20),
+    Shape("writings800-3", "writings", 800, (64, 64, 64), 64, 2, 1, shots=20, see_inputs=False),
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -182,7 +180,7 @@ RECIPES: dict[str, Recipe] = {
             Shape("glyphs12-2", "glyphs", 12, (32, 32), 24, 10, 3),
             Shape("glyphs8-3", "glyphs", 8, (32, 32, 32), 24, 10, 3),
         ),
-        outer=OuterConfig(n_updates=1500, learning_rate=2e-3, warmup=30),
+        outer=OuterConfig(n_updates=450, learning_rate=2e-3, warmup=30),
         rule="metz2018",
         inner_rate=0.02,
         horizons=(10, 200),
@@ -207,12 +205,9 @@ RECIPES: dict[str, Recipe] = {
         horizons=(10, 60),
     ),
 }
-"""Named recipes; `small` needs no fonts, `images` is for comparison: one shape, letters alone.
-`broad` is what `base` is to be trained with next (docs/experiments.md).
-
-`metz2018` has the paper's settings as far as it states them, of meta-training on glyphs alone: it
-is for many machines (the paper took 512 workers 8 days). `metz2018_small` runs on a laptop.
-"""
+"""Named recipes; `small` needs no fonts, `images` has letters alone. `metz2018` has the paper's
+settings as far as it states them, on glyphs: for many machines (the paper took 512 workers 8 days);
+`metz2018_small` runs on a laptop. `broad` starts from `base` (docs/experiments.md)."""
 
 
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
