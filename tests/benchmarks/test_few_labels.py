@@ -1,18 +1,6 @@
 """The parts of the benchmarks that results rest on: draws of labels, calibration, the table."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
-import pytest
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module
 
 
 def test_draws_label_so_many_rows_a_class_and_test_on_others(benchmark):

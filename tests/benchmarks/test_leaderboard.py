@@ -1,17 +1,11 @@
 """The leaderboard: who stands where, and what is said of it."""
 
-import importlib
-from pathlib import Path
-
 import pytest
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def leaderboard(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("leaderboard")
+def leaderboard(benchmark):
+    return benchmark("leaderboard")
 
 
 def row(learner, dataset, mean, readout="ridge", shots=1):

@@ -1,18 +1,12 @@
 """Floors of a part: counted work over measured rates."""
 
-import importlib
-from pathlib import Path
-
 import jax.numpy as jnp
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def performance(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("performance")
+def performance(benchmark):
+    return benchmark("performance")
 
 
 def test_a_product_is_counted_and_its_floors_follow_from_the_rates(performance):

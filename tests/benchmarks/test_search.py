@@ -1,18 +1,13 @@
 """The search of settings: one after another, the best kept, nothing measured but what is tried."""
 
-import importlib
 import json
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture
-def search(monkeypatch):
-    monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("search")
+def search(benchmark):
+    return benchmark("search")
 
 
 def test_one_setting_after_another_is_varied_and_the_best_kept(search):

@@ -82,6 +82,13 @@ def test_a_file_older_than_a_field_gives_the_rule_without_it(saved: Path, local:
     assert_equal(load_rule_file(saved)[0], local)
 
 
+def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path):
+    rule = LocalRule.create(key=jax.random.key(0), hidden=2, settle=5000)
+    with pytest.raises(InputError, match="'settle' of LocalRule must be int"):
+        save_rule(tmp_path / "rule.safetensors", rule, METADATA)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("lateral", [False, True])
 def test_fields_of_the_local_rule_come_back(tmp_path: Path, lateral: bool):
     rule = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral)

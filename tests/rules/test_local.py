@@ -216,8 +216,9 @@ def test_all_steps_after_settling_turn_a_field_by_a_bounded_angle():
     np.testing.assert_allclose(factor[[0, 100, 300]], [1.0, 0.5, 0.1], rtol=1e-5)
     # From 1,000 steps on, all steps together are less than the next sixty are without it.
     assert slow[1000:].sum() < fast[1000:1060].sum()
-    with pytest.raises(InputError, match="settle"):
-        LocalRule.create(key=jax.random.key(0), settle=-1)
+    for settle in (-1, 2.5):
+        with pytest.raises(InputError, match="settle"):
+            LocalRule.create(key=jax.random.key(0), settle=settle)
 
 
 def test_it_is_compact():

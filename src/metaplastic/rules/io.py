@@ -37,14 +37,16 @@ def save_rule(
         kinds: classes that can be stored, by name; the package's own when left out.
 
     Raises:
-        InputError: for a class that is not among `kinds`, metadata that JSON cannot hold, theta
-            that is not finite, or a place that cannot be written.
+        InputError: for a class that is not among `kinds`, fields that a file cannot hold, metadata
+            that JSON cannot hold, theta that is not finite, or a place that cannot be written.
     """
     name = type(rule).__name__
     if name not in kinds or type(rule) is not kinds[name].rule:
         raise InputError(f"rules of class {name} cannot be saved; known: {', '.join(kinds)}")
     tensors = {key: np.asarray(leaf, np.float32) for key, leaf in _leaves(rule).items()}
-    fields = {"class": name, "fields": kinds[name].describe(rule)}
+    described = kinds[name].describe(rule)
+    kinds[name].check(described)  # What is saved can be loaded.
+    fields = {"class": name, "fields": described}
     write_tensors(path, tensors, kind=FORMAT, fields=fields, metadata=metadata)
 
 

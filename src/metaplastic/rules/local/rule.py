@@ -143,18 +143,18 @@ class LocalRule(AbstractUpdateRule):
             settle: steps after which learning comes to rest; 0 for never.
 
         Raises:
-            InputError: if `hidden` is not a positive integer, or `settle` negative.
+            InputError: if `hidden` is not a positive integer, or `settle` none from 0.
         """
         if int(hidden) != hidden or hidden < 1:
             raise InputError(f"hidden must be a positive integer, got {hidden!r}")
-        if settle < 0:
+        if int(settle) != settle or settle < 0:
             raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
         # `locality` is a property, not a field, which pyright does not see.
         return cls(  # pyright: ignore[reportCallIssue]
             **start_values(key, int(hidden), lateral),  # pyright: ignore[reportArgumentType]
             lateral=lateral,
             with_inputs=with_inputs,
-            settle=settle,
+            settle=int(settle),
         )
 
     def widened(self, hidden: int, *, key: PRNGKey) -> "LocalRule":
