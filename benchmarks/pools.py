@@ -46,26 +46,33 @@ KINDS = (
 synthetic tasks; never a set on which results are reported."""
 
 
-def validation_pool(kind: str, seed: int) -> Dataset:
-    """`ROWS` rows of one of `KINDS`; the seed draws the task and the rows."""
+def validation_pool(kind: str, seed: int, n_rows: int = ROWS) -> Dataset:
+    """`n_rows` rows of one of `KINDS` (half as many writings); the seed draws task and rows."""
     if kind in _VECTORS:
-        return _pool(kind, _VECTORS[kind], seed=seed, n_rows=ROWS)
+        return _pool(kind, _VECTORS[kind], seed=seed, n_rows=n_rows)
     if kind in _WRITINGS:
         texts = load_writings("validation")
         source = WordSource.create(texts.ranks, texts.starts, texts.corpora, 1000, _WRITINGS[kind])
-        return _pool(kind, SourceTasks.create(source), seed=seed, n_rows=ROWS // 2)
+        return _pool(kind, SourceTasks.create(source), seed=seed, n_rows=n_rows // 2)
     if kind == "pictures":
         images = load_pictures("validation").images
         source = ImageSource.create(images, np.arange(len(images)), 100)
         tasks = SourceTasks.create(source, augmentation=Augmentation(), side=8)
-        return _pool(kind, tasks, seed=seed, n_rows=ROWS)
+        return _pool(kind, tasks, seed=seed, n_rows=n_rows)
     if kind == "glyphs deformed":
         return glyph_pool(
-            kind, "validation", seed=seed, side=14, augmentation=_STRONG, strength=1.0
+            kind,
+            "validation",
+            seed=seed,
+            n_rows=n_rows,
+            side=14,
+            augmentation=_STRONG,
+            strength=1.0,
         )
     if kind == "glyphs plain":
-        return glyph_pool(kind, "validation", seed=seed, n_classes=50, strength=0.0)
-    return glyph_pool(kind, "validation", seed=seed, side=8 if kind.endswith("8x8") else 14)
+        return glyph_pool(kind, "validation", seed=seed, n_rows=n_rows, n_classes=50, strength=0.0)
+    side = 8 if kind.endswith("8x8") else 14
+    return glyph_pool(kind, "validation", seed=seed, n_rows=n_rows, side=side)
 
 
 def glyph_pool(
