@@ -116,18 +116,17 @@ _BASE_SHAPES = (
     Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
 )
 
-_OTHER_ACTIVATIONS = {"glyphs8-2": "tanh", "topics1000-3": "sine", "manifold100-3": "step"}
+_OTHERWISE: dict[str, dict[str, Any]] = {
+    "glyphs8-2": {"activation": "tanh"},
+    "topics1000-3": {"activation": "sine"},
+    "manifold100-3": {"activation": "step"},
+    "writings1000-3": {"see_inputs": False},
+    "writings400-2": {"see_inputs": False},
+    "table24-3": {"n_tasks": 2},
+}
 _BROAD_SHAPES = (
-    *(
-        dataclasses.replace(
-            shape,
-            activation=_OTHER_ACTIVATIONS.get(shape.name, shape.activation),
-            see_inputs=shape.see_inputs and shape.source != WRITINGS,
-        )
-        for shape in _BASE_SHAPES
-    ),
-    Shape("pictures14-3", "pictures", 14, (96, 96, 64), 96, 60, 1, shots=4, see_inputs=False),
-    Shape("writings800-3", "writings", 800, (64, 64, 64), 64, 2, 1, shots=20, see_inputs=False),
+    *(dataclasses.replace(shape, **_OTHERWISE.get(shape.name, {})) for shape in _BASE_SHAPES),
+    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 1, "step", see_inputs=False),
 )
 
 RECIPES: dict[str, Recipe] = {
