@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from metaplastic.data import ImageSource
+from metaplastic.files import write_atomically
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.records import provenance
 from metaplastic.objectives import FewShotRidge
@@ -233,6 +234,13 @@ def report(
         }
         out.write_text(json.dumps(document, indent=1) + "\n")
         print(f"wrote {out}", file=sys.stderr)
+
+
+def keep_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write what was measured of `name`; what the file holds of others stays in it."""
+    known = json.loads(path.read_text()) if path.exists() else {}
+    known[name] = {"provenance": provenance(seeds=[0]), "rows": list(rows)}
+    write_atomically(path, (json.dumps(known, indent=1) + "\n").encode())
 
 
 def _shown(value: Any) -> str:

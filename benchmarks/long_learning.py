@@ -8,16 +8,14 @@ pool. Writes `docs/results/long_learning.json`, in which rules not named now kee
 
 import argparse
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from common import keep_rows
 from pools import ROWS, validation_pool
 
-from metaplastic.files import write_atomically
 from metaplastic.learners import RuleLearner
 from metaplastic.meta.evaluation import evaluate
-from metaplastic.meta.records import provenance
 from metaplastic.rules import AbstractUpdateRule, LocalRule, load_rule
 
 FILE = Path(__file__).parents[1] / "docs" / "results" / "long_learning.json"
@@ -58,9 +56,7 @@ def main() -> None:
     for name in args.rule:
         rows = list(measure(name, args.quick))
         if not args.quick:
-            known = json.loads(FILE.read_text()) if FILE.exists() else {}
-            known[Path(name).stem] = {"provenance": provenance(seeds=(0,)), "rows": rows}
-            write_atomically(FILE, json.dumps(known, indent=1).encode())
+            keep_rows(FILE, Path(name).stem, rows)
 
 
 if __name__ == "__main__":
