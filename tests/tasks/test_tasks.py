@@ -205,6 +205,32 @@ def test_targets_belong_to_the_labelled_samples_of_the_same_key(source):
     assert SourceTasks.create(source).targets(task, 3, key=key) is None
 
 
+def test_a_pool_of_rows_comes_again_and_again():
+    tasks = SourceTasks.create(GaussianMixture(5, 3), rows=(40, 40))
+    task = tasks.sample(key=jax.random.key(0))
+    draw = jax.jit(lambda key: tasks.unlabelled(task, 10, key=key))
+    rows = np.concatenate([draw(jax.random.key(i)) for i in range(60)])
+    assert len(np.unique(rows, axis=0)) == 40
+    other = tasks.sample(key=jax.random.key(1))
+    again = np.asarray(tasks.unlabelled(other, 10, key=jax.random.key(0)))
+    assert not np.isin(again, rows).any()
+    # Labelled samples are others, however often they are drawn.
+    labelled = tasks.labelled(task, 20, key=jax.random.key(2))[0]
+    assert not np.isin(np.asarray(labelled), rows).any()
+
+
+def test_sizes_of_pools_lie_within_the_bounds():
+    tasks = SourceTasks.create(GaussianMixture(5, 3), rows=(20, 2000))
+    sizes = np.array([tasks.sample(key=jax.random.key(i)).pool[1] for i in range(40)])
+    assert (
+        sizes.min() >= 20
+        and sizes.max() <= 2000
+        and np.mean(sizes < 200) == pytest.approx(0.5, abs=0.3)
+    )
+    endless = SourceTasks.create(GaussianMixture(5, 3))
+    assert endless.sample(key=jax.random.key(0)).pool[1] == 0
+
+
 def test_what_does_not_fit_is_refused(source):
     with pytest.raises(InputError, match="regress"):
         SourceTasks.create(source, regress=True)
@@ -212,3 +238,6 @@ def test_what_does_not_fit_is_refused(source):
         SourceTasks.create(GaussianMixture(5, 2), augmentation=Augmentation())
     with pytest.raises(InputError, match="side"):
         SourceTasks.create(source, side=5)
+    for rows in ((0, 5), (7, 3), (-1, 4)):
+        with pytest.raises(InputError, match="rows must be"):
+            SourceTasks.create(source, rows=rows)

@@ -31,34 +31,11 @@ from metaplastic.meta.executor import Bucket
 from metaplastic.meta.problem import RuleProblem
 from metaplastic.meta.train import OuterConfig
 from metaplastic.objectives import FewShotRidge
+from metaplastic.recipes.shapes import BASE_SHAPES, BROAD_SHAPES, WRITINGS, Shape
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018
 from metaplastic.rules.catalog import load_rule
 from metaplastic.scale import ClusterSettings
 from metaplastic.tasks import Augmentation, SourceTasks
-
-WRITINGS = "writings"
-"""Source of bags of words of real texts."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Shape:
-    """One architecture and the tasks it is trained on.
-
-    `source` is `glyphs` or `pictures` (then `features` is the side of the image), `writings` or
-    a synthetic family (then it is the number of columns). `shots` left at 0 are the recipe's.
-    `see_inputs` is that of `RuleProblem`: off where learned features should do without inputs.
-    """
-
-    name: str
-    source: str
-    features: int
-    widths: tuple[int, ...]
-    batch_size: int
-    n_classes: int
-    n_tasks: int
-    activation: str = "relu"
-    shots: int = 0
-    see_inputs: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +47,10 @@ class Recipe:
     with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
     inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
     targets. `with_inputs` and `settle` are those of `LocalRule`, `own` that of `WordSource` for
-    writings, `shade` that of `Augmentation` for pictures. `cluster` is used by the executor `ray`
-    and is no part of what identifies a run. The other fields are those of the classes that they
-    configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
+    writings, `shade` that of `Augmentation` for pictures, `rows` that of `SourceTasks`. `cluster`
+    is used by the executor `ray` and is no part of what identifies a run. The other fields are
+    those of the classes that they configure; `truncation` is in meta-losses (`steps_per_loss`
+    inner steps each).
     """
 
     name: str
@@ -95,44 +73,17 @@ class Recipe:
     regress: bool = False
     own: tuple[float, float] = (0.2, 1.0)
     shade: float = 0.0
+    rows: tuple[int, int] = (0, 0)
     with_inputs: bool = False
     settle: int = 0
     seed: int = 0
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
 
-_BASE_SHAPES = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, see_inputs=False),
-    Shape(
-        "glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", see_inputs=False
-    ),
-    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
-    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
-    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10),
-    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
-    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
-    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
-)
-
-_OTHERWISE: dict[str, dict[str, Any]] = {
-    "glyphs8-2": {"activation": "tanh"},
-    "topics1000-3": {"activation": "sine"},
-    "manifold100-3": {"activation": "step"},
-    "writings1000-3": {"see_inputs": False},
-    "writings400-2": {"see_inputs": False},
-    "table24-3": {"n_tasks": 2},
-}
-_BROAD_SHAPES = (
-    *(dataclasses.replace(shape, **_OTHERWISE.get(shape.name, {})) for shape in _BASE_SHAPES),
-    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 1, "step", see_inputs=False),
-)
-
 RECIPES: dict[str, Recipe] = {
     "base": Recipe(
         name="base",
-        shapes=_BASE_SHAPES,
+        shapes=BASE_SHAPES,
         outer=OuterConfig(n_updates=3200, learning_rate=3e-3, warmup=60, average=0.99),
         shots=5,
         horizons=(10, 250),
@@ -141,13 +92,14 @@ RECIPES: dict[str, Recipe] = {
     ),
     "broad": Recipe(
         name="broad",
-        shapes=_BROAD_SHAPES,
+        shapes=BROAD_SHAPES,
         outer=OuterConfig(n_updates=1000, learning_rate=1.5e-3, warmup=60, average=0.995),
         start="base",
         shots=5,
         horizons=(10, 600),
         own=(0.1, 0.8),
         shade=1.2,
+        rows=(200, 20_000),
         hidden=48,
         with_inputs=True,
         settle=100,
@@ -269,11 +221,12 @@ def build_buckets(
                 augmentation=augmentations[shape.source],
                 side=shape.features,
                 regress=recipe.regress,
+                rows=recipe.rows,
             )
         elif shape.source == WRITINGS:
-            tasks = SourceTasks.create(_words(shape, split, recipe.own))
+            tasks = SourceTasks.create(_words(shape, split, recipe.own), rows=recipe.rows)
         else:
-            tasks = SourceTasks.create(_synthetic(shape))
+            tasks = SourceTasks.create(_synthetic(shape), rows=recipe.rows)
         sizes = (tasks.n_features, *shape.widths)
         problem = RuleProblem(
             tasks,

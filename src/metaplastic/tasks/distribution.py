@@ -20,6 +20,8 @@ class Task(eqx.Module):
     source: SourceTask
     permutation: Int[Array, " feature"]
     strengths: Float[Array, " strength"]
+    pool: Int[Array, " 2"]
+    """Seed and size of the pool of unlabelled rows; a size of 0 is an endless one."""
 
 
 class AbstractTaskDistribution(eqx.Module):
@@ -69,6 +71,7 @@ class SourceTasks(AbstractTaskDistribution):
     side: int | None = eqx.field(static=True)
     permute: bool = eqx.field(static=True)
     regress: bool = eqx.field(static=True)
+    rows: tuple[int, int] = eqx.field(static=True)
 
     @classmethod
     def create(
@@ -79,13 +82,16 @@ class SourceTasks(AbstractTaskDistribution):
         side: int | None = None,
         permute: bool = True,
         regress: bool = False,
+        rows: tuple[int, int] = (0, 0),
     ) -> "SourceTasks":
         """Args: `side` resizes images to `side x side` and needs an `augmentation`, and so does
         `regress`, which makes what the augmentation did to each image `targets` (as Metz et al.
-        2018 did).
+        2018 did). `rows` bounds the unlabelled pool of a task, log-uniform from the first number
+        to the second: so many rows in batches that come again and again; endless if both are 0.
 
         Raises:
-            InputError: if an augmentation or a side is asked for and samples are not images.
+            InputError: if an augmentation or a side is asked for and samples are not images, or
+                for other bounds of rows than `1 <= low <= high` or 0 and 0.
         """
         if augmentation is not None and len(source.shape) != 2:
             raise InputError("augmentation needs a source of images; leave it out for vectors")
@@ -93,9 +99,11 @@ class SourceTasks(AbstractTaskDistribution):
             raise InputError(f"side needs an augmentation and at least 2 pixels, got {side}")
         if regress and augmentation is None:
             raise InputError("regress needs an augmentation whose coefficients can be targets")
+        if rows != (0, 0) and not 1 <= rows[0] <= rows[1]:
+            raise InputError(f"rows must be (low, high) with 1 <= low <= high, or 0, got {rows}")
         # pyright takes the abstract variables that properties implement for fields.
         return cls(  # pyright: ignore[reportCallIssue]
-            source, augmentation, side, permute, regress
+            source, augmentation, side, permute, regress, rows
         )
 
     @property
@@ -111,12 +119,28 @@ class SourceTasks(AbstractTaskDistribution):
         return self.source.shape[0] if self.side is None else self.side
 
     def sample(self, *, key: PRNGKey) -> Task:
-        source_key, permutation_key, strength_key = jax.random.split(key, 3)
+        source_key, permutation_key, strength_key, pool_key = jax.random.split(key, 4)
         order = jnp.arange(self.n_features)
         if self.permute:
             order = jax.random.permutation(permutation_key, order)
         strengths = Augmentation().draw_strengths(key=strength_key)
-        return Task(self.source.draw_task(key=source_key), order, strengths)
+        return Task(self.source.draw_task(key=source_key), order, strengths, self._pool(pool_key))
+
+    def _pool(self, key: PRNGKey) -> Int[Array, " 2"]:
+        if not self.rows[1]:
+            return jnp.zeros(2, jnp.int32)
+        seed_key, size_key = jax.random.split(key)
+        low, high = (jnp.log(n) for n in self.rows)
+        size = jnp.exp(jax.random.uniform(size_key, minval=low, maxval=high))
+        seed = jax.random.randint(seed_key, (), 0, jnp.iinfo(jnp.int32).max)
+        return jnp.stack([seed, jnp.round(size).astype(jnp.int32)])
+
+    def unlabelled(self, task: Task, n: int, *, key: PRNGKey) -> Float[Array, "sample feature"]:
+        if self.rows[1]:
+            seed, size = task.pool
+            batch = jax.random.randint(key, (), 0, jnp.maximum(1, size // n))
+            key = jax.random.fold_in(jax.random.key(seed), batch)
+        return super().unlabelled(task, n, key=key)
 
     def draw(
         self, task: Task, labels: Int[Array, " sample"], *, key: PRNGKey

@@ -1,0 +1,60 @@
+"""Architectures and the tasks they are trained on: what the recipes for `base` are made of."""
+
+import dataclasses
+
+WRITINGS = "writings"
+"""Source of bags of words of real texts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """One architecture and the tasks it is trained on.
+
+    `source` is `glyphs` or `pictures` (then `features` is the side of the image), `writings` or
+    a synthetic family (then it is the number of columns). `shots` left at 0 are the recipe's.
+    `see_inputs` is that of `RuleProblem`: off where learned features should do without inputs.
+    """
+
+    name: str
+    source: str
+    features: int
+    widths: tuple[int, ...]
+    batch_size: int
+    n_classes: int
+    n_tasks: int
+    activation: str = "relu"
+    shots: int = 0
+    see_inputs: bool = True
+
+
+BASE_SHAPES = (
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, see_inputs=False),
+    Shape(
+        "glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", see_inputs=False
+    ),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
+    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10),
+    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
+    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1),
+)
+
+BROAD_SHAPES = (
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
+    Shape("glyphs14-2", "glyphs", 14, (512, 256), 64, 40, 1, shots=1, see_inputs=False),
+    Shape("glyphs12-6", "glyphs", 12, (48,) * 5 + (32,), 48, 20, 1, "leaky_relu", see_inputs=False),
+    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 1, "step", see_inputs=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, "tanh", see_inputs=False),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=50, see_inputs=False),
+    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10, see_inputs=False),
+    Shape("topics1024-3", "topics", 1024, (64, 64, 64), 64, 4, 1, "sine", shots=20),
+    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 2, shots=10),
+    Shape("table8-1", "table", 8, (16,), 48, 3, 1, shots=10),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 20, 1, "step"),
+)
+"""Depths of 1 to 6, widths of 16 to 512, 16 to 256 features, 1 to 50 labels a class."""
