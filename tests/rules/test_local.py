@@ -130,10 +130,11 @@ def reference(r, layers, traces, time, lateral):
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [SIZES, (6, 4)], ids=["three layers", "one layer"])
 @pytest.mark.parametrize("time", [0.0, 250.0])
-def test_a_step_agrees_with_the_equations(rule, sizes, time):
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_step_agrees_with_the_equations(rule, sizes, time, activation):
     with jax.enable_x64(True):
         wide = jax.tree.map(lambda a: a.astype(jnp.float64), rule)
-        model = init_mlp(sizes, key=jax.random.key(2))
+        model = init_mlp(sizes, key=jax.random.key(2), activation=activation)
         model = jax.tree.map(lambda a: a.astype(jnp.float64), model)
         biased = [0.3 * jax.random.normal(jax.random.key(i), (n,)) for i, n in enumerate(sizes[1:])]
         layers = tuple(
@@ -145,7 +146,10 @@ def test_a_step_agrees_with_the_equations(rule, sizes, time):
         after, state, trace = step(wide, model, jnp.asarray(time), x, key=jax.random.key(0))
         theta = {k: np.asarray(a) for k, a in vars(wide).items() if isinstance(a, jax.Array)}
         plain = [tuple(np.asarray(a) for a in (m.weight, m.bias, m.feedback)) for m in model.layers]
-        traces = [tuple(np.asarray(a) for a in (t.pre, t.drive, t.post)) for t in trace]
+        drives = [np.asarray(t.drive) for t in trace]
+        traces = [
+            (np.asarray(t.pre), z, np.maximum(z, 0)) for t, z in zip(trace, drives, strict=True)
+        ]
         wanted = reference(theta, plain, traces, time, rule.lateral)
         assert float(state) == time + 1
         for layer, expected in zip(after.layers, wanted, strict=True):

@@ -59,7 +59,9 @@ class LocalRule(AbstractUpdateRule):
     """A network shared by all units computes, for every unit and sample, what it should learn.
 
     For every layer, top first, each (sample, unit) has features
-    `E = [z, x, delta_1..4, s, dec, ms]`: drive, output, four top-down signals, competition
+    `E = [z, x, delta_1..4, s, dec, ms]`: drive, rectified drive (the output of a ReLU network; the
+    same whatever the nonlinearity of this one, to which the rule therefore owes nothing), four
+    top-down signals, competition
     (a softmax over units), decorrelation (drive times the correlation matrix) and pull towards
     similar samples (drive averaged with cosine weights over the batch). Units add
     `U = [b, mean x, skewness of z, outgoing norm, correlation]`, samples `S = [mean x,
@@ -227,7 +229,8 @@ class LocalRule(AbstractUpdateRule):
         role: Float[Array, " role"],
         is_top: bool,
     ) -> _Signals:
-        z, x = trace.drive, trace.post
+        # Not `trace.post`: the rule knows the rectified drive, whatever the layer above receives.
+        z, x = trace.drive, jax.nn.relu(trace.drive)
         batch, units = z.shape
         elements = [z[None], x[None], top_down]
         if self.lateral:
