@@ -91,6 +91,7 @@ def learners(hand_designed: bool) -> dict[str, Judged]:
     if isinstance(rule, LocalRule):
         found["base, learned part"] = RuleLearner(dataclasses.replace(rule, with_inputs=False))
     found["untrained rule"] = RuleLearner(build_rule(RECIPES["base"]))
+    found["base, relu+tanh"] = dataclasses.replace(default, activation="relu+tanh")
     found[BASE] = default
     return found
 

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from metaplastic.models import FrozenMLP, Readout, fit_scaling, freeze, init_mlp
+from metaplastic.models import (
+    FrozenMLP,
+    Readout,
+    fit_scaling,
+    freeze,
+    init_mlp,
+    side_by_side,
+)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +40,16 @@ def make_encoder(digits: np.ndarray) -> Callable[..., FrozenMLP]:
             scaling=scaling,
         )
         return freeze(model, digits)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_several(make_encoder: Callable[..., FrozenMLP]) -> Callable[..., FrozenMLP]:
+    """Networks of different nonlinearities, the outputs of their top layers read, as one."""
+
+    def make(*activations: str) -> FrozenMLP:
+        return side_by_side([make_encoder(name, "post") for name in activations])
 
     return make
 

@@ -51,6 +51,15 @@ def test_the_documents_lines_compute_the_encoders_features(
         assert_same(features(x, path), encoder(x), activation)
 
 
+def test_several_nonlinearities_share_the_units(
+    features, make_several, digits, assert_same, tmp_path: Path
+):
+    encoder = make_several("relu", "tanh", "sine")
+    export_arrays(tmp_path / "arrays.safetensors", encoder, {})
+    found = features(digits, tmp_path / "arrays.safetensors")
+    assert_same(found, encoder(digits), encoder.activation)
+
+
 @pytest.mark.parametrize("n_direct", [9, 64])
 def test_direct_features_come_first(
     features, make_encoder, digits, assert_same, tmp_path: Path, n_direct

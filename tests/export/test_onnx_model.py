@@ -36,6 +36,11 @@ def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     return np.asarray(features)
 
 
+def test_several_nonlinearities_share_the_units(make_several, digits, assert_same):
+    encoder = make_several("relu", "tanh", "sine")
+    assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), encoder.activation)
+
+
 @pytest.mark.parametrize("readout", ["drive", "post"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_features_are_the_encoders(make_encoder, digits, assert_same, activation, readout):

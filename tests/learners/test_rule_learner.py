@@ -107,6 +107,27 @@ def test_several_networks_are_the_single_ones_side_by_side(pool):
     assert not np.allclose(parts[0][:, 0], parts[1][:, 0], atol=0.1)
 
 
+def test_networks_of_several_nonlinearities_are_the_single_ones_side_by_side(pool):
+    several = learner(
+        rule=Oja(), n_networks=4, n_components=8, hidden_sizes=(6, 4), activation="relu+tanh"
+    )
+    networks = several.networks(pool.shape[1], seed=7)
+    assert [each.activation for each, _ in networks] == ["relu", "relu", "tanh", "tanh"]
+    parts = [each.fit(pool, seed=own)(pool) for each, own in networks]
+    encoder = several.fit(pool, seed=7)
+    assert encoder.activation == "relu+tanh"
+    np.testing.assert_allclose(encoder(pool), np.concatenate(parts, axis=1), atol=1e-5)
+
+
+def test_nonlinearities_that_cannot_share_the_features_are_refused(pool):
+    with pytest.raises(InputError, match="multiple of 2"):
+        learner(n_networks=3, n_components=6, activation="relu+tanh")
+    # Three features leave three of the four networks.
+    few = learner(n_networks=4, n_components=3, activation="relu+tanh")
+    with pytest.raises(InputError, match="cannot be shared"):
+        few.fit(pool, seed=0)
+
+
 def test_no_more_networks_than_features(pool):
     assert len(learner(n_networks=8).networks(6, seed=0)) == 3
 
@@ -173,6 +194,8 @@ def test_label_is_the_alias_or_the_rule():
         {"hidden_sizes": (0,)},
         {"n_components": 0},
         {"activation": "cube"},
+        {"activation": "relu+cube"},
+        {"activation": "relu+relu"},
         {"n_steps": -1},
         {"batch_size": 1},
     ],

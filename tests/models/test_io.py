@@ -121,6 +121,9 @@ def test_weights_that_are_not_finite_are_not_saved(saved: Path, encoder: FrozenM
         {"sizes": "5,4,3"},
         {"activation": "cosh"},
         {"activation": ["relu"]},
+        {"activation": "gelu+gelu"},
+        {"activation": "gelu+relu+tanh"},
+        {"activation": "+"},
         {"readout": "pre"},
     ],
 )

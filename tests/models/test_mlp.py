@@ -36,6 +36,13 @@ def test_activations_agree_between_libraries(activation):
     np.testing.assert_allclose(found, activate(activation, x, np), atol=1e-5)
 
 
+def test_several_activations_share_the_columns():
+    x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    expected = np.concatenate([np.maximum(x[:, :3], 0), np.tanh(x[:, 3:])], axis=1)
+    np.testing.assert_allclose(activate("relu+tanh", x, np), expected, atol=1e-6)
+    np.testing.assert_allclose(activate("relu+tanh", jnp.asarray(x), jnp), expected, atol=1e-6)
+
+
 def test_initialisations():
     unit = init_mlp((50, 40, 30), key=jax.random.key(0))
     for layer in unit.layers:

@@ -68,7 +68,9 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         help="units of the hidden layers (128,128)",
     )
     parser.add_argument("--n-components", type=positive, metavar="N", help="features (512)")
-    parser.add_argument("--activation", metavar="NAME", help="nonlinearity (relu)")
+    parser.add_argument(
+        "--activation", metavar="NAME", help="nonlinearity (relu), or several: relu+tanh"
+    )
     parser.add_argument("--n-steps", type=natural, metavar="N", help="training steps (100)")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="rows per step (128)")
     parser.add_argument(

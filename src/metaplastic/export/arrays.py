@@ -18,8 +18,9 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
 
     With `d` input columns, `shift` and `scale` are `(d,)`, `clip` and `gain` are scalars; layer
     `i`, counted from 0, has `weight_i` `(pre, post)` and `bias_i` `(post,)`. The JSON text `fields`
-    of the header holds `activations`, the name of every layer's nonlinearity. If there is `direct`
-    `(d, m)`, the first m features are the presented inputs times it.
+    of the header holds `activations`, the name of every layer's nonlinearity; of several, as in
+    `relu+tanh`, each has an equal share of the columns. If there is `direct` `(d, m)`, the first m
+    features are the presented inputs times it.
 
     Args:
         path: usually `NAME.safetensors`; an existing file is replaced.

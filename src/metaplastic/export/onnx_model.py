@@ -12,7 +12,7 @@ from metaplastic.errors import InputError
 from metaplastic.export.arrays import layer_activations
 from metaplastic.extras import require
 from metaplastic.files import write_atomically
-from metaplastic.models import FrozenMLP
+from metaplastic.models import SEVERAL, FrozenMLP
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -90,7 +90,7 @@ def _encoder_graph(encoder: FrozenMLP) -> Any:
     for index, (weight, bias, activation) in enumerate(layers):
         signal = graph.node("MatMul", signal, graph.constant(f"weight_{index}", weight))
         signal = graph.node("Add", signal, graph.constant(f"bias_{index}", bias))
-        signal = _ACTIVATIONS[activation](graph, signal)
+        signal = _activated(graph, activation, signal)
     if encoder.direct is not None:
         beside = graph.node("MatMul", presented, graph.constant("direct", encoder.direct))
         signal = graph.node("Concat", beside, signal, axis=1)
@@ -124,6 +124,22 @@ class _Graph:
         output = f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
+
+    def split(self, value: str, count: int) -> list[str]:
+        """Equal shares of the columns."""
+        from onnx import helper
+
+        shares = [f"share_{len(self.nodes)}_{i}" for i in range(count)]
+        self.nodes.append(helper.make_node("Split", [value], shares, axis=1, num_outputs=count))
+        return shares
+
+
+def _activated(graph: _Graph, names: str, x: str) -> str:
+    """The nonlinearity, or several on equal shares of the columns."""
+    parts = names.split(SEVERAL)
+    shares = graph.split(x, len(parts)) if len(parts) > 1 else [x]
+    done = [_ACTIVATIONS[name](graph, share) for name, share in zip(parts, shares, strict=True)]
+    return graph.node("Concat", *done, axis=1) if len(parts) > 1 else done[0]
 
 
 # As in `models.activations`, where their formulas are.

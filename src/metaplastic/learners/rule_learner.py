@@ -22,7 +22,7 @@ from metaplastic.learners.programs import keep_programs
 from metaplastic.models import (
     MLP,
     FrozenMLP,
-    check_activation,
+    check_activations,
     dense,
     first_features,
     freeze,
@@ -119,7 +119,8 @@ class RuleLearner(AbstractLearner):
         n_components: features. Units of the top layers, spread evenly over the networks; if the
             rule asks for direct connections, about half are the inputs: as often as they go into
             half, or 32 rotated principal components of them if there are more.
-        activation: a name of `models.ACTIVATIONS`.
+        activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
+            networks have each of them.
         n_steps: inner steps; 0 leaves the model as initialised.
         batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
         n_networks: networks, at most one per feature.
@@ -143,7 +144,7 @@ class RuleLearner(AbstractLearner):
     def __post_init__(self) -> None:
         if not isinstance(self.rule, AbstractUpdateRule):
             raise InputError(f"rule must be an update rule, got {type(self.rule).__name__}")
-        check_activation(self.activation)
+        names = check_activations(self.activation)
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
         sizes = (*self.hidden_sizes, self.n_components)
         if any(int(n) != n or n < 1 for n in sizes):
@@ -152,6 +153,11 @@ class RuleLearner(AbstractLearner):
             raise InputError(
                 "n_steps must be at least 0, batch_size at least 2 and n_networks at least 1, got "
                 f"{self.n_steps}, {self.batch_size} and {self.n_networks}"
+            )
+        if self.n_networks % len(names):
+            raise InputError(
+                f"{len(names)} nonlinearities ({self.activation}) need a multiple of {len(names)} "
+                f"networks, got {self.n_networks}"
             )
 
     @property
@@ -175,14 +181,28 @@ class RuleLearner(AbstractLearner):
     def networks(self, n_in: int, *, seed: int) -> list[tuple["RuleLearner", int]]:
         """A learner of one network, and its seed, for every network; the first has `seed`.
 
-        All have the same shape, so that they share one compiled program; what they have too many
-        of together, `freeze` leaves out.
+        All have the same shape, so that they share one compiled program (per nonlinearity); what
+        they have too many of together, `freeze` leaves out.
+
+        Raises:
+            InputError: if several nonlinearities cannot share the features.
         """
         learned = self.n_components - self.n_direct(n_in)
+        names = check_activations(self.activation)
         count = min(self.n_networks, learned)
+        cut = learned % count if self.rule.readout == "post" else 0
+        if len(names) > 1 and (count % len(names) or cut):
+            raise InputError(
+                f"{self.n_components} features cannot be shared by {self.n_networks} networks of "
+                f"{len(names)} nonlinearities; make n_components a multiple of n_networks"
+            )
         seeds = [seed, *np.random.default_rng([seed, 4]).integers(2**31, size=count - 1).tolist()]
-        one = dataclasses.replace(self, n_networks=1, n_components=-(-learned // count))
-        return [(one, each) for each in seeds]
+        size = -(-learned // count)
+        ones = [
+            dataclasses.replace(self, n_networks=1, n_components=size, activation=name)
+            for name in names
+        ]
+        return [(ones[i * len(names) // count], each) for i, each in enumerate(seeds)]
 
     def fit_with_snapshots(
         self,

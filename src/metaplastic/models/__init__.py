@@ -1,6 +1,12 @@
 """Base models: networks whose parameters a rule changes. They know no rule."""
 
-from metaplastic.models.activations import ACTIVATIONS, activate, check_activation
+from metaplastic.models.activations import (
+    ACTIVATIONS,
+    SEVERAL,
+    activate,
+    check_activation,
+    check_activations,
+)
 from metaplastic.models.frozen import (
     BLOCK_ROWS,
     FrozenMLP,
@@ -37,6 +43,7 @@ __all__ = [
     "ACTIVATIONS",
     "BLOCK_ROWS",
     "MLP",
+    "SEVERAL",
     "Delta",
     "FrozenMLP",
     "Initialisation",
@@ -48,6 +55,7 @@ __all__ = [
     "activate",
     "block_rows",
     "check_activation",
+    "check_activations",
     "dense",
     "first_features",
     "fit_scaling",

@@ -38,6 +38,9 @@ _FUNCTIONS: dict[str, Callable[[ModuleType, Any], Any]] = {
 ACTIVATIONS: tuple[str, ...] = tuple(_FUNCTIONS)
 """Names that `activate` knows."""
 
+SEVERAL = "+"
+"""Between names where networks side by side have different ones."""
+
 
 def check_activation(name: str) -> str:
     """Return `name` if it is known; otherwise raise `InputError` listing the known names."""
@@ -46,6 +49,25 @@ def check_activation(name: str) -> str:
     return name
 
 
-def activate(name: str, x: Any, np: ModuleType) -> Any:
-    """Apply the named nonlinearity elementwise; `np` is `numpy` or `jax.numpy`, shape is kept."""
-    return _FUNCTIONS[name](np, x)
+def check_activations(names: str) -> tuple[str, ...]:
+    """The names in `relu` or `relu+tanh`; `InputError` if one is not known or comes twice."""
+    parts = tuple(names.split(SEVERAL))
+    for name in parts:
+        check_activation(name)
+    if len(set(parts)) < len(parts):
+        raise InputError(f"nonlinearities must differ, got {names!r}")
+    return parts
+
+
+def activate(names: str, x: Any, np: ModuleType) -> Any:
+    """Apply a nonlinearity elementwise; `np` is `numpy` or `jax.numpy`, shape is kept.
+
+    Of several (`relu+tanh`), each has an equal share of the columns, in order.
+    """
+    if SEVERAL not in names:
+        return _FUNCTIONS[names](np, x)
+    parts = names.split(SEVERAL)
+    shares = np.split(x, len(parts), axis=-1)
+    return np.concatenate(
+        [_FUNCTIONS[name](np, share) for name, share in zip(parts, shares, strict=True)], axis=-1
+    )

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from metaplastic.models.activations import activate
+from metaplastic.models.activations import SEVERAL, activate
 from metaplastic.models.mlp import EPSILON, MLP, Readout
 from metaplastic.models.scaling import CLIP, apply_scaling
 from metaplastic.types import Rows
@@ -35,8 +35,9 @@ class FrozenMLP:
 
     `weights[l]` `(pre, post)` and `biases[l]` `(post,)` already contain the normalisation:
     `drive = signal @ weights[l] + biases[l]`. The first signal is the presentation of the inputs,
-    `clip((x - shift) * scale, -clip, clip) * gain`. With direct connections `direct` `(n_0, m)`,
-    the first m features are `first signal @ direct`.
+    `clip((x - shift) * scale, -clip, clip) * gain`. If `activation` names several nonlinearities
+    (`relu+tanh`), each has an equal share of the units of a layer. With direct connections `direct`
+    `(n_0, m)`, the first m features are `first signal @ direct`.
     """
 
     shift: NDArray[np.float32]
@@ -96,8 +97,8 @@ class FrozenMLP:
 def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
     """One encoder whose features are those of all `encoders`, in order.
 
-    They must share presentation of inputs, depth, activation and readout. Their hidden layers
-    become blocks on the diagonal of wider ones.
+    They must share presentation of inputs, sizes and readout, and equally many in a row must share
+    each activation. Their hidden layers become blocks on the diagonal of wider ones.
     """
     first = encoders[0]
     if len(encoders) == 1:
@@ -106,7 +107,8 @@ def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
     joined = [np.concatenate([e.weights[0] for e in encoders], axis=1)]
     joined += [_on_the_diagonal([e.weights[index] for e in encoders]) for index in depth[1:]]
     biases = tuple(np.concatenate([e.biases[index] for e in encoders]) for index in depth)
-    return dataclasses.replace(first, weights=tuple(joined), biases=biases)
+    activation = SEVERAL.join(dict.fromkeys(e.activation for e in encoders))
+    return dataclasses.replace(first, weights=tuple(joined), biases=biases, activation=activation)
 
 
 def _on_the_diagonal(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

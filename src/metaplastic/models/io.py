@@ -1,14 +1,14 @@
 """Encoders in files: safetensors, with sizes, nonlinearity and provenance in the header."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from metaplastic.errors import FileFormatError
+from metaplastic.errors import FileFormatError, InputError
 from metaplastic.files import check_tensors, read_tensors, write_tensors
-from metaplastic.models.activations import ACTIVATIONS
+from metaplastic.models.activations import check_activations
 from metaplastic.models.frozen import FrozenMLP
 
 FORMAT = "metaplastic-encoder"
@@ -63,17 +63,17 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     tensors, fields, metadata = read_tensors(path, kind=FORMAT)
     sizes: Any = fields.get("sizes")
     n_direct: Any = fields.get("direct", 0)
-    activation, readout = fields.get("activation"), fields.get("readout")
+    readout: Any = fields.get("readout")
     if not _are_sizes(sizes):
         raise FileFormatError(f"{path}: layer sizes must be positive integers, found {sizes!r:.80}")
     if type(n_direct) is not int or not 0 <= n_direct <= MAX_UNITS:
         raise FileFormatError(
             f"{path}: direct connections must be 0 to {MAX_UNITS}, found {n_direct!r:.80}"
         )
-    if activation not in ACTIVATIONS or readout not in ("drive", "post"):
-        raise FileFormatError(
-            f"{path}: unknown activation {activation!r:.80} or readout {readout!r:.80}"
-        )
+    if readout not in ("drive", "post"):
+        raise FileFormatError(f"{path}: unknown readout {readout!r:.80}")
+    layers = sizes[1:] if readout == "post" else sizes[1:-1]
+    activation = _activation(path, fields.get("activation"), layers)
     depth = len(sizes) - 1
     expected = {"shift": (sizes[0],), "scale": (sizes[0],), "clip": (), "gain": ()}
     for index in range(depth):
@@ -96,6 +96,18 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
         tensors.get("direct"),
     )
     return encoder, metadata
+
+
+def _activation(path: str | Path, names: Any, layers: Sequence[int]) -> str:
+    """The names, if they are of known nonlinearities that can share the units of all `layers`."""
+    try:
+        shares = len(check_activations(names if isinstance(names, str) else ""))
+    except InputError as error:
+        raise FileFormatError(f"{path}: unknown activation {names!r:.80}") from error
+    for units in layers:
+        if units % shares:
+            raise FileFormatError(f"{path}: {units} units cannot be shared by {names!r:.80}")
+    return names
 
 
 def _are_sizes(sizes: Any) -> bool:

@@ -42,7 +42,8 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     n_components : int, default=512
         Number of features, spread evenly over the networks.
     activation : str, default="relu"
-        A name of `metaplastic.models.ACTIVATIONS`.
+        A name of `metaplastic.models.ACTIVATIONS`, or several as in "relu+tanh": then equally
+        many networks have each of them. On bags of words "relu+tanh" is much better than "relu".
     n_steps : int or None, default=100
         Steps that `fit` makes with each network, on shuffled rows; 0 leaves them as initialised.
         None is one pass over the rows in their order, as `partial_fit` makes it: the result is the
