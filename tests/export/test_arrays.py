@@ -51,6 +51,12 @@ def test_the_documents_lines_compute_the_encoders_features(
         assert_same(features(x, path), encoder(x), activation)
 
 
+def test_nonlinearities_out_of_order_are_refused(make_several):
+    for names in (("relu", "tanh", "relu"), ("relu", "relu", "tanh")):
+        with pytest.raises(InputError, match="in a row"):
+            make_several(*names)
+
+
 def test_several_nonlinearities_share_the_units(
     features, make_several, digits, assert_same, tmp_path: Path
 ):

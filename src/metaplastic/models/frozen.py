@@ -12,6 +12,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from metaplastic.errors import InputError
 from metaplastic.models.activations import SEVERAL, activate
 from metaplastic.models.mlp import EPSILON, MLP, Readout
 from metaplastic.models.scaling import CLIP, apply_scaling
@@ -99,6 +100,9 @@ def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
 
     They must share presentation of inputs, sizes and readout, and equally many in a row must share
     each activation. Their hidden layers become blocks on the diagonal of wider ones.
+
+    Raises:
+        InputError: for activations in another order.
     """
     first = encoders[0]
     if len(encoders) == 1:
@@ -107,7 +111,11 @@ def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
     joined = [np.concatenate([e.weights[0] for e in encoders], axis=1)]
     joined += [_on_the_diagonal([e.weights[index] for e in encoders]) for index in depth[1:]]
     biases = tuple(np.concatenate([e.biases[index] for e in encoders]) for index in depth)
-    activation = SEVERAL.join(dict.fromkeys(e.activation for e in encoders))
+    names = [e.activation for e in encoders]
+    distinct = list(dict.fromkeys(names))
+    if names != [name for name in distinct for _ in range(len(names) // len(distinct))]:
+        raise InputError(f"equally many networks in a row must share an activation, got {names}")
+    activation = SEVERAL.join(distinct)
     return dataclasses.replace(first, weights=tuple(joined), biases=biases, activation=activation)
 
 

@@ -1,0 +1,53 @@
+"""Results kept beside new ones: only if raw inputs say that pools and draws are the same."""
+
+import dataclasses
+
+import pytest
+
+from metaplastic.errors import InputError
+from metaplastic.meta.records import from_json
+
+
+@pytest.fixture
+def quality(benchmark):
+    return benchmark("quality")
+
+
+@pytest.fixture
+def records(quality):
+    text = (quality.ROOT / "docs" / "results" / "quality.json").read_text()
+    return [r for r in from_json(text)[0] if r.dataset == "wine"]
+
+
+def changed(records, alter):
+    """The records with the draws of `raw` altered."""
+    return [
+        dataclasses.replace(r, draws=tuple(alter(seed) for seed in r.draws))
+        if r.learner == "raw"
+        else r
+        for r in records
+    ]
+
+
+def test_a_test_row_here_and_there_is_rounding(quality, records):
+    def nudge(draws):
+        return (draws[0] + 0.004, *draws[1:])
+
+    new = [r for r in changed(records, nudge) if r.learner in ("raw", "base")]
+    found = quality.merged(new, records)
+    assert {r.learner for r in found} == {r.learner for r in records}
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda draws: tuple(d + 0.004 for d in draws),
+        lambda draws: (draws[0] + 0.02, *draws[1:]),
+        lambda draws: draws[:-1],
+        lambda draws: draws[::-1],
+    ],
+    ids=["all a little", "one much", "fewer", "other order"],
+)
+def test_other_draws_are_refused(quality, records, alter):
+    with pytest.raises(InputError, match="anew"):
+        quality.merged(changed(records, alter), records)
