@@ -42,7 +42,12 @@ class Case:
 
 
 CASES = (Case((256, 64, 64, 32), 32), Case((256, 128, 128, 32), 64))
-TASKS = (1, 4, 16, 64)
+ON_CPU = jax.devices()[0].platform == "cpu"
+STEPS_PER_LOSS = 5
+"""Inner steps to a meta-loss, in `problem_of`."""
+TASKS = (1, 4, 16, 64) if ON_CPU else (16, 64, 256, 1024)
+SIDE = 2048 if ON_CPU else 8192
+"""Of the square matrices whose product is the yardstick."""
 
 
 def parse(description: str | None, *, one_core: bool = True) -> argparse.Namespace:
@@ -56,18 +61,20 @@ def parse(description: str | None, *, one_core: bool = True) -> argparse.Namespa
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="first case, 1 and 4 tasks, one call")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the results to this file")
-    parser.add_argument("--tasks", type=int, nargs="+", help="numbers of tasks (1 4 16 64)")
+    parser.add_argument(
+        "--tasks", type=int, nargs="+", help=f"numbers of tasks ({' '.join(map(str, TASKS))})"
+    )
     parser.add_argument(
         "--seconds", type=float, default=3.0, help="least time to measure each row for"
     )
     parser.add_argument(
         "--task-axis",
         choices=("map", "vmap"),
-        default="map" if jax.devices()[0].platform == "cpu" else "vmap",
+        default="map" if ON_CPU else "vmap",
         help="tasks one after another or together (as the executor chooses by the device)",
     )
     options = parser.parse_args()
-    options.cases = CASES[:1] if options.quick else CASES
+    options.cases = CASES[:1] if options.quick else CASES if ON_CPU else CASES[1:]
     options.tasks = options.tasks or ((1, 4) if options.quick else TASKS)
     options.seconds = 0.0 if options.quick else options.seconds
     # What is measured includes compiling, so nothing may come from an earlier process.
@@ -90,7 +97,7 @@ def problem_of(case: Case) -> tuple[Theta, RuleProblem]:
         activation="relu",
         batch_size=case.batch_size,
         shots=10,
-        steps_per_loss=5,
+        steps_per_loss=STEPS_PER_LOSS,
         horizons=(10, 400),
     )
     return theta, problem
@@ -180,20 +187,20 @@ def step_gigaflop(case: Case) -> float:
 
 
 def yardstick(*, seconds: float) -> dict[str, float]:
-    """A float32 matrix product of 2048^3 in this process."""
-    return product_speed(measure(product_2048(), seconds=seconds))
+    """A float32 matrix product of `SIDE`^3 in this process, as precise as JAX makes it there."""
+    return product_speed(measure(big_product(), seconds=seconds))
 
 
-def product_2048() -> Callable[[], Any]:
+def big_product() -> Callable[[], Any]:
     """The product that is the yardstick."""
-    a = jax.random.normal(jax.random.key(0), (2048, 2048))
+    a = jax.random.normal(jax.random.key(0), (SIDE, SIDE))
     product = jax.jit(jnp.matmul)
     return lambda: product(a, a)
 
 
 def product_speed(timing: Timing) -> dict[str, float]:
-    """Columns for calls of `product_2048`."""
-    work = 2 * 2048**3 / GIGA
+    """Columns for calls of `big_product`."""
+    work = 2 * SIDE**3 / GIGA
     return {
         "wall_seconds": timing.wall,
         "cpu_seconds": timing.cpu,

@@ -8,11 +8,15 @@ is one of the inner steps, its share of the losses included.
 """
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 from common import (
     CASES,
+    ON_CPU,
+    SIDE,
+    STEPS_PER_LOSS,
     Case,
     compile_timed,
     gigaflop,
@@ -36,8 +40,8 @@ PROTOTYPE_CPU_MS = 4.9
 """Processor time of the prototype per task-step with gradient, first case."""
 
 
-def row(case: Case, n: int, options: argparse.Namespace) -> Any:
-    """One line of the table: `n` tasks of one case."""
+def prepared(case: Case, n: int, options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """The call for `n` tasks of one case, and what to report of it besides its speed."""
     theta, problem = problem_of(case)
     estimator = TruncatedBackprop(TRUNCATION, checkpoint=False)
     keys = jax.random.split(jax.random.key(0), n)
@@ -57,35 +61,47 @@ def row(case: Case, n: int, options: argparse.Namespace) -> Any:
 
     states = compile_timed(start, theta, problem, keys)[0](theta, problem, keys)
     compiled, compiling = compile_timed(run, theta, problem, states, keys)
-    timing = measure(lambda: compiled(theta, problem, states, keys), seconds=options.seconds)
-    return {
+    return lambda: compiled(theta, problem, states, keys), {
         "case": case.name,
         "tasks": n,
-        **speed(timing, n * TRUNCATION * problem.steps_per_loss),
         # Loops count once, so this is one step and one loss, of which a call has five and one.
         "gflop_step_and_loss": gigaflop(run, theta, problem, states, keys),
         "gflop_step_forward": step_gigaflop(case),
         **compiling,
+    }
+
+
+def row(call: Any, found: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """One line of the table."""
+    task_steps = found["tasks"] * TRUNCATION * STEPS_PER_LOSS
+    timed = speed(measure(call, seconds=seconds), task_steps)
+    return {
+        "case": found["case"],
+        "tasks": found["tasks"],
+        **timed,
+        **found,
         "peak_mib": peak_mib(),
     }
 
 
 def main() -> None:
     """Measure and report."""
-    options = parse(__doc__)
+    options = parse(__doc__, one_core=ON_CPU)
     product = yardstick(seconds=options.seconds)
-    rows = [row(case, n, options) for case in options.cases for n in options.tasks]
-    first = [each for each in rows if each["case"] == CASES[0].name]
-    facts = {
-        "product_2048": product,
-        "cpu_ms_per_task_step": {
+    wanted = [(case, n, options) for case in options.cases for n in options.tasks]
+    # The cores of a machine with a graphics processor have nothing else to do than to compile.
+    with ThreadPoolExecutor(1 if ON_CPU else len(wanted)) as pool:
+        calls = list(pool.map(prepared, *zip(*wanted, strict=True)))
+    rows = [row(call, found, options.seconds) for call, found in calls]
+    facts: dict[str, Any] = {f"product_{SIDE}": product, "task_axis": options.task_axis}
+    if ON_CPU:
+        first = [each for each in rows if each["case"] == CASES[0].name]
+        facts["cpu_ms_per_task_step"] = {
             "case": CASES[0].name,
             "prototype": PROTOTYPE_CPU_MS,
             "allowed": PROTOTYPE_CPU_MS / 2,
             "here": min(each["cpu_ms_per_task_step"] for each in first),
-        },
-        "task_axis": options.task_axis,
-    }
+        }
     report("meta_gradient", rows, facts, options.json)
 
 

@@ -9,6 +9,8 @@ copy's; bytes are what the compiled program reads and writes, fused as it is.
     python benchmarks/performance.py [--quick]
 
 Writes `docs/results/performance.json` and the table in `docs/performance.md` (`--quick` does not).
+Where JAX finds a graphics processor, all parts do 256 tasks at once (`--tasks N`), counts and times
+are those of one task, and the results are `performance_gpu.json`, the second table.
 """
 
 import json
@@ -22,12 +24,15 @@ import jax
 import jax.numpy as jnp
 from common import (
     GIGA,
+    ON_CPU,
+    SIDE,
+    TASKS,
+    big_product,
     measure,
     measure_in_turn,
     parse,
     peak_mib,
     problem_of,
-    product_2048,
     product_speed,
 )
 
@@ -39,15 +44,18 @@ from metaplastic.rules import apply_rule
 from metaplastic.types import Theta
 
 DOCS = Path(__file__).parents[1] / "docs"
-MARKS = ("<!-- performance: begin -->", "<!-- performance: end -->")
-COPY = 2**21
-"""Numbers of the array that is copied: 8 MiB, as much as a step works on, which caches hold."""
+NAME = "performance" if ON_CPU else "performance_gpu"
+MARKS = (f"<!-- {NAME}: begin -->", f"<!-- {NAME}: end -->")
+COPY = 2**21 if ON_CPU else 2**28
+"""Numbers of the array that is copied. On a CPU 8 MiB, as much as a step works on, which caches
+hold; on a graphics processor 1 GiB, for the steps of many tasks are in no cache."""
 
-Part = tuple[Callable[..., Any], tuple[Any, ...]]
+Part = tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]
+"""A function, its arguments that tasks share, and those that each has of its own."""
 
 
 def parts(theta: Theta, problem: RuleProblem) -> dict[str, Part]:
-    """Every part of a task-step as a function of arrays, and its arguments."""
+    """Every part of a task-step as a function of arrays."""
     key = jax.random.key(1)
     carry = eqx.filter_jit(problem.init)(theta, key=key)
     x = problem.tasks.unlabelled(carry.task, problem.batch_size, key=key)
@@ -76,29 +84,39 @@ def parts(theta: Theta, problem: RuleProblem) -> dict[str, Part]:
 
         return jax.value_and_grad(loss)(moving)
 
-    given = (theta, carry.model, carry.state, x)
+    given = (carry.model, carry.state, x)
     return {
-        "sample and augment a batch": (sample, (carry.task, key)),
-        "inner step": (step, given),
-        "inner step and its gradient": (step_gradient, given),
-        "meta-loss and its gradient": (loss_gradient, (carry.model, carry.task, key)),
+        "sample and augment a batch": (sample, (), (carry.task, key)),
+        "inner step": (step, (theta,), given),
+        "inner step and its gradient": (step_gradient, (theta,), given),
+        "meta-loss and its gradient": (loss_gradient, (), (carry.model, carry.task, key)),
     }
 
 
-def row(name: str, part: Part, limits: dict[str, float], seconds: float) -> dict[str, Any]:
-    """Counts, floors and time of one part."""
-    function, given = part
-    arrays, rest = eqx.partition(given, eqx.is_array)
+def over(n_tasks: int, part: Part) -> tuple[Any, tuple[Any, Any]]:
+    """A part as a compiled function of arrays, for one task or many, and its arguments."""
+    function, shared, own = part
+    arrays, rest = eqx.partition(own, eqx.is_array)
 
-    def pure(arrays: Any) -> Any:
-        return eqx.filter(function(*eqx.combine(arrays, rest)), eqx.is_array)
+    def pure(shared: Any, arrays: Any) -> Any:
+        return eqx.filter(function(*shared, *eqx.combine(arrays, rest)), eqx.is_array)
 
-    lowered = jax.jit(pure).lower(arrays)
+    if n_tasks > 1:
+        pure = jax.vmap(pure, (None, 0))
+        arrays = jax.tree.map(lambda a: jnp.stack([a] * n_tasks), arrays)
+    return jax.jit(pure).lower(shared, arrays), (shared, arrays)
+
+
+def row(name: str, part: Part, limits: dict[str, float], options: Any) -> dict[str, Any]:
+    """Counts, floors and time of one part, per task."""
+    n = options.tasks[0]
+    lowered, given = over(n, part)
     compiled = lowered.compile()
     counted: Any = lowered.cost_analysis()
     fused: Any = compiled.cost_analysis()
-    timing = measure(lambda: compiled(arrays), seconds=seconds)
-    gflop, gbyte = counted["flops"] / GIGA, fused["bytes accessed"] / GIGA
+    timing = measure(lambda: compiled(*given), seconds=options.seconds)
+    gflop, gbyte = counted["flops"] / GIGA / n, fused["bytes accessed"] / GIGA / n
+    ms = 1e3 * timing.wall / n
     floors = {
         "floor_ms_operations": 1e3 * gflop / limits["gflop_per_second"],
         "floor_ms_bytes": 1e3 * gbyte / limits["gbyte_per_second"],
@@ -108,8 +126,8 @@ def row(name: str, part: Part, limits: dict[str, float], seconds: float) -> dict
         "mflop": 1e3 * gflop,
         "mbyte": 1e3 * gbyte,
         **floors,
-        "ms": 1e3 * timing.wall,
-        "share_of_floor": max(floors.values()) / (1e3 * timing.wall),
+        "ms": ms,
+        "share_of_floor": max(floors.values()) / ms,
     }
 
 
@@ -117,7 +135,7 @@ def limits_here(seconds: float) -> dict[str, float]:
     """Rates of a matrix product and of a copy, in turn."""
     ones = jnp.ones(COPY)
     copy = jax.jit(lambda x: x + 1.0)
-    product = product_2048()
+    product = big_product()
     found = measure_in_turn({"product": product, "copy": lambda: copy(ones)}, seconds=seconds)
     moved = 2 * ones.nbytes / GIGA
     return {
@@ -128,18 +146,20 @@ def limits_here(seconds: float) -> dict[str, float]:
 
 def table(case: str, rows: list[dict[str, Any]], limits: dict[str, float]) -> Table:
     """One case, as in the document."""
+    times = ("floor_ms_operations", "floor_ms_bytes", "ms")
     header = ("part", "MFLOP", "MB", "floor ms, operations", "floor ms, bytes", "ms", "reached")
     cells = tuple(
         (
             r["part"],
             *(f"{r[key]:.1f}" for key in ("mflop", "mbyte")),
-            *(f"{r[key]:.2f}" for key in ("floor_ms_operations", "floor_ms_bytes", "ms")),
+            *(f"{r[key]:.{2 if ON_CPU else 4}f}" for key in times),
             f"{100 * r['share_of_floor']:.0f} %",
         )
         for r in rows
     )
+    where = "One core" if ON_CPU else f"{jax.devices()[0].device_kind}, numbers per task"
     note = (
-        f"{case}. One core: product of 2048^3 at {limits['gflop_per_second']:.0f} GFLOP/s, copy "
+        f"{case}. {where}: product of {SIDE}^3 at {limits['gflop_per_second']:.0f} GFLOP/s, copy "
         f"at {limits['gbyte_per_second']:.1f} GB/s. Reached: the larger floor over the time."
     )
     return Table(header, cells, note)
@@ -147,15 +167,13 @@ def table(case: str, rows: list[dict[str, Any]], limits: dict[str, float]) -> Ta
 
 def main() -> None:
     """Measure, print, write."""
-    options = parse(__doc__)
-    document: dict[str, Any] = {"benchmark": "performance", "cases": {}}
+    options = parse(__doc__, one_core=ON_CPU)
+    options.tasks = (1,) if ON_CPU else options.tasks if options.tasks != TASKS else (256,)
+    document: dict[str, Any] = {"benchmark": "performance", "tasks": options.tasks[0], "cases": {}}
     shown = []
     for case in options.cases:
         limits = limits_here(options.seconds)
-        rows = [
-            row(name, part, limits, options.seconds)
-            for name, part in parts(*problem_of(case)).items()
-        ]
+        rows = [row(name, part, limits, options) for name, part in parts(*problem_of(case)).items()]
         document["cases"][case.name] = {"limits": limits, "rows": rows, "peak_mib": peak_mib()}
         found = table(case.name, rows, limits)
         shown.append(found.markdown())
@@ -164,7 +182,7 @@ def main() -> None:
         return
     platform = {"backend": jax.devices()[0].platform, "device": jax.devices()[0].device_kind}
     document["provenance"] = provenance(seeds=[0]) | platform
-    out = DOCS / "results" / "performance.json"
+    out = DOCS / "results" / f"{NAME}.json"
     write_atomically(out, (json.dumps(document, indent=1) + "\n").encode())
     page = DOCS / "performance.md"
     origin = f"Commit {document['provenance']['commit']}.\n"

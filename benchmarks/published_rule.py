@@ -20,12 +20,12 @@ import jax
 import jax.numpy as jnp
 from common import (
     Timing,
+    big_product,
     compile_timed,
     measure,
     measure_in_turn,
     parse,
     peak_mib,
-    product_2048,
     product_speed,
     report,
 )
@@ -97,7 +97,7 @@ def main() -> None:
 
     compared = [STEP, GRADIENT, next(iter(UNROLLS))]
     timings = measure_in_turn(
-        {"product": product_2048(), **{name: calls.pop(name) for name in compared}},
+        {"product": big_product(), **{name: calls.pop(name) for name in compared}},
         seconds=10 * options.seconds,
     )
     product = product_speed(timings["product"])

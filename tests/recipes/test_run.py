@@ -1,5 +1,6 @@
 """Runs in a directory: stopped, killed, resumed, refused."""
 
+import dataclasses
 import importlib.util
 import json
 import math
@@ -15,6 +16,7 @@ import jax
 import numpy as np
 import pytest
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
 from metaplastic.errors import ConfigurationError
 from metaplastic.recipes.run import RunOptions
@@ -166,6 +168,22 @@ def test_a_damaged_newest_checkpoint_costs_only_time(toy, executor, whole, tmp_p
         resumed = toy.run(out, 40, executor=executor, options=RunOptions(resume=True))
     assert bits(resumed.state) == bits(whole[0].state)
     assert numbers(out) == whole[1]
+
+
+def test_light_checkpoints_are_without_tasks_which_begin_anew(toy, executor, whole, tmp_path):
+    out = tmp_path / "run"
+    light = RunOptions(keep_tasks=False, evaluate_every=1)
+    stopped = toy.run(
+        out, 40, executor=executor, options=light, evaluate=signal_at(13, signal.SIGTERM)
+    )
+    stored = load_file(out / "checkpoints" / "step-00000013.safetensors")
+    assert stored and not [name for name in stored if name.startswith(".tasks")]
+    assert stored.keys() & {".theta.drift", ".optimiser[0].mu.drift"}
+    last = toy.run(out, 40, executor=executor, options=dataclasses.replace(light, resume=True))
+    assert last.status == "finished"
+    assert [r["step"] for r in numbers(out)] == list(range(1, 41))
+    assert numbers(out)[:13] == whole[1][:13] and numbers(out)[13] != whole[1][13]
+    assert bits(stopped.state.theta) != bits(last.state.theta) != bits(whole[0].state.theta)
 
 
 def test_resuming_a_finished_run_changes_nothing(toy, executor, tmp_path):

@@ -8,7 +8,7 @@ from metaplastic.cli.options import Command, add_json, note, positive, print_res
 
 INTERRUPTED_STATUS = 130
 
-RECIPES = ("base", "broad", "images", "metz2018", "metz2018_small", "small")
+RECIPES = ("base", "broad", "images", "metz2018", "metz2018_small", "mixed", "small")
 """Names of the recipes, known without importing them (a test compares), so that help is quick."""
 
 
@@ -55,6 +55,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--evaluate-every", type=positive, default=100, metavar="N", help="updates (100)"
     )
+    parser.add_argument(
+        "--no-evaluation",
+        action="store_true",
+        help="keep a rule so often, but score none: scoring compiles programs of its own",
+    )
+    parser.add_argument(
+        "--light",
+        action="store_true",
+        help="checkpoints without the tasks under way: small; resumed, tasks begin anew",
+    )
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard events too")
     add_json(parser)
 
@@ -81,9 +91,12 @@ def _run(args: argparse.Namespace) -> int:
         resume=args.resume,
         evaluate_every=args.evaluate_every,
         max_seconds=None if args.max_minutes is None else 60 * args.max_minutes,
+        keep_tasks=not args.light,
         tensorboard=args.tensorboard,
     )
-    result = run_recipe(recipe, args.out, options, executor=args.executor)
+    result = run_recipe(
+        recipe, args.out, options, validate=not args.no_evaluation, executor=args.executor
+    )
     found = {
         "status": result.status,
         "updates": int(result.state.step),

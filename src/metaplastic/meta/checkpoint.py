@@ -30,11 +30,15 @@ FORMAT = "metaplastic-checkpoint-1"
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read: the tree, its step, and what was saved beside them."""
+    """A checkpoint that was read: the tree, its step, and what was saved beside them.
+
+    `complete` is false if what could be missing (`optional` of `load_checkpoint`) was.
+    """
 
     tree: PyTree
     step: int
     extra: dict[str, Any]
+    complete: bool = True
 
 
 def save_checkpoint(
@@ -66,7 +70,9 @@ def save_checkpoint(
     return path
 
 
-def load_checkpoint(directory: Path, like: PyTree, *, fingerprint: str) -> Checkpoint | None:
+def load_checkpoint(
+    directory: Path, like: PyTree, *, fingerprint: str, optional: str | None = None
+) -> Checkpoint | None:
     """The newest good checkpoint of `directory`, or `None` if none was ever completed.
 
     Args:
@@ -74,6 +80,8 @@ def load_checkpoint(directory: Path, like: PyTree, *, fingerprint: str) -> Check
         like: a tree of the same structure; arrays or `jax.ShapeDtypeStruct`s are filled from the
             file, other leaves are kept.
         fingerprint: of the present configuration.
+        optional: path in the tree (as of `jax.tree_util.keystr`) below which a checkpoint may
+            hold no array at all; the leaves there then stay as they are in `like`.
 
     A damaged checkpoint is passed over with a warning; once an older one is found good, the
     damaged one's seal is renamed to `*.damaged`, so that it no longer counts as kept.
@@ -98,7 +106,8 @@ def load_checkpoint(directory: Path, like: PyTree, *, fingerprint: str) -> Check
                 f"{header['fingerprint'][:12]}, now {fingerprint[:12]}); use the settings of that "
                 "run or choose another directory"
             )
-        found = Checkpoint(_fill(like, tensors, seal), int(header["step"]), header["extra"])
+        tree, complete = _fill(like, tensors, seal, optional)
+        found = Checkpoint(tree, int(header["step"]), header["extra"], complete)
         for bad in damaged:
             bad.rename(bad.with_suffix(".damaged"))
         return found
@@ -158,8 +167,15 @@ def _read(seal: Path) -> tuple[dict[str, Any], dict[str, NDArray]]:
     return header, tensors
 
 
-def _fill(like: PyTree, tensors: dict[str, NDArray], source: Path) -> PyTree:
+def _fill(
+    like: PyTree, tensors: dict[str, NDArray], source: Path, optional: str | None
+) -> tuple[PyTree, bool]:
+    """`like` with the arrays of a file, and whether it holds all of them."""
     wanted = _named_arrays(like)
+    spared = {name for name in wanted if optional is not None and name.startswith(optional)}
+    complete = not spared or not spared.isdisjoint(tensors)
+    if not complete:
+        wanted = {name: leaf for name, leaf in wanted.items() if name not in spared}
     if wanted.keys() != tensors.keys():
         different = sorted(wanted.keys() ^ tensors.keys())
         raise FileFormatError(f"{source.stem} has other arrays than expected: {different[:3]} ...")
@@ -172,6 +188,7 @@ def _fill(like: PyTree, tensors: dict[str, NDArray], source: Path) -> PyTree:
             )
 
     def fill(path: tuple, leaf: Any) -> Any:
-        return jnp.array(tensors[jax.tree_util.keystr(path)]) if _is_array(leaf) else leaf
+        name = jax.tree_util.keystr(path)
+        return jnp.array(tensors[name]) if name in wanted else leaf
 
-    return jax.tree_util.tree_map_with_path(fill, like)
+    return jax.tree_util.tree_map_with_path(fill, like), complete

@@ -7,6 +7,7 @@ The outer loop hands an executor theta and gets one mean gradient per bucket bac
 import abc
 import dataclasses
 import functools
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -189,21 +190,28 @@ class LocalExecutor(AbstractExecutor):
         return list(gradients), tuple(after), [jax.tree.map(np.asarray, m) for m in metrics]
 
     def _on_devices(self, work) -> list:
-        """Run `work(bucket index)` for all buckets, one thread per device; in bucket order."""
-        results: list = [None] * len(self.buckets)
+        """Run `work(bucket index)` for all buckets; in bucket order.
 
-        def run(device: int) -> None:
-            for index, placed in enumerate(self.placement):
-                if placed == device:
-                    results[index] = work(index)
+        One thread per CPU device. On other devices one per bucket: the device does one after
+        another all the same, but never waits for this process, and the host's cores compile all
+        buckets together. Buckets that all devices share come in turn.
+        """
+        everything = range(len(self.buckets))
+        if self._mesh is not None:
+            return [work(index) for index in everything]
+        if self.devices[0].platform != "cpu":
+            with ThreadPoolExecutor(len(self.buckets)) as pool:
+                return list(pool.map(work, everything))
 
-        if len(self.devices) == 1 or self._mesh is not None:
-            for device in range(len(self.devices)):
-                run(device)
+        def run(device: int) -> list:
+            return [(i, work(i)) for i, placed in enumerate(self.placement) if placed == device]
+
+        if len(self.devices) == 1:
+            found = run(0)
         else:
             with ThreadPoolExecutor(len(self.devices)) as pool:
-                list(pool.map(run, range(len(self.devices))))
-        return results
+                found = itertools.chain(*pool.map(run, range(len(self.devices))))
+        return [result for _, result in sorted(found, key=lambda pair: pair[0])]
 
 
 def _place(buckets: Sequence[Bucket], n_devices: int) -> list[int]:

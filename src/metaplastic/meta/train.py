@@ -106,6 +106,13 @@ def initial_state(theta: Theta, executor: AbstractExecutor, config: OuterConfig)
     return _fresh(config, theta, tasks)
 
 
+def with_new_tasks(state: MetaState, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
+    """`state` with its tasks begun anew, as those of `initial_state` were."""
+    key = jax.random.fold_in(jax.random.key(config.seed), 0)
+    key = jax.random.fold_in(key, int(state.step))
+    return eqx.tree_at(lambda s: s.tasks, state, executor.init(state.theta, key=key))
+
+
 def state_shapes(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
     """What `initial_state` would return, as `jax.ShapeDtypeStruct`s: for reading a checkpoint."""
     return eqx.filter_eval_shape(_fresh, config, theta, executor.shapes(theta))

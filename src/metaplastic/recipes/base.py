@@ -31,7 +31,7 @@ from metaplastic.meta.executor import Bucket
 from metaplastic.meta.problem import RuleProblem
 from metaplastic.meta.train import OuterConfig
 from metaplastic.objectives import FewShotRidge
-from metaplastic.recipes.shapes import BASE_SHAPES, BROAD_SHAPES, WRITINGS, Shape
+from metaplastic.recipes.shapes import BASE_SHAPES, BROAD_SHAPES, MIXED_SHAPES, WRITINGS, Shape
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018
 from metaplastic.rules.catalog import load_rule
 from metaplastic.scale import ClusterSettings
@@ -100,6 +100,17 @@ RECIPES: dict[str, Recipe] = {
         own=(0.1, 0.8),
         shade=1.2,
         rows=(200, 20_000),
+        hidden=48,
+        with_inputs=True,
+        settle=100,
+    ),
+    "mixed": Recipe(
+        name="mixed",
+        shapes=MIXED_SHAPES,
+        outer=OuterConfig(n_updates=800, learning_rate=2e-3, warmup=40, average=0.98),
+        start="base",
+        shots=5,
+        horizons=(10, 250),
         hidden=48,
         with_inputs=True,
         settle=100,

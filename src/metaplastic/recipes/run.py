@@ -29,6 +29,7 @@ from metaplastic.meta.train import (
     initial_state,
     meta_train,
     state_shapes,
+    with_new_tasks,
 )
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.rules.io import save_rule
@@ -57,6 +58,8 @@ class RunOptions:
 
     `checkpoint_seconds` and `checkpoint_updates`: a checkpoint is due when either has passed.
     `max_seconds`: stop (and save) when the run, all its resumptions together, has taken so long.
+    `keep_tasks`: checkpoints hold the tasks that are under way, so that a resumed run goes on
+    exactly; without them they are a few hundred kB, and a resumed run begins its tasks anew.
     """
 
     resume: bool = False
@@ -64,6 +67,7 @@ class RunOptions:
     checkpoint_updates: int | None = None
     evaluate_every: int = 100
     max_seconds: float | None = None
+    keep_tasks: bool = True
     tensorboard: bool = False
 
 
@@ -112,15 +116,19 @@ def run_meta_training(
     state = None
     if found:
         shapes = state_shapes(theta, executor, config)
-        checkpoint = load_checkpoint(out / "checkpoints", shapes, fingerprint=fingerprint)
+        checkpoint = load_checkpoint(
+            out / "checkpoints", shapes, fingerprint=fingerprint, optional=".tasks"
+        )
         if checkpoint is not None:
             state, before = checkpoint.tree, float(checkpoint.extra["seconds"])
+            if not checkpoint.complete:
+                state = with_new_tasks(state, executor, config)
         elif (out / "config.toml").read_text(encoding="utf-8") != config_text:
             raise ConfigurationError(
                 f"{out} belongs to a run of other settings (see its config.toml) that has no "
                 "checkpoint yet; choose another directory"
             )
-    saver = _Saver(out, rule, fingerprint, write_rule, provenance or {}, before)
+    saver = _Saver(out, rule, options, fingerprint, write_rule, provenance or {}, before)
     step = 0 if state is None else int(state.step)
     board = out / "tensorboard" if options.tensorboard else None
     progress = Progress(
@@ -156,7 +164,7 @@ def run_meta_training(
             if options.max_seconds is not None and seconds >= options.max_seconds:
                 status = "out_of_time"
                 break
-            saver.save_if_due(state, options)
+            saver.save_if_due(state)
     saver.save(state)
     return RunResult(status, state, averaged_rule(rule, state), saver.seconds())
 
@@ -168,12 +176,14 @@ class _Saver:
         self,
         out: Path,
         rule: AbstractUpdateRule,
+        options: RunOptions,
         fingerprint: str,
         write_rule: SaveRule | None,
         provenance: dict[str, Any],
         seconds_before: float,
     ) -> None:
-        self._out, self._rule, self._fingerprint = out, rule, fingerprint
+        self._out, self._rule, self._options = out, rule, options
+        self._fingerprint = fingerprint
         self._write_rule, self._provenance = write_rule, provenance
         self._begin = time.monotonic() - seconds_before
         self._saved = time.monotonic()
@@ -182,16 +192,16 @@ class _Saver:
         """Seconds that the run has taken, earlier processes included."""
         return time.monotonic() - self._begin
 
-    def save_if_due(self, state: MetaState, options: RunOptions) -> None:
-        updates = options.checkpoint_updates
+    def save_if_due(self, state: MetaState) -> None:
+        updates = self._options.checkpoint_updates
         due = updates is not None and int(state.step) % updates == 0
-        if due or time.monotonic() - self._saved >= options.checkpoint_seconds:
+        if due or time.monotonic() - self._saved >= self._options.checkpoint_seconds:
             self.save(state)
 
     def save(self, state: MetaState) -> None:
         save_checkpoint(
             self._out / "checkpoints",
-            state,
+            state if self._options.keep_tasks else dataclasses.replace(state, tasks=()),
             step=int(state.step),
             fingerprint=self._fingerprint,
             extra={"seconds": round(self.seconds(), 3)},
