@@ -61,14 +61,14 @@ def prepared(case: Case, n: int, options: argparse.Namespace) -> tuple[Any, dict
 
     states = compile_timed(start, theta, problem, keys)[0](theta, problem, keys)
     compiled, compiling = compile_timed(run, theta, problem, states, keys)
-    return lambda: compiled(theta, problem, states, keys), {
-        "case": case.name,
-        "tasks": n,
-        # Loops count once, so this is one step and one loss, of which a call has five and one.
-        "gflop_step_and_loss": gigaflop(run, theta, problem, states, keys),
-        "gflop_step_forward": step_gigaflop(case),
-        **compiling,
+    # Loops count once, so this is one step and one loss, of which a call has five and one. It takes
+    # tracing anew, too dear where accelerators are lent by the minute.
+    counts = {
+        "gflop_step_and_loss": gigaflop(run, theta, problem, states, keys) if ON_CPU else None,
+        "gflop_step_forward": step_gigaflop(case) if ON_CPU else None,
     }
+    found = {"case": case.name, "tasks": n, **counts, **compiling}
+    return lambda: compiled(theta, problem, states, keys), found
 
 
 def row(call: Any, found: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -13,9 +13,11 @@ Where JAX finds a graphics processor, all parts do 256 tasks at once (`--tasks N
 are those of one task, and the results are `performance_gpu.json`, the second table.
 """
 
+import functools
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +95,8 @@ def parts(theta: Theta, problem: RuleProblem) -> dict[str, Part]:
     }
 
 
-def over(n_tasks: int, part: Part) -> tuple[Any, tuple[Any, Any]]:
-    """A part as a compiled function of arrays, for one task or many, and its arguments."""
+def compiled_over(n_tasks: int, part: Part) -> tuple[Any, Any, tuple[Any, Any]]:
+    """XLA's counts of a part for one task or many, its compiled function, and the arguments."""
     function, shared, own = part
     arrays, rest = eqx.partition(own, eqx.is_array)
 
@@ -104,15 +106,14 @@ def over(n_tasks: int, part: Part) -> tuple[Any, tuple[Any, Any]]:
     if n_tasks > 1:
         pure = jax.vmap(pure, (None, 0))
         arrays = jax.tree.map(lambda a: jnp.stack([a] * n_tasks), arrays)
-    return jax.jit(pure).lower(shared, arrays), (shared, arrays)
+    lowered = jax.jit(pure).lower(shared, arrays)
+    return lowered.cost_analysis(), lowered.compile(), (shared, arrays)
 
 
-def row(name: str, part: Part, limits: dict[str, float], options: Any) -> dict[str, Any]:
+def row(name: str, found: Any, limits: dict[str, float], options: Any) -> dict[str, Any]:
     """Counts, floors and time of one part, per task."""
     n = options.tasks[0]
-    lowered, given = over(n, part)
-    compiled = lowered.compile()
-    counted: Any = lowered.cost_analysis()
+    counted, compiled, given = found
     fused: Any = compiled.cost_analysis()
     timing = measure(lambda: compiled(*given), seconds=options.seconds)
     gflop, gbyte = counted["flops"] / GIGA / n, fused["bytes accessed"] / GIGA / n
@@ -172,12 +173,16 @@ def main() -> None:
     document: dict[str, Any] = {"benchmark": "performance", "tasks": options.tasks[0], "cases": {}}
     shown = []
     for case in options.cases:
+        wanted = parts(*problem_of(case))
+        compile_one = functools.partial(compiled_over, options.tasks[0])
+        with ThreadPoolExecutor(1 if ON_CPU else len(wanted)) as pool:
+            found = list(pool.map(compile_one, wanted.values()))
         limits = limits_here(options.seconds)
-        rows = [row(name, part, limits, options) for name, part in parts(*problem_of(case)).items()]
+        rows = [row(name, each, limits, options) for name, each in zip(wanted, found, strict=True)]
         document["cases"][case.name] = {"limits": limits, "rows": rows, "peak_mib": peak_mib()}
-        found = table(case.name, rows, limits)
-        shown.append(found.markdown())
-        print(found.text())
+        drawn = table(case.name, rows, limits)
+        shown.append(drawn.markdown())
+        print(drawn.text())
     if options.quick:
         return
     platform = {"backend": jax.devices()[0].platform, "device": jax.devices()[0].device_kind}

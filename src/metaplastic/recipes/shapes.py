@@ -59,22 +59,23 @@ BROAD_SHAPES = (
 )
 """Depths of 1 to 6, widths of 16 to 512, 16 to 256 features, 1 to 50 labels a class."""
 
-_MIXED = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, see_inputs=False),
-    Shape("glyphs12-5", "glyphs", 12, (48,) * 4 + (32,), 48, 20, 1, "leaky_relu", see_inputs=False),
-    Shape("glyphs14-3t", "glyphs", 14, (128, 128, 64), 128, 50, 1, "tanh", see_inputs=False),
-    Shape("glyphs8-2t", "glyphs", 8, (96, 64), 64, 40, 1, "tanh", see_inputs=False),
-    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 1, "step", see_inputs=False),
-    Shape("glyphs9-3", "glyphs", 9, (64, 64, 64), 64, 30, 1, "sigmoid", see_inputs=False),
-    Shape("glyphs11-2", "glyphs", 11, (96, 64), 64, 30, 1, "sine", see_inputs=False),
-    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
-    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
-    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, "tanh", shots=10),
-    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
-    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 1, shots=10),
-    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 1, "tanh"),
+MIXED_SHAPES = (
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 24, see_inputs=False),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 24, see_inputs=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 16, see_inputs=False),
+    Shape(
+        "glyphs12-5", "glyphs", 12, (48,) * 4 + (32,), 48, 20, 16, "leaky_relu", see_inputs=False
+    ),
+    Shape("glyphs14-3t", "glyphs", 14, (128, 128, 64), 128, 50, 24, "tanh", see_inputs=False),
+    Shape("glyphs8-2t", "glyphs", 8, (96, 64), 64, 40, 16, "tanh", see_inputs=False),
+    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 12, "step", see_inputs=False),
+    Shape("glyphs9-3", "glyphs", 9, (64, 64, 64), 64, 30, 12, "sigmoid", see_inputs=False),
+    Shape("glyphs11-2", "glyphs", 11, (96, 64), 64, 30, 12, "sine", see_inputs=False),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 16, shots=3, see_inputs=False),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 16, shots=20),
+    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 16, "tanh", shots=10),
+    Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 16, shots=20),
+    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 16, shots=10),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 16, "tanh"),
 )
-MIXED_SHAPES = tuple(dataclasses.replace(shape, n_tasks=16) for shape in _MIXED)
 """Those of `base` and others of other nonlinearities, in numbers for a graphics processor."""
