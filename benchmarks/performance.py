@@ -9,15 +9,11 @@ copy's; bytes are what the compiled program reads and writes, fused as it is.
     python benchmarks/performance.py [--quick]
 
 Writes `docs/results/performance.json` and the table in `docs/performance.md` (`--quick` does not).
-Where JAX finds a graphics processor, all parts do 256 tasks at once (`--tasks N`), counts and times
-are those of one task, and the results are `performance_gpu.json`, the second table.
 """
 
-import functools
 import json
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +22,6 @@ import jax
 import jax.numpy as jnp
 from common import (
     GIGA,
-    ON_CPU,
-    SIDE,
-    TASKS,
     big_product,
     measure,
     measure_in_turn,
@@ -46,18 +39,15 @@ from metaplastic.rules import apply_rule
 from metaplastic.types import Theta
 
 DOCS = Path(__file__).parents[1] / "docs"
-NAME = "performance" if ON_CPU else "performance_gpu"
-MARKS = (f"<!-- {NAME}: begin -->", f"<!-- {NAME}: end -->")
-COPY = 2**21 if ON_CPU else 2**28
-"""Numbers of the array that is copied. On a CPU 8 MiB, as much as a step works on, which caches
-hold; on a graphics processor 1 GiB, for the steps of many tasks are in no cache."""
+MARKS = ("<!-- performance: begin -->", "<!-- performance: end -->")
+COPY = 2**21
+"""Numbers of the array that is copied: 8 MiB, as much as a step works on, which caches hold."""
 
-Part = tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]
-"""A function, its arguments that tasks share, and those that each has of its own."""
+Part = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 def parts(theta: Theta, problem: RuleProblem) -> dict[str, Part]:
-    """Every part of a task-step as a function of arrays."""
+    """Every part of a task-step as a function of arrays, and its arguments."""
     key = jax.random.key(1)
     carry = eqx.filter_jit(problem.init)(theta, key=key)
     x = problem.tasks.unlabelled(carry.task, problem.batch_size, key=key)
@@ -86,38 +76,29 @@ def parts(theta: Theta, problem: RuleProblem) -> dict[str, Part]:
 
         return jax.value_and_grad(loss)(moving)
 
-    given = (carry.model, carry.state, x)
+    given = (theta, carry.model, carry.state, x)
     return {
-        "sample and augment a batch": (sample, (), (carry.task, key)),
-        "inner step": (step, (theta,), given),
-        "inner step and its gradient": (step_gradient, (theta,), given),
-        "meta-loss and its gradient": (loss_gradient, (), (carry.model, carry.task, key)),
+        "sample and augment a batch": (sample, (carry.task, key)),
+        "inner step": (step, given),
+        "inner step and its gradient": (step_gradient, given),
+        "meta-loss and its gradient": (loss_gradient, (carry.model, carry.task, key)),
     }
 
 
-def compiled_over(n_tasks: int, part: Part) -> tuple[Any, Any, tuple[Any, Any]]:
-    """XLA's counts of a part for one task or many, its compiled function, and the arguments."""
-    function, shared, own = part
-    arrays, rest = eqx.partition(own, eqx.is_array)
+def row(name: str, part: Part, limits: dict[str, float], seconds: float) -> dict[str, Any]:
+    """Counts, floors and time of one part."""
+    function, given = part
+    arrays, rest = eqx.partition(given, eqx.is_array)
 
-    def pure(shared: Any, arrays: Any) -> Any:
-        return eqx.filter(function(*shared, *eqx.combine(arrays, rest)), eqx.is_array)
+    def pure(arrays: Any) -> Any:
+        return eqx.filter(function(*eqx.combine(arrays, rest)), eqx.is_array)
 
-    if n_tasks > 1:
-        pure = jax.vmap(pure, (None, 0))
-        arrays = jax.tree.map(lambda a: jnp.stack([a] * n_tasks), arrays)
-    lowered = jax.jit(pure).lower(shared, arrays)
-    return lowered.cost_analysis(), lowered.compile(), (shared, arrays)
-
-
-def row(name: str, found: Any, limits: dict[str, float], options: Any) -> dict[str, Any]:
-    """Counts, floors and time of one part, per task."""
-    n = options.tasks[0]
-    counted, compiled, given = found
+    lowered = jax.jit(pure).lower(arrays)
+    compiled = lowered.compile()
+    counted: Any = lowered.cost_analysis()
     fused: Any = compiled.cost_analysis()
-    timing = measure(lambda: compiled(*given), seconds=options.seconds)
-    gflop, gbyte = counted["flops"] / GIGA / n, fused["bytes accessed"] / GIGA / n
-    ms = 1e3 * timing.wall / n
+    timing = measure(lambda: compiled(arrays), seconds=seconds)
+    gflop, gbyte = counted["flops"] / GIGA, fused["bytes accessed"] / GIGA
     floors = {
         "floor_ms_operations": 1e3 * gflop / limits["gflop_per_second"],
         "floor_ms_bytes": 1e3 * gbyte / limits["gbyte_per_second"],
@@ -127,8 +108,8 @@ def row(name: str, found: Any, limits: dict[str, float], options: Any) -> dict[s
         "mflop": 1e3 * gflop,
         "mbyte": 1e3 * gbyte,
         **floors,
-        "ms": ms,
-        "share_of_floor": max(floors.values()) / ms,
+        "ms": 1e3 * timing.wall,
+        "share_of_floor": max(floors.values()) / (1e3 * timing.wall),
     }
 
 
@@ -147,20 +128,18 @@ def limits_here(seconds: float) -> dict[str, float]:
 
 def table(case: str, rows: list[dict[str, Any]], limits: dict[str, float]) -> Table:
     """One case, as in the document."""
-    times = ("floor_ms_operations", "floor_ms_bytes", "ms")
     header = ("part", "MFLOP", "MB", "floor ms, operations", "floor ms, bytes", "ms", "reached")
     cells = tuple(
         (
             r["part"],
             *(f"{r[key]:.1f}" for key in ("mflop", "mbyte")),
-            *(f"{r[key]:.{2 if ON_CPU else 4}f}" for key in times),
+            *(f"{r[key]:.2f}" for key in ("floor_ms_operations", "floor_ms_bytes", "ms")),
             f"{100 * r['share_of_floor']:.0f} %",
         )
         for r in rows
     )
-    where = "One core" if ON_CPU else f"{jax.devices()[0].device_kind}, numbers per task"
     note = (
-        f"{case}. {where}: product of {SIDE}^3 at {limits['gflop_per_second']:.0f} GFLOP/s, copy "
+        f"{case}. One core: product of 2048^3 at {limits['gflop_per_second']:.0f} GFLOP/s, copy "
         f"at {limits['gbyte_per_second']:.1f} GB/s. Reached: the larger floor over the time."
     )
     return Table(header, cells, note)
@@ -168,26 +147,24 @@ def table(case: str, rows: list[dict[str, Any]], limits: dict[str, float]) -> Ta
 
 def main() -> None:
     """Measure, print, write."""
-    options = parse(__doc__, one_core=ON_CPU)
-    options.tasks = (1,) if ON_CPU else options.tasks if options.tasks != TASKS else (256,)
-    document: dict[str, Any] = {"benchmark": "performance", "tasks": options.tasks[0], "cases": {}}
+    options = parse(__doc__)
+    document: dict[str, Any] = {"benchmark": "performance", "cases": {}}
     shown = []
     for case in options.cases:
-        wanted = parts(*problem_of(case))
-        compile_one = functools.partial(compiled_over, options.tasks[0])
-        with ThreadPoolExecutor(1 if ON_CPU else len(wanted)) as pool:
-            found = list(pool.map(compile_one, wanted.values()))
         limits = limits_here(options.seconds)
-        rows = [row(name, each, limits, options) for name, each in zip(wanted, found, strict=True)]
+        rows = [
+            row(name, part, limits, options.seconds)
+            for name, part in parts(*problem_of(case)).items()
+        ]
         document["cases"][case.name] = {"limits": limits, "rows": rows, "peak_mib": peak_mib()}
-        drawn = table(case.name, rows, limits)
-        shown.append(drawn.markdown())
-        print(drawn.text())
+        found = table(case.name, rows, limits)
+        shown.append(found.markdown())
+        print(found.text())
     if options.quick:
         return
     platform = {"backend": jax.devices()[0].platform, "device": jax.devices()[0].device_kind}
     document["provenance"] = provenance(seeds=[0]) | platform
-    out = DOCS / "results" / f"{NAME}.json"
+    out = DOCS / "results" / "performance.json"
     write_atomically(out, (json.dumps(document, indent=1) + "\n").encode())
     page = DOCS / "performance.md"
     origin = f"Commit {document['provenance']['commit']}.\n"

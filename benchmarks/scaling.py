@@ -96,8 +96,9 @@ def timed(rule: Any, executor: Any, buckets: list[Bucket], n_updates: int) -> li
     config = OuterConfig(n_updates=n_updates + 2, warmup=1)
     found, last = [], time.monotonic()
     for _, metrics in meta_train(rule, executor, config, weights=weights):
+        numbers = dict(metrics)  # waits for them
         now = time.monotonic()
-        found.append(metrics | {"seconds": now - last})
+        found.append({**numbers, "seconds": now - last})
         last = now
     return found[2:]
 

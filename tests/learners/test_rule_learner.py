@@ -98,7 +98,7 @@ def test_no_steps_leave_the_model_as_it_starts(pool):
 
 def test_several_networks_are_the_single_ones_side_by_side(pool):
     several = learner(rule=Hebb(), n_networks=2, hidden_sizes=(5, 4), activation="tanh")
-    networks = several.networks(pool.shape[1], seed=7)
+    networks = several.networks(pool, seed=7)
     assert [(each.n_networks, each.n_components) for each, _ in networks] == [(1, 2), (1, 2)]
     assert networks[0][1] == 7
     parts = [each.fit(pool, seed=own)(pool) for each, own in networks]
@@ -111,12 +111,26 @@ def test_networks_of_several_nonlinearities_are_the_single_ones_side_by_side(poo
     several = learner(
         rule=Oja(), n_networks=4, n_components=8, hidden_sizes=(6, 4), activation="relu+tanh"
     )
-    networks = several.networks(pool.shape[1], seed=7)
+    networks = several.networks(pool, seed=7)
     assert [each.activation for each, _ in networks] == ["relu", "relu", "tanh", "tanh"]
     parts = [each.fit(pool, seed=own)(pool) for each, own in networks]
     encoder = several.fit(pool, seed=7)
     assert encoder.activation == "relu+tanh"
     np.testing.assert_allclose(encoder(pool), np.concatenate(parts, axis=1), atol=1e-5)
+
+
+def test_half_of_the_networks_are_tanh_where_inputs_are_mostly_zero(pool):
+    few = np.random.default_rng(1).poisson(0.05, size=(90, 6)).astype(np.float32)
+    for inputs, names in ((pool, "relu"), (few, "relu+tanh"), (5 * few - 1, "relu+tanh")):
+        auto = learner(rule=Oja(), n_networks=2, n_components=4, n_steps=3)
+        assert auto.activation == "auto"
+        encoder = auto.fit(inputs, seed=0)
+        assert encoder.activation == names
+        same = dataclasses.replace(auto, activation=names).fit(inputs, seed=0)
+        np.testing.assert_array_equal(encoder(inputs), same(inputs))
+    # What cannot be halved stays as it is, without complaint.
+    for odd in ({"n_networks": 3, "n_components": 6}, {"n_networks": 2, "n_components": 5}):
+        assert learner(rule=Oja(), n_steps=1, **odd).fit(few, seed=0).activation == "relu"
 
 
 def test_nonlinearities_that_cannot_share_the_features_are_refused(pool):
@@ -129,7 +143,7 @@ def test_nonlinearities_that_cannot_share_the_features_are_refused(pool):
 
 
 def test_no_more_networks_than_features(pool):
-    assert len(learner(n_networks=8).networks(6, seed=0)) == 3
+    assert len(learner(n_networks=8).networks(np.zeros((4, 6)), seed=0)) == 3
 
 
 @pytest.mark.slow

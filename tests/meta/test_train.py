@@ -10,6 +10,7 @@ from metaplastic.errors import InputError
 from metaplastic.meta.executor import AbstractExecutor
 from metaplastic.meta.train import (
     OuterConfig,
+    Report,
     averaged_rule,
     initial_state,
     meta_train,
@@ -48,6 +49,22 @@ class Scripted(AbstractExecutor):
 def train(toy, config, executor, **kwargs):
     found = meta_train(toy.make_rule(), executor, config, weights=[3.0, 1.0], **kwargs)
     return list(found)
+
+
+def test_reports_are_fetched_when_they_are_asked_for(toy):
+    config, executor = OuterConfig(n_updates=3, warmup=1), toy.make_executor()
+    at_once = [
+        dict(report)
+        for _, report in meta_train(toy.make_rule(), executor, config, weights=[3.0, 1.0])
+    ]
+    # Later updates have used up the states; what was said of the earlier ones is still there.
+    late = [dict(report) for _, report in train(toy, config, executor)]
+    assert late == at_once and [report["step"] for report in late] == [1, 2, 3]
+    asked = []
+    report = Report(lambda: asked.append(True) or {"loss": 0.5})
+    assert not asked
+    assert (report["loss"], len(report), list(report)) == (0.5, 1, ["loss"])
+    assert len(asked) == 1
 
 
 def test_adam_on_the_weighted_mean_with_warmup_and_cosine(toy):

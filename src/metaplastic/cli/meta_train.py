@@ -78,8 +78,11 @@ def _run(args: argparse.Namespace) -> int:
         keep_freed_memory()
     if args.workers is not None and not on_ray:
         configure_cpu_devices(args.workers)
+    from metaplastic.learners.programs import keep_programs
     from metaplastic.recipes.experiment import Words, recipe_to_resume, run_recipe
     from metaplastic.recipes.run import RunOptions
+
+    keep_programs()
 
     said = args.recipe or args.config or args.changes
     if args.resume and not said:

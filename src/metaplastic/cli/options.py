@@ -69,7 +69,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--n-components", type=positive, metavar="N", help="features (512)")
     parser.add_argument(
-        "--activation", metavar="NAME", help="nonlinearity (relu), or several: relu+tanh"
+        "--activation", metavar="NAME", help="nonlinearity, or several: relu+tanh (auto)"
     )
     parser.add_argument("--n-steps", type=natural, metavar="N", help="training steps (100)")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="rows per step (128)")

@@ -10,6 +10,9 @@ from metaplastic.errors import InputError
 from metaplastic.models import InputScaling, block_rows, dense, scaling, scaling_from_moments
 from metaplastic.types import Rows
 
+LEAST_ROWS = 2048
+"""Most rows that `share_of_least` looks at."""
+
 
 def check_pool(x: Rows) -> Rows:
     """Return the pool `x` (array or SciPy sparse matrix, `(n, d)`, real) or say what is wrong.
@@ -63,6 +66,19 @@ def subsample(x: Rows, limit: int, *, seed: int) -> Rows:
         return x
     rows = np.random.default_rng([seed, 2]).choice(x.shape[0], limit, replace=False)
     return x[np.sort(rows)]
+
+
+def share_of_least(x: Rows) -> float:
+    """Share of the entries that are the least of their column, among columns that vary.
+
+    Near 1 for bags of words, whose zeros are the least however columns were shifted and scaled.
+    At most `LEAST_ROWS` rows at even distances are looked at, fewer of wide ones.
+    """
+    most = min(LEAST_ROWS, block_rows(x.shape[1]))
+    rows = dense(x[:: -(-x.shape[0] // most)])
+    least = rows.min(0)
+    varying = rows.max(0) > least
+    return float(np.mean((rows == least)[:, varying])) if varying.any() else 0.0
 
 
 class Shuffled:

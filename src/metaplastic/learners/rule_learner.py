@@ -17,15 +17,23 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
-from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
+from metaplastic.learners.pool import (
+    Shuffled,
+    check_pool,
+    pool_scaling,
+    share_of_least,
+    subsample,
+)
 from metaplastic.learners.programs import keep_programs
 from metaplastic.models import (
+    AUTO,
     MLP,
     FrozenMLP,
     check_activations,
     dense,
     first_features,
     freeze,
+    plain_activation,
     side_by_side,
     with_direct,
 )
@@ -37,6 +45,10 @@ CHUNK = 50
 CHUNK_NUMBERS = 2**22
 """Most inner steps per compiled call, and so the most batches on the device at a time; fewer where
 they are so wide that they would hold more numbers than this (16 MiB)."""
+
+MOSTLY_ZERO = 0.9
+"""Share of zeros above which `auto` takes inputs for bags of words. On validation pools they have
+0.93 and more, images 0.84 and less."""
 
 FREEZE_ROWS = 10_000
 """Most rows of the pool whose statistics are folded into the weights."""
@@ -120,7 +132,8 @@ class RuleLearner(AbstractLearner):
             rule asks for direct connections, about half are the inputs: as often as they go into
             half, or 32 rotated principal components of them if there are more.
         activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
-            networks have each of them.
+            networks have each of them. `auto` is `relu+tanh` for inputs that are mostly zeros, as
+            bags of words are, and `relu` for others (docs/experiments.md).
         n_steps: inner steps; 0 leaves the model as initialised.
         batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
         n_networks: networks, at most one per feature.
@@ -135,7 +148,7 @@ class RuleLearner(AbstractLearner):
     rule: AbstractUpdateRule
     hidden_sizes: tuple[int, ...] = (128, 128)
     n_components: int = 512
-    activation: str = "relu"
+    activation: str = AUTO
     n_steps: int = 100
     batch_size: int = 128
     n_networks: int = 8
@@ -144,7 +157,7 @@ class RuleLearner(AbstractLearner):
     def __post_init__(self) -> None:
         if not isinstance(self.rule, AbstractUpdateRule):
             raise InputError(f"rule must be an update rule, got {type(self.rule).__name__}")
-        names = check_activations(self.activation)
+        names = () if self.activation == AUTO else check_activations(self.activation)
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
         sizes = (*self.hidden_sizes, self.n_components)
         if any(int(n) != n or n < 1 for n in sizes):
@@ -154,7 +167,7 @@ class RuleLearner(AbstractLearner):
                 "n_steps must be at least 0, batch_size at least 2 and n_networks at least 1, got "
                 f"{self.n_steps}, {self.batch_size} and {self.n_networks}"
             )
-        if self.n_networks % len(names):
+        if names and self.n_networks % len(names):
             raise InputError(
                 f"{len(names)} nonlinearities ({self.activation}) need a multiple of {len(names)} "
                 f"networks, got {self.n_networks}"
@@ -178,17 +191,32 @@ class RuleLearner(AbstractLearner):
         half = self.n_components // 2 if self.rule.direct else 0
         return half if n_in > half else half - half % n_in
 
-    def networks(self, n_in: int, *, seed: int) -> list[tuple["RuleLearner", int]]:
-        """A learner of one network, and its seed, for every network; the first has `seed`.
+    def nonlinearities(self, x: Rows) -> tuple[str, ...]:
+        """Those of the networks for the pool `x` `(n, d)`: as said, or as `auto` chooses.
 
-        All have the same shape, so that they share one compiled program (per nonlinearity); what
-        they have too many of together, `freeze` leaves out.
+        Where classes only lean, as in bags of words, networks of ReLU squeeze out what they lean
+        by. `auto` is `relu` too where networks or features cannot be halved.
+        """
+        if self.activation != AUTO:
+            return check_activations(self.activation)
+        learned = self.n_components - self.n_direct(x.shape[1])
+        even = min(self.n_networks, learned) % 2 == 0
+        whole = self.rule.readout != "post" or learned % self.n_networks == 0
+        if even and whole and share_of_least(x) > MOSTLY_ZERO:
+            return ("relu", "tanh")
+        return ("relu",)
+
+    def networks(self, x: Rows, *, seed: int) -> list[tuple["RuleLearner", int]]:
+        """A learner of one network for the pool `x` `(n, d)`, and its seed, for every network.
+
+        The first has `seed`. All have the same shape, so that they share one compiled program (per
+        nonlinearity); what they have too many of together, `freeze` leaves out.
 
         Raises:
             InputError: if several nonlinearities cannot share the features.
         """
-        learned = self.n_components - self.n_direct(n_in)
-        names = check_activations(self.activation)
+        learned = self.n_components - self.n_direct(x.shape[1])
+        names = self.nonlinearities(x)
         count = min(self.n_networks, learned)
         cut = learned % count if self.rule.readout == "post" else 0
         if len(names) > 1 and (count % len(names) or cut):
@@ -217,7 +245,7 @@ class RuleLearner(AbstractLearner):
         Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result.
         """
         x = check_pool(x)
-        networks = self.networks(x.shape[1], seed=seed)
+        networks = self.networks(x, seed=seed)
         found = [each.start(x, seed=own) for each, own in networks]
         rows = [Shuffled(x.shape[0], seed=own) for _, own in networks]
         most = chunk_steps(min(self.batch_size, x.shape[0]), x.shape[1])
@@ -253,7 +281,7 @@ class RuleLearner(AbstractLearner):
             self.rule,
             sizes,
             key=model_key,
-            activation=self.activation,
+            activation=plain_activation(self.activation),
             scaling=pool_scaling(x),
         )
         return model, self.rule.init(model, key=rule_key), step_key

@@ -126,6 +126,7 @@ class LocalExecutor(AbstractExecutor):
                     f"tasks are cut over {len(self.devices)} devices, but their number is no "
                     f"multiple of it in {', '.join(uneven)}; change n_tasks or the devices"
                 )
+        self._on_cpu = self.devices[0].platform == "cpu"
         self.placement = _place(buckets, len(self.devices))
         self.buckets = [
             dataclasses.replace(b, problem=put(b.problem, self._place_for(d)))
@@ -184,10 +185,11 @@ class LocalExecutor(AbstractExecutor):
             )
             keys, own = jax.device_put((keys, states[index]), self._place_for_tasks(device))
             found = bucket_gradient((*shared, keys, self.clip, self.task_axis, self._mesh), own)
-            return jax.block_until_ready(found)
+            # Accelerators have a queue; on a CPU one bucket at a time keeps working sets small.
+            return jax.block_until_ready(found) if self._on_cpu else found
 
         gradients, after, metrics = zip(*self._on_devices(one), strict=True)
-        return list(gradients), tuple(after), [jax.tree.map(np.asarray, m) for m in metrics]
+        return list(gradients), tuple(after), list(metrics)
 
     def _on_devices(self, work) -> list:
         """Run `work(bucket index)` for all buckets; in bucket order.
@@ -199,7 +201,7 @@ class LocalExecutor(AbstractExecutor):
         everything = range(len(self.buckets))
         if self._mesh is not None:
             return [work(index) for index in everything]
-        if self.devices[0].platform != "cpu":
+        if not self._on_cpu:
             with ThreadPoolExecutor(len(self.buckets)) as pool:
                 return list(pool.map(work, everything))
 

@@ -1,7 +1,8 @@
 """The outer loop: gradients of many tasks, Adam, a moving average of theta."""
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -64,6 +65,25 @@ class MetaState(eqx.Module):
     tasks: TaskStates
 
 
+class Report(Mapping[str, Any]):
+    """What there is to say of an update, fetched from the device when it is first asked for.
+
+    Who asks after the next update has begun keeps no device waiting.
+    """
+
+    def __init__(self, fetch: Callable[[], Metrics]) -> None:
+        self._fetch = functools.cache(fetch)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._fetch()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fetch())
+
+    def __len__(self) -> int:
+        return len(self._fetch())
+
+
 def meta_train(
     rule: AbstractUpdateRule,
     executor: AbstractExecutor,
@@ -71,7 +91,7 @@ def meta_train(
     *,
     weights: list[float],
     state: MetaState | None = None,
-) -> Iterator[tuple[MetaState, Metrics]]:
+) -> Iterator[tuple[MetaState, Report]]:
     """Run the outer loop, yielding the state after every update and what to report of it.
 
     Args:
@@ -91,13 +111,15 @@ def meta_train(
     if state is None:
         state = initial_state(theta, executor, config)
     share = np.asarray(weights, np.float32) / np.sum(weights)
-    while int(state.step) < config.n_updates:
-        key = jax.random.fold_in(root, int(state.step) + 1)
+    for step in range(int(state.step) + 1, config.n_updates + 1):
+        key = jax.random.fold_in(root, step)
         gradients, tasks, parts = executor.gradients(state.theta, state.tasks, key=key)
         gradients = jax.device_put(gradients, jax.devices()[0])
         gradient = _weighted_sum(share, gradients)
         state, norm = _update(optimiser, config.average, state, gradient, tasks)
-        yield state, _summary(state, parts, norm) | executor.report()
+        # Nothing of the state itself, whose buffers the next update may use up.
+        told = functools.partial(_summary, step, state.skipped, parts, norm, executor.report())
+        yield state, Report(told)
 
 
 def initial_state(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
@@ -175,19 +197,26 @@ def _update(
     return MetaState(state.step + 1, theta, average, moments, skipped, tasks), norm
 
 
-def _summary(state: MetaState, parts: list[Metrics], norm: Float[Array, ""]) -> Metrics:
+def _summary(
+    step: int,
+    skipped: Int[Array, ""],
+    parts: list[Metrics],
+    norm: Float[Array, ""],
+    besides: Metrics,
+) -> Metrics:
     """Plain numbers: totals, and the mean loss of every bucket over its live tasks.
 
     A bucket without a live task has the loss `None` and is left out of the mean over buckets.
     """
     losses = []
+    parts = jax.device_get(parts)
     for part in parts:
         live = part["diverged"] == 0
         losses.append(float(np.mean(part["loss"][live])) if np.any(live) else None)
     known = [loss for loss in losses if loss is not None]
     everything = {k: np.concatenate([np.atleast_1d(p[k]) for p in parts]) for k in parts[0]}
     return {
-        "step": int(state.step),
+        "step": step,
         "loss": float(np.mean(known)) if known else float("nan"),
         "bucket_losses": losses,
         "update_norm": float(norm),
@@ -195,5 +224,6 @@ def _summary(state: MetaState, parts: list[Metrics], norm: Float[Array, ""]) -> 
         "clipped": float(np.mean(everything["clipped"])),
         "diverged": int(np.sum(everything["diverged"])),
         "restarted": int(np.sum(everything["restarted"])),
-        "skipped_updates": int(state.skipped),
+        "skipped_updates": int(skipped),
+        **besides,
     }

@@ -2,10 +2,12 @@
 
 from metaplastic.models.activations import (
     ACTIVATIONS,
+    AUTO,
     SEVERAL,
     activate,
     check_activation,
     check_activations,
+    plain_activation,
 )
 from metaplastic.models.frozen import (
     BLOCK_ROWS,
@@ -41,6 +43,7 @@ from metaplastic.models.scaling import (
 
 __all__ = [
     "ACTIVATIONS",
+    "AUTO",
     "BLOCK_ROWS",
     "MLP",
     "SEVERAL",
@@ -65,6 +68,7 @@ __all__ = [
     "init_mlp",
     "load_encoder",
     "normalise",
+    "plain_activation",
     "save_encoder",
     "scaling_from_moments",
     "side_by_side",

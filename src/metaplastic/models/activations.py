@@ -41,6 +41,9 @@ ACTIVATIONS: tuple[str, ...] = tuple(_FUNCTIONS)
 SEVERAL = "+"
 """Between names where networks side by side have different ones."""
 
+AUTO = "auto"
+"""In place of a name where the inputs may choose (`RuleLearner.nonlinearities`)."""
+
 
 def check_activation(name: str) -> str:
     """Return `name` if it is known; otherwise raise `InputError` listing the known names."""
@@ -57,6 +60,11 @@ def check_activations(names: str) -> tuple[str, ...]:
     if len(set(parts)) < len(parts):
         raise InputError(f"nonlinearities must differ, got {names!r}")
     return parts
+
+
+def plain_activation(names: str) -> str:
+    """`names`, or `relu` in place of `auto`: for networks that no rule trains."""
+    return "relu" if names == AUTO else names
 
 
 def activate(names: str, x: Any, np: ModuleType) -> Any:

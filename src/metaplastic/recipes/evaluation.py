@@ -18,6 +18,7 @@ from metaplastic.learners import (
     VICReg,
 )
 from metaplastic.meta.evaluation import Judged
+from metaplastic.models import plain_activation
 from metaplastic.rules import AbstractUpdateRule, Metz2018
 from metaplastic.rules.catalog import load_rule
 
@@ -79,7 +80,7 @@ def _learner(name: str, network: Network) -> Judged:
     shape: dict[str, Any] = {
         "hidden_sizes": network.hidden_sizes,
         "n_components": network.n_components,
-        "activation": network.activation,
+        "activation": plain_activation(network.activation),
     }
     known: dict[str, Callable[[], Judged]] = {
         "raw": Raw,
@@ -87,7 +88,7 @@ def _learner(name: str, network: Network) -> Judged:
         "k-means": lambda: KMeansTriangle(network.n_components),
         "k-means-400": lambda: KMeansTriangle(400),
         "random": lambda: RandomNetwork(
-            (*network.hidden_sizes, network.n_components), network.activation
+            (*network.hidden_sizes, network.n_components), plain_activation(network.activation)
         ),
         "autoencoder": lambda: Autoencoder(**shape),
         "vae": lambda: VariationalAutoencoder(**shape),

@@ -25,6 +25,7 @@ from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import (
     MetaState,
     OuterConfig,
+    Report,
     averaged_rule,
     initial_state,
     meta_train,
@@ -129,13 +130,13 @@ def run_meta_training(
                 "checkpoint yet; choose another directory"
             )
     saver = _Saver(out, rule, options, fingerprint, write_rule, provenance or {}, before)
-    step = 0 if state is None else int(state.step)
+    done = 0 if state is None else int(state.step)
     board = out / "tensorboard" if options.tensorboard else None
     progress = Progress(
-        config.n_updates, done=step, task_steps=_task_steps(buckets, executor.estimator.truncation)
+        config.n_updates, done=done, task_steps=_task_steps(buckets, executor.estimator.truncation)
     )
     with (
-        MetricsWriter(out / "metrics.jsonl", resumed_step=step, tensorboard=board) as writer,
+        MetricsWriter(out / "metrics.jsonl", resumed_step=done, tensorboard=board) as writer,
         contextlib.closing(progress),
         _stop_requested() as stop,
     ):
@@ -145,13 +146,12 @@ def run_meta_training(
             rule, executor, config, weights=[float(b.n_tasks) for b in buckets], state=state
         )
         status: Status = "finished"
-        for state, metrics in updates:
-            step = int(state.step)
-            seconds = saver.seconds()
-            writer.write(metrics | {"seconds": round(seconds, 3)})
-            progress.update(step, metrics["loss"])
+        log = _Log(writer, progress, saver)
+        for step, (state, report) in enumerate(updates, start=done + 1):
+            log.add(report)
             last = step == config.n_updates
             if last or step % options.evaluate_every == 0:
+                log.flush()
                 saver.keep_rule(state)
                 if evaluate is not None:
                     scores = evaluate(averaged_rule(rule, state), step)
@@ -161,12 +161,34 @@ def run_meta_training(
             if stop.is_set():
                 status = "interrupted"
                 break
-            if options.max_seconds is not None and seconds >= options.max_seconds:
+            if options.max_seconds is not None and saver.seconds() >= options.max_seconds:
                 status = "out_of_time"
                 break
-            saver.save_if_due(state)
+            if saver.due(step):
+                log.flush()
+                saver.save(state)
+        log.flush()
     saver.save(state)
     return RunResult(status, state, averaged_rule(rule, state), saver.seconds())
+
+
+class _Log:
+    """Writes what updates report, each after the next one has begun, so that no device waits."""
+
+    def __init__(self, writer: MetricsWriter, progress: Progress, saver: "_Saver") -> None:
+        self._writer, self._progress, self._saver = writer, progress, saver
+        self._held: Report | None = None
+
+    def add(self, report: Report) -> None:
+        self.flush()
+        self._held = report
+
+    def flush(self) -> None:
+        """Write what is held back: before anything that must not be ahead of it."""
+        if self._held is not None:
+            report, self._held = self._held, None
+            self._writer.write({**report, "seconds": round(self._saver.seconds(), 3)})
+            self._progress.update(report["step"], report["loss"])
 
 
 class _Saver:
@@ -192,11 +214,12 @@ class _Saver:
         """Seconds that the run has taken, earlier processes included."""
         return time.monotonic() - self._begin
 
-    def save_if_due(self, state: MetaState) -> None:
+    def due(self, step: int) -> bool:
+        """Whether it is time for a checkpoint."""
         updates = self._options.checkpoint_updates
-        due = updates is not None and int(state.step) % updates == 0
-        if due or time.monotonic() - self._saved >= self._options.checkpoint_seconds:
-            self.save(state)
+        if updates is not None and step % updates == 0:
+            return True
+        return time.monotonic() - self._saved >= self._options.checkpoint_seconds
 
     def save(self, state: MetaState) -> None:
         save_checkpoint(

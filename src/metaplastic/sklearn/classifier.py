@@ -74,7 +74,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (128, 128),
         n_components: int = 512,
-        activation: str = "relu",
+        activation: str = "auto",
         n_steps: int | None = 100,
         batch_size: int = 128,
         n_networks: int = 8,

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from metaplastic.errors import InputError
 from metaplastic.learners import RuleLearner
-from metaplastic.models import check_activations
+from metaplastic.models import AUTO, check_activations
 from metaplastic.rules import load_rule
 
 
@@ -39,7 +39,8 @@ def make_learner(
     components = check_integer("n_components", n_components, 1)
     if not isinstance(activation, str):
         raise InputError(f"activation must be a name, got {activation!r}")
-    check_activations(activation)
+    if activation != AUTO:
+        check_activations(activation)
     # One pass in order counts no steps beforehand; what makes them is the stream.
     steps = 0 if n_steps is None else check_integer("n_steps", n_steps, 0)
     batch = check_integer("batch_size", batch_size, 2)

@@ -41,9 +41,10 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Units of the hidden layers, from the input side; may be empty.
     n_components : int, default=512
         Number of features, spread evenly over the networks.
-    activation : str, default="relu"
+    activation : str, default="auto"
         A name of `metaplastic.models.ACTIVATIONS`, or several as in "relu+tanh": then equally
-        many networks have each of them. On bags of words "relu+tanh" is much better than "relu".
+        many networks have each of them. "auto" is "relu+tanh" for inputs that are mostly zeros, as
+        bags of words are, and "relu" for others; `encoder_.activation` tells which.
     n_steps : int or None, default=100
         Steps that `fit` makes with each network, on shuffled rows; 0 leaves them as initialised.
         None is one pass over the rows in their order, as `partial_fit` makes it: the result is the
@@ -93,7 +94,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         rule: str | Path | AbstractUpdateRule = "base",
         hidden_sizes: tuple[int, ...] = (128, 128),
         n_components: int = 512,
-        activation: str = "relu",
+        activation: str = "auto",
         n_steps: int | None = 100,
         batch_size: int = 128,
         n_networks: int = 8,

@@ -90,7 +90,9 @@ class Text(AbstractExperiment):
         "them too (learned part). The shipped rule's meta-training held bags of words, made up and "
         "of real sayings in other texts and languages, so for it this is no transfer from images. "
         "Unless the folder of IMDB reviews is given, a document is a bag of 10 movie-review "
-        "snippets of one class: shorter, fewer and easier to confuse than reviews."
+        "snippets of one class: shorter, fewer and easier to confuse than reviews. Networks are of "
+        "ReLU, as those of meta-training; left to itself, RuleLearner pairs ReLU with tanh on such "
+        "inputs."
     )
     revision: ClassVar[int] = 2
 
@@ -132,6 +134,7 @@ class Text(AbstractExperiment):
                 n_components=self.n_components,
                 n_steps=max(self.steps),
                 n_networks=self.n_networks,
+                activation="relu",
             )
             trajectory = Trajectory(learner, self.steps)
             for step in self.steps:
