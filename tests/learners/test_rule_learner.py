@@ -123,6 +123,10 @@ def test_networks_of_several_nonlinearities_are_the_single_ones_side_by_side(poo
     encoder = several.fit(pool, seed=7)
     assert encoder.activation == "relu+tanh"
     np.testing.assert_allclose(encoder(pool), np.concatenate(parts, axis=1), atol=1e-5)
+    hidden = encoder.layer_outputs(pool, 1)
+    assert hidden[:, :12].min() == 0.0 > hidden[:, 12:].min() > -1.0
+    with pytest.raises(InputError, match="call the encoder"):
+        encoder.layer_outputs(pool, 3)
 
 
 def test_half_of_the_networks_are_tanh_where_inputs_are_mostly_zero(pool):

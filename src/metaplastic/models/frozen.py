@@ -73,7 +73,18 @@ class FrozenMLP:
         return in_blocks(features, x)
 
     def layer_outputs(self, x: Rows, depth: int) -> NDArray[np.float32]:
-        """Output (`post`) of layer `depth`, counted from 1; `depth` 0 gives the scaled inputs."""
+        """Output (`post`) of layer `depth`, counted from 1; `depth` 0 gives the scaled inputs.
+
+        Raises:
+            InputError: for the top layer, if its features are drives and there are several
+                nonlinearities: some units may be left out there, so that nothing tells which has
+                which.
+        """
+        if depth == len(self.weights) and SEVERAL in self.activation and self.readout == "drive":
+            raise InputError(
+                f"the top layer has no nonlinearity here ({self.activation} are those of hidden "
+                "layers); call the encoder for its features"
+            )
         return in_blocks(lambda rows: self._upwards(self._present(rows), depth, post=True), x)
 
     @functools.cached_property
