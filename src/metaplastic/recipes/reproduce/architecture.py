@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from metaplastic.data.sets import load_set
 from metaplastic.learners import AbstractLearner, RandomNetwork, RuleLearner
 from metaplastic.meta.evaluation import LabelledSet
-from metaplastic.models import ACTIVATIONS, plain_activation
+from metaplastic.models import ACTIVATIONS
 from metaplastic.recipes._trajectory import AtStep, Trajectory
 from metaplastic.recipes.reproduce.common import (
     UNTRAINED,
@@ -103,7 +103,7 @@ class Architecture(AbstractExperiment):
             learners: dict[str, AbstractLearner] = {
                 name: self._learner(rule, **change) for name, rule in rules.items()
             }
-            learners[RANDOM] = RandomNetwork(sizes, plain_activation(first.activation))
+            learners[RANDOM] = RandomNetwork(sizes, first.activation)
             rows += self._measure(learners, dataset, sweep, value, progress)
         trajectories = {
             name: Trajectory(self._learner(rule, n_steps=max(self.steps)), self.steps)
@@ -134,6 +134,7 @@ class Architecture(AbstractExperiment):
             n_components=self.n_components,
             n_steps=self.n_steps,
             n_networks=1,
+            activation="relu",
         )
         return dataclasses.replace(plain, **change)
 

@@ -117,6 +117,7 @@ class Features(AbstractExperiment):
             n_components=self.n_components,
             n_steps=n_steps,
             n_networks=1,
+            activation="relu",
         )
 
     def _images(self, subject: Subject, progress: Progress) -> Result:

@@ -103,7 +103,11 @@ class Mismatch(AbstractExperiment):
             )
             losses[str(step)] = [round(loss, 6) for loss in watched.losses]
         learner = RuleLearner(
-            learned_part(subject.rule), **shape, n_steps=max(self.rule_steps), n_networks=1
+            learned_part(subject.rule),
+            **shape,
+            activation="relu",
+            n_steps=max(self.rule_steps),
+            n_networks=1,
         )
         trajectory = Trajectory(learner, self.rule_steps)
         for step in self.rule_steps:

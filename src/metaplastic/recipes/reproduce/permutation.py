@@ -88,6 +88,7 @@ class Permutation(AbstractExperiment):
             n_components=self.n_components,
             n_steps=self.n_steps,
             n_networks=1,
+            activation="relu",
         )
         rows: list[dict[str, Any]] = []
         for pixels in (INTACT, PERMUTED):

@@ -123,6 +123,7 @@ class Terms(AbstractExperiment):
             n_steps=self.n_steps if n_steps is None else n_steps,
             batch_size=self.batch_size,
             n_networks=1,
+            activation="relu",
         )
 
     def _models(self, rule: LocalRule, x: NDArray, seed: int) -> dict[int, tuple[MLP, Trace, Any]]:
