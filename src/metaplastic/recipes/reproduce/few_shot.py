@@ -39,6 +39,7 @@ SETS = (
     "fashion",
     "digits",
     "glyphs_heldout_scripts",
+    "movie_snippets",
     "breast_cancer",
     "wine",
 )
@@ -83,7 +84,8 @@ class FewShot(AbstractExperiment):
         "many times as long. The rule here was "
         "meta-trained on rendered letters, pictures, words and synthetic tasks, not on the paper's "
         "mini-ImageNet and CIFAR-10, and MNIST is a subset of 5,000 images: numbers are comparable "
-        "with each other, not with the paper's. Two small tables stand beside the images."
+        "with each other, not with the paper's. Bags of words "
+        "and two small tables stand beside the images."
     )
 
     @classmethod
