@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import equinox as eqx
@@ -69,6 +70,17 @@ def test_map_and_vmap_agree(toy, rule, executor, states):
     found = [e.gradients(rule, copied(states), key=jax.random.key(1)) for e in (executor, together)]
     for a, b in zip(*map(jax.tree.leaves, found), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_an_accelerator_gets_all_buckets_at_once_and_gives_the_same(toy, rule, executor, states):
+    queued = toy.make_executor(clip=CLIP)
+    assert queued._on_cpu and len(queued.buckets) > 1
+    queued._on_cpu = False
+    together = threading.Barrier(len(queued.buckets), timeout=60)  # in turn, none would pass
+    assert len(queued._on_devices(lambda _: together.wait())) == len(queued.buckets)
+    key = jax.random.key(3)
+    expected = executor.gradients(rule, copied(states), key=key)
+    assert eqx.tree_equal(queued.gradients(rule, copied(states), key=key), expected)
 
 
 def test_shapes_are_those_of_init(rule, executor, states):
