@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file
 
 from metaplastic.cli import main, meta_train
 from metaplastic.errors import ConfigurationError
@@ -153,3 +154,16 @@ def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(tmp_path: Path):
     interrupted = int(text.split("updates: ")[1].split()[0])
     assert found["status"] == "out_of_time"
     assert found["updates"] == interrupted + 1
+
+
+def test_light_checkpoints_without_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "run"
+    light = ["--light", "--no-evaluation"]
+    first = words(out, "outer.n_updates=3")
+    assert main.main([*first, *light, "--max-minutes", "0"]) == 0
+    assert "status: out_of_time" in capsys.readouterr().out
+    (stored,) = (out / "checkpoints").glob("*.safetensors")
+    assert not [name for name in load_file(stored) if name.startswith(".tasks")]
+    assert main.main(["meta-train", "--out", str(out), "--resume", *light]) == 0
+    records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [(r["kind"], r["step"]) for r in records] == [("update", n) for n in (1, 2, 3)]

@@ -145,6 +145,14 @@ def test_half_of_the_networks_are_tanh_where_inputs_are_mostly_zero(pool):
         assert odd.fit(few, seed=0).activation == "relu"
 
 
+@pytest.mark.parametrize(("share", "names"), [(0.895, ("relu", "tanh")), (0.825, ("relu",))])
+def test_the_bound_is_between_words_and_letters(share, names):
+    """Least and most zeros of validation pools of real words and of letters."""
+    x = np.random.default_rng(0).random((2000, 40)) > share
+    auto = learner(rule=Oja(), n_networks=2, n_components=4)
+    assert auto.nonlinearities(x.astype(np.float32)) == names
+
+
 def test_nonlinearities_that_cannot_share_the_features_are_refused(pool):
     with pytest.raises(InputError, match="multiple of 2"):
         learner(n_networks=3, n_components=6, activation="relu+tanh")
