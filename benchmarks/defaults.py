@@ -3,14 +3,16 @@
 One setting is varied at a time, on pools of font families and pictures that meta-training does not
 see and on fresh synthetic tasks, never on a set on which results are reported.
 
-    python benchmarks/defaults.py [--rule R ...] [--kind K ...] [--seeds N] [--name NAME]
+    python benchmarks/defaults.py [--rule R ...] [--activation A ...] [--kind K ...] [--seeds N]
+        [--name NAME]
 
-With several rules, only the defaults are measured: this is how rules are compared before one is
-shipped. Writes `docs/results/NAME.json` and `NAME.md` (`defaults`, or `--name`).
+With several rules or nonlinearities, only the defaults are measured: this is how rules are compared
+before one is shipped. Writes `docs/results/NAME.json` and `NAME.md` (`defaults`, or `--name`).
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,7 +25,7 @@ from metaplastic.files import write_atomically
 from metaplastic.learners import PCA, AbstractLearner, KMeansTriangle, Raw, RuleLearner
 from metaplastic.meta.evaluation import evaluate
 from metaplastic.meta.records import provenance
-from metaplastic.models import scaling
+from metaplastic.models import AUTO, scaling
 from metaplastic.report.tables import Table
 from metaplastic.rules.catalog import load_rule
 
@@ -47,14 +49,17 @@ CHANGES: tuple[dict[str, object], ...] = (
 ORDERS = (2, 16)
 
 
-def cases(rules: Sequence[str]) -> Iterator[tuple[str, AbstractLearner, int]]:
+def cases(
+    rules: Sequence[str], activations: Sequence[str]
+) -> Iterator[tuple[str, AbstractLearner, int]]:
     """Label, learner and order of the spread in the inputs' presentation."""
     yield "raw", Raw(), scaling.ORDER
     yield "PCA-32", PCA(32), scaling.ORDER
     yield "k-means-400", KMeansTriangle(400), scaling.ORDER
-    for rule in rules:
-        yield Path(rule).stem, RuleLearner(load_rule(rule)), scaling.ORDER
-    if len(rules) > 1:
+    for rule, activation in itertools.product(rules, activations):
+        label = Path(rule).stem if activation == AUTO else f"{Path(rule).stem}, {activation}"
+        yield label, RuleLearner(load_rule(rule), activation=activation), scaling.ORDER
+    if len(rules) * len(activations) > 1:
         return
     default = RuleLearner(load_rule(rules[0]))
     for change in CHANGES:
@@ -78,6 +83,9 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rule", nargs="+", default=["base"], help="names or files (base)")
+    parser.add_argument(
+        "--activation", nargs="+", default=[AUTO], help="of the networks, as in relu+tanh (auto)"
+    )
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="of pools (all)")
     parser.add_argument("--seeds", type=int, default=1, help="pools of each kind (1)")
     parser.add_argument("--name", default="defaults", help="of the files (defaults)")
@@ -87,7 +95,7 @@ def main() -> None:
     args = parser.parse_args()
     kinds = KINDS[2::5] if args.quick else args.kind
     rows: dict[str, dict[str, Scores]] = {}
-    for label, learner, order in cases(args.rule):
+    for label, learner, order in cases(args.rule, args.activation):
         with mock.patch.object(scaling, "ORDER", order):
             rows[label] = {kind: measure(learner, kind, args.seeds) for kind in kinds}
         print(label, *(_cell(rows[label][kind]) for kind in kinds), sep="  ", flush=True)
