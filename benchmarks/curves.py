@@ -3,7 +3,7 @@
 Writes the evaluation records and the run's length beside the shipped rule (`base.curves.json`) and
 `docs/results/meta_curves.png`; with `--name`, both to `docs/results` under that name. Of a run
 without evaluations (`meta-train --no-evaluation`) the rules that it kept are scored now, on the
-tasks of the recipe `mixed`.
+tasks of the recipe `base`.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def scored(run: Path, last: int) -> list[dict[str, Any]]:
     records = []
     for step, path in sorted((kept or {last: run / "rule.safetensors"}).items()):
         rule = load_rule(str(path))
-        buckets = build_buckets(RECIPES["mixed"], split_rule(rule)[1], split="validation")
+        buckets = build_buckets(RECIPES["base"], split_rule(rule)[1], split="validation")
         records.append({"kind": "evaluation", "step": step, **Validator(buckets)(rule, step)})
         print(f"{path}: loss {records[-1]['validation_loss']:.4f}", file=sys.stderr)
     return records

@@ -1,0 +1,42 @@
+"""A rule whose numbers are the mean of several rules' numbers: how stages of `base` were joined.
+
+    python benchmarks/average.py docs/results/stage7/rule.safetensors \
+        docs/results/stage16/rule.safetensors --out RULE.safetensors
+
+The rules must be of one class with the same fields. What is known of each stays in the metadata.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import equinox as eqx
+import jax
+
+from metaplastic.errors import InputError
+from metaplastic.rules import AbstractUpdateRule, save_rule
+from metaplastic.rules.io import load_rule_file
+
+
+def average(rules: Sequence[AbstractUpdateRule]) -> AbstractUpdateRule:
+    """The first rule with the mean of all rules' numbers; `InputError` if their fields differ."""
+    parts = [eqx.partition(rule, eqx.is_inexact_array) for rule in rules]
+    thetas, fields = zip(*parts, strict=True)
+    if not all(eqx.tree_equal(fields[0], other) for other in fields):
+        raise InputError("only rules of one class with the same fields have a mean")
+    mean = jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *thetas)
+    return eqx.combine(mean, fields[0])
+
+
+def main() -> None:
+    """Read, average, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rules", nargs="+", type=Path, help="rule files")
+    parser.add_argument("--out", type=Path, required=True, help="the file to write")
+    args = parser.parse_args()
+    rules, origins = zip(*map(load_rule_file, args.rules), strict=True)
+    save_rule(args.out, average(rules), {"licence": "Apache-2.0", "mean_of": list(origins)})
+
+
+if __name__ == "__main__":
+    main()
