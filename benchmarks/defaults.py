@@ -57,7 +57,9 @@ def cases(
     yield "PCA-32", PCA(32), scaling.ORDER
     yield "k-means-400", KMeansTriangle(400), scaling.ORDER
     for rule, activation in itertools.product(rules, activations):
-        label = Path(rule).stem if activation == AUTO else f"{Path(rule).stem}, {activation}"
+        path = Path(rule)
+        name = path.parent.name if path.stem == "rule" else path.stem  # As runs call theirs.
+        label = name if activation == AUTO else f"{name}, {activation}"
         yield label, RuleLearner(load_rule(rule), activation=activation), scaling.ORDER
     if len(rules) * len(activations) > 1:
         return
