@@ -1,7 +1,6 @@
-"""A rule whose numbers are the mean of several rules' numbers: how stages of `base` were joined.
+"""A rule whose numbers are the mean of several rules' numbers.
 
-    python benchmarks/average.py docs/results/stage7/rule.safetensors \
-        docs/results/stage16/rule.safetensors --out RULE.safetensors
+    python benchmarks/average.py base docs/results/stage16/rule.safetensors --out RULE.safetensors
 
 The rules must be of one class with the same fields. What is known of each stays in the metadata.
 """
@@ -15,6 +14,7 @@ import jax
 
 from metaplastic.errors import InputError
 from metaplastic.rules import AbstractUpdateRule, save_rule
+from metaplastic.rules.catalog import rule_file
 from metaplastic.rules.io import load_rule_file
 
 
@@ -31,10 +31,10 @@ def average(rules: Sequence[AbstractUpdateRule]) -> AbstractUpdateRule:
 def main() -> None:
     """Read, average, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rules", nargs="+", type=Path, help="rule files")
+    parser.add_argument("rules", nargs="+", help="names or files")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     args = parser.parse_args()
-    rules, origins = zip(*map(load_rule_file, args.rules), strict=True)
+    rules, origins = zip(*(load_rule_file(rule_file(r) or r) for r in args.rules), strict=True)
     save_rule(args.out, average(rules), {"licence": "Apache-2.0", "mean_of": list(origins)})
 
 

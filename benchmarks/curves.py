@@ -1,22 +1,16 @@
 """Draw validation during meta-training from the run directories of its stages, in order.
 
 Writes the evaluation records and the run's length beside the shipped rule (`base.curves.json`) and
-`docs/results/meta_curves.png`; with `--name`, both to `docs/results` under that name. Of a run
-without evaluations (`meta-train --no-evaluation`) the rules that it kept are scored now, on the
-tasks of the recipe `base`.
+`docs/results/meta_curves.png`; with `--name`, both to `docs/results` under that name.
 """
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from metaplastic.files import write_atomically
-from metaplastic.meta.problem import split_rule
-from metaplastic.recipes.base import RECIPES, build_buckets
-from metaplastic.recipes.validation import Validator
 from metaplastic.report.style import (
     BLUE,
     GREEN,
@@ -28,7 +22,7 @@ from metaplastic.report.style import (
     new_figure,
     save_png,
 )
-from metaplastic.rules.catalog import load_rule, shipped_path
+from metaplastic.rules.catalog import shipped_path
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -44,25 +38,14 @@ def read(runs: list[Path], found: dict[str, Any]) -> dict[str, Any]:
     for run in runs:
         lines = (run / "metrics.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
+        for record in records:
+            if record["kind"] == "evaluation":
+                points.append({**record, "step": record["step"] + before})
         last = [r for r in records if r["kind"] == "update"][-1]
-        own = [r for r in records if r["kind"] == "evaluation"] or scored(run, last["step"])
-        points += [{**record, "step": record["step"] + before} for record in own]
         before += last["step"]
         seconds += last["seconds"]
         ends.append({"updates": last["step"], "seconds": last["seconds"]})
     return {"stages": ends, "updates": before, "seconds": seconds, "evaluations": points}
-
-
-def scored(run: Path, last: int) -> list[dict[str, Any]]:
-    """Evaluations of the rules that a run kept on its way, or of its last."""
-    kept = {int(path.stem.split("-")[1]): path for path in (run / "rules").glob("updates-*")}
-    records = []
-    for step, path in sorted((kept or {last: run / "rule.safetensors"}).items()):
-        rule = load_rule(str(path))
-        buckets = build_buckets(RECIPES["base"], split_rule(rule)[1], split="validation")
-        records.append({"kind": "evaluation", "step": step, **Validator(buckets)(rule, step)})
-        print(f"{path}: loss {records[-1]['validation_loss']:.4f}", file=sys.stderr)
-    return records
 
 
 def draw(found: dict[str, Any]) -> Any:

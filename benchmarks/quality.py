@@ -62,7 +62,7 @@ WITH_RULES = SETS[:4]
 
 HAND_DESIGNED = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb")
 BEST = ("oja", "softhebb")
-BASE, DENSE = "base", "dense"
+BASE = "base"
 READOUTS = ("ridge", "logistic", OWN)
 SEEDS = (0, 1, 2)
 MARKS = ("<!-- quality: begin -->", "<!-- quality: end -->")
@@ -94,7 +94,6 @@ def learners(hand_designed: bool) -> dict[str, Judged]:
         found["base, learned part"] = RuleLearner(dataclasses.replace(rule, with_inputs=False))
     found["untrained rule"] = RuleLearner(build_rule(RECIPES["base"]))
     found["base, relu+tanh"] = dataclasses.replace(default, activation="relu+tanh")
-    found[DENSE] = RuleLearner(load_rule(DENSE))
     found[BASE] = default
     return found
 
@@ -165,10 +164,6 @@ def merged(new: list[Record], old: list[Record]) -> list[Record]:
     return sorted(found, key=lambda r: (SETS.index(r.dataset), order.index(r.learner)))
 
 
-def _ours(learner: str) -> bool:
-    return learner == DENSE or BASE in learner
-
-
 def _alike(ours: NDArray, theirs: NDArray) -> bool:
     apart = np.abs(ours - theirs) if ours.shape == theirs.shape else np.ones(1)
     return bool(apart.max() <= 0.005 and np.mean(apart > 0) <= 0.1)
@@ -207,7 +202,7 @@ def verdicts(records: list[Record]) -> Table:
     for name, found in by_set(records).items():
         for readout in ("ridge", "logistic"):
             own = next(r for r in found if r.learner == BASE and r.readout == readout)
-            others = [r for r in found if not _ours(r.learner) and r.readout in (readout, OWN)]
+            others = [r for r in found if BASE not in r.learner and r.readout in (readout, OWN)]
             best = max(others, key=lambda r: r.mean)
             difference, error = compare(own, dataclasses.replace(best, readout=readout))
             rows.append(

@@ -63,7 +63,6 @@ _BY_HAND = (
 
 _SHIPPED = {
     "base": "the default: `local`, meta-trained on letters, pictures, words and synthetic tasks",
-    "dense": "`base` trained further: for images and tables, and networks of any nonlinearity",
     "metz2018_small": "the rule of Metz et al. 2018, meta-trained on letters for less than an hour",
 }
 """What is known of shipped files beyond what they say themselves (their metadata's `summary`)."""
