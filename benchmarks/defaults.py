@@ -97,15 +97,19 @@ def main() -> None:
     args = parser.parse_args()
     kinds = KINDS[2::5] if args.quick else args.kind
     rows: dict[str, dict[str, Scores]] = {}
-    for label, learner, order in cases(args.rule, args.activation):
+    found = list(cases(args.rule, args.activation))
+    labels = [label for label, _, _ in found]
+    if len(set(labels)) < len(labels):
+        parser.error(f"two rows of the table would have one name: {', '.join(labels)}")
+    for label, learner, order in found:
         with mock.patch.object(scaling, "ORDER", order):
             rows[label] = {kind: measure(learner, kind, args.seeds) for kind in kinds}
         print(label, *(_cell(rows[label][kind]) for kind in kinds), sep="  ", flush=True)
     if args.quick:
         return
     cells = tuple(
-        (label, *(_cell(found[kind]) for kind in kinds), f"{_mean(found):.1f}")
-        for label, found in rows.items()
+        (label, *(_cell(scores[kind]) for kind in kinds), f"{_mean(scores):.1f}")
+        for label, scores in rows.items()
     )
     note = (
         f"Accuracy in percent with 10 labels a class, ridge / logistic; {args.seeds} pool(s) of "
