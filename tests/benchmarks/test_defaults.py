@@ -1,0 +1,34 @@
+"""Comparing rules: what the rows are called, and that none hides another."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+
+
+@pytest.fixture
+def defaults(benchmark):
+    return benchmark("defaults")
+
+
+def test_rules_of_runs_are_called_as_their_run_and_with_their_nonlinearity(defaults):
+    rules = ["base", *(str(RESULTS / f"stage{n}" / "rule.safetensors") for n in (10, 11))]
+    found = {label: learner for label, learner, _ in defaults.cases(rules, ["auto", "sine"])}
+    assert list(found)[3:] == [
+        *("base", "base, sine", "stage10", "stage10, sine", "stage11", "stage11, sine")
+    ]
+    assert found["stage10"].activation == "auto"
+    assert found["stage11, sine"].activation == "sine"
+    assert found["stage10"].rule is not found["stage11"].rule
+
+
+def test_two_rows_of_one_name_are_refused_before_anything_is_measured(
+    defaults, monkeypatch, capsys
+):
+    monkeypatch.setattr(defaults, "measure", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(sys, "argv", ["defaults.py", "--rule", "base", "base", "--quick"])
+    with pytest.raises(SystemExit, match="2"):
+        defaults.main()
+    assert "one name" in capsys.readouterr().err
