@@ -13,7 +13,9 @@ from metaplastic.data import (
     HiddenManifold,
     ImageSource,
     MixedTable,
+    PenStrokes,
     Prototypes,
+    Silhouettes,
     SparseTopics,
     WordSource,
     load_glyphs,
@@ -32,6 +34,11 @@ _VECTORS: Mapping[str, SourceTasks] = {
     "manifold": SourceTasks.create(HiddenManifold(100, 10)),
     "prototypes": SourceTasks.create(Prototypes(150, 10)),
 }
+_DRAWINGS: Mapping[str, tuple[type[PenStrokes] | type[Silhouettes], int]] = {
+    "strokes 14x14": (PenStrokes, 14),
+    "strokes 8x8": (PenStrokes, 8),
+    "silhouettes 14x14": (Silhouettes, 14),
+}
 _WRITINGS: Mapping[str, int] = {"writings, 2 classes": 2, "writings, 8 classes": 8}
 KINDS = (
     "glyphs 14x14",
@@ -41,6 +48,7 @@ KINDS = (
     "pictures",
     *_WRITINGS,
     *_VECTORS,
+    *_DRAWINGS,
 )
 """Of validation pools: font families, pictures and languages kept out of meta-training, fresh
 synthetic tasks; never a set on which results are reported."""
@@ -50,6 +58,10 @@ def validation_pool(kind: str, seed: int, n_rows: int = ROWS) -> Dataset:
     """`n_rows` rows of one of `KINDS` (half as many writings); the seed draws task and rows."""
     if kind in _VECTORS:
         return _pool(kind, _VECTORS[kind], seed=seed, n_rows=n_rows)
+    if kind in _DRAWINGS:
+        source, side = _DRAWINGS[kind]
+        tasks = SourceTasks.create(source(16, 10), augmentation=Augmentation(), side=side)
+        return _pool(kind, tasks, seed=seed, n_rows=n_rows, strength=0.0)
     if kind in _WRITINGS:
         texts = load_writings("validation")
         source = WordSource.create(texts.ranks, texts.starts, texts.corpora, 1000, _WRITINGS[kind])

@@ -82,7 +82,17 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     ends = np.arange(0, 401, 100, dtype=np.int32)
     writings = WritingSet(ranks, ends, np.zeros(4, np.int32), ("a", "b", "c", "d"))
     monkeypatch.setattr(base, "load_writings", lambda split: writings)
-    names = ("pictures", "writings", "gaussian", "manifold", "prototypes", "table", "topics")
+    drawn = ("strokes", "silhouettes")
+    names = (
+        "pictures",
+        *drawn,
+        "writings",
+        "gaussian",
+        "manifold",
+        "prototypes",
+        "table",
+        "topics",
+    )
     shapes = tuple(
         Shape(
             name,
@@ -102,14 +112,14 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     for bucket, name in zip(buckets, names, strict=True):
         problem = bucket.problem
         assert isinstance(problem, RuleProblem)
-        assert problem.sizes == (36 if name == "pictures" else 6, 5, 4)
+        assert problem.sizes == (36 if name in ("pictures", *drawn) else 6, 5, 4)
         assert problem.shots == (7 if name == "table" else 2)
         assert problem.see_inputs == (name != "topics")
         task = problem.tasks.sample(key=jax.random.key(0))
         assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
     unknown = (dataclasses.replace(shapes[0], source="tables"),)
     with pytest.raises(
-        ConfigurationError, match="choose one of glyphs, pictures, writings, gaussian"
+        ConfigurationError, match="choose one of glyphs, pictures, strokes, silhouettes, writings"
     ):
         build_buckets(dataclasses.replace(TINY, shapes=unknown), split_rule(rule)[1])
 

@@ -1,6 +1,7 @@
 """Data: sources that draw samples on the device, public sets, readers of users' files."""
 
 from metaplastic.data.cache import cache_dir
+from metaplastic.data.drawings import PenStrokes, Silhouettes
 from metaplastic.data.files import Table, read_table
 from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
 from metaplastic.data.named import load_named
@@ -25,9 +26,11 @@ __all__ = [
     "HiddenManifold",
     "ImageSource",
     "MixedTable",
+    "PenStrokes",
     "PictureSet",
     "Prototypes",
     "SetInfo",
+    "Silhouettes",
     "SourceTask",
     "SparseTopics",
     "Table",

@@ -18,7 +18,9 @@ from metaplastic.data import (
     HiddenManifold,
     ImageSource,
     MixedTable,
+    PenStrokes,
     Prototypes,
+    Silhouettes,
     SparseTopics,
     WordSource,
     load_glyphs,
@@ -221,6 +223,8 @@ def build_buckets(
     images = _Images(split)
     augmentations = {
         "glyphs": Augmentation(),
+        "strokes": Augmentation(),
+        "silhouettes": Augmentation(),
         # Pictures are easy to tell apart unless light varies on them as on things.
         "pictures": Augmentation(shade=recipe.shade),
     }
@@ -258,13 +262,19 @@ def build_buckets(
 class _Images:
     """Sources of images of one split; those that differ in the number of classes share arrays."""
 
-    SOURCES = ("glyphs", "pictures")
+    SOURCES = ("glyphs", "pictures", "strokes", "silhouettes")
+    SIDE = 16
+    """Of strokes, in pixels, before they are resized: that of glyphs."""
 
     def __init__(self, split: str) -> None:
         self._split = split
         self._known: dict[str, ImageSource] = {}
 
-    def __call__(self, name: str, n_classes: int) -> ImageSource:
+    def __call__(self, name: str, n_classes: int) -> AbstractSource:
+        if name == "strokes":
+            return PenStrokes(self.SIDE, n_classes)
+        if name == "silhouettes":
+            return Silhouettes(self.SIDE, n_classes)
         if name not in self._known:
             self._known[name] = ImageSource.create(*self._load(name), n_classes)
         return dataclasses.replace(self._known[name], n_classes=n_classes)
