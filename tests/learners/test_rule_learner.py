@@ -145,6 +145,18 @@ def test_half_of_the_networks_are_tanh_where_inputs_are_mostly_zero(pool):
         assert odd.fit(few, seed=0).activation == "relu"
 
 
+def test_a_rule_may_bring_another_for_inputs_that_are_mostly_zero(pool):
+    rule, other = (LocalRule.create(key=jax.random.key(i), hidden=4) for i in (0, 1))
+    pair = dataclasses.replace(rule, sparse=other)
+    few = np.random.default_rng(1).poisson(0.05, size=(90, 6)).astype(np.float32)
+    for inputs, used in ((pool, rule), (few, other)):
+        encoders = [learner(rule=r, n_steps=3).fit(inputs, seed=0) for r in (pair, used)]
+        np.testing.assert_array_equal(encoders[0](inputs), encoders[1](inputs))
+    # What is asked of the pair is asked of the other, too.
+    asked = dataclasses.replace(pair, with_inputs=True, settle=9).for_sparse
+    assert asked.direct and asked.settle == 9
+
+
 @pytest.mark.parametrize(("share", "names"), [(0.895, ("relu", "tanh")), (0.825, ("relu",))])
 def test_the_bound_is_between_words_and_letters(share, names):
     """Least and most zeros of validation pools of real words and of letters."""

@@ -1,5 +1,6 @@
 """Rules in files: what is saved is loaded, and nothing else is."""
 
+import dataclasses
 import json
 import os
 import struct
@@ -75,9 +76,23 @@ def test_equal_rules_are_equal_files(saved: Path, local: LocalRule):
         assert again.read_bytes() == saved.read_bytes()
 
 
+def test_a_rule_comes_back_with_the_one_it_brings_for_sparse_inputs(saved: Path, local: LocalRule):
+    other = jax.tree.map(lambda leaf: leaf + 1.0, local)
+    pair = dataclasses.replace(local, sparse=other)
+    save_rule(saved, pair, METADATA)
+    found = load_rule_file(saved)[0]
+    assert_equal(found, pair)
+    assert_equal(found.for_sparse, other)
+    assert_equal(local.for_sparse, local)
+    for unlike in (pair, Oja(), dataclasses.replace(other, settle=7)):
+        with pytest.raises(InputError, match="must be like the rule that brings it"):
+            save_rule(saved, dataclasses.replace(local, sparse=unlike), METADATA)
+
+
 def test_a_file_older_than_a_field_gives_the_rule_without_it(saved: Path, local: LocalRule):
     described = json.loads(parts(saved)[0]["__metadata__"]["fields"])
     assert described["fields"].pop("settle") == 0
+    assert described["fields"].pop("sparse") is False
     rewrite(saved, fields=json.dumps(described))
     assert_equal(load_rule_file(saved)[0], local)
 

@@ -8,7 +8,7 @@ from metaplastic.cli.options import Command, add_json, note, positive, print_res
 
 INTERRUPTED_STATUS = 130
 
-RECIPES = ("base", "broad", "images", "metz2018", "metz2018_small", "mixed", "small")
+RECIPES = ("base", "broad", "drawn", "images", "metz2018", "metz2018_small", "mixed", "small")
 """Names of the recipes, known without importing them (a test compares), so that help is quick."""
 
 

@@ -47,7 +47,7 @@ CHUNK_NUMBERS = 2**22
 they are so wide that they would hold more numbers than this (16 MiB)."""
 
 MOSTLY_ZERO = 0.86
-"""`share_of_least` above which `auto` takes inputs for bags of words. Halfway: on validation pools
+"""`share_of_least` above which inputs are taken for bags of words. Halfway: on validation pools
 real words have 0.89 and more, images 0.83 and less."""
 
 FREEZE_ROWS = 10_000
@@ -202,9 +202,17 @@ class RuleLearner(AbstractLearner):
         learned = self.n_components - self.n_direct(x.shape[1])
         count = min(self.n_networks, learned)
         whole = self.rule.readout != "post" or learned % count == 0
-        if count % 2 == 0 and whole and share_of_least(x) > MOSTLY_ZERO:
-            return ("relu", "tanh")
-        return ("relu",)
+        return ("relu", "tanh") if count % 2 == 0 and whole and _is_sparse(x) else ("relu",)
+
+    def suited(self, x: Rows) -> "RuleLearner":
+        """The learner with the rule that its own has for the pool `x` `(n, d)`.
+
+        Some rules bring another for inputs that are mostly zeros (`AbstractUpdateRule.for_sparse`).
+        """
+        other = self.rule.for_sparse
+        if other is self.rule or not _is_sparse(x):
+            return self
+        return dataclasses.replace(self, rule=other)
 
     def networks(self, x: Rows, *, seed: int) -> list[tuple["RuleLearner", int]]:
         """A learner of one network for the pool `x` `(n, d)`, and its seed, for every network.
@@ -245,7 +253,8 @@ class RuleLearner(AbstractLearner):
         Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result.
         """
         x = check_pool(x)
-        networks = self.networks(x, seed=seed)
+        learner = self.suited(x)
+        networks = learner.networks(x, seed=seed)
         found = [each.start(x, seed=own) for each, own in networks]
         rows = [Shuffled(x.shape[0], seed=own) for _, own in networks]
         most = chunk_steps(min(self.batch_size, x.shape[0]), x.shape[1])
@@ -256,7 +265,7 @@ class RuleLearner(AbstractLearner):
                 count = min(most, stop - done)
                 for i, (model, state, key) in enumerate(found):
                     batches = draw_batches(x, rows[i], count, self.batch_size)
-                    after = train(self.rule, model, state, batches, key=key, first_step=done)
+                    after = train(learner.rule, model, state, batches, key=key, first_step=done)
                     found[i] = (*after, key)
                 done += count
             if on_snapshot is not None and stop in snapshot_steps:
@@ -285,6 +294,10 @@ class RuleLearner(AbstractLearner):
             scaling=pool_scaling(x),
         )
         return model, self.rule.init(model, key=rule_key), step_key
+
+
+def _is_sparse(x: Rows) -> bool:
+    return share_of_least(x) > MOSTLY_ZERO
 
 
 def draw_batches(x: Rows, rows: Shuffled, count: int, batch_size: int) -> NDArray[np.float32]:

@@ -33,7 +33,14 @@ from metaplastic.meta.executor import Bucket
 from metaplastic.meta.problem import RuleProblem
 from metaplastic.meta.train import OuterConfig
 from metaplastic.objectives import FewShotRidge
-from metaplastic.recipes.shapes import BASE_SHAPES, BROAD_SHAPES, MIXED_SHAPES, WRITINGS, Shape
+from metaplastic.recipes.shapes import (
+    BASE_SHAPES,
+    BROAD_SHAPES,
+    DRAWN_SHAPES,
+    MIXED_SHAPES,
+    WRITINGS,
+    Shape,
+)
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018
 from metaplastic.rules.catalog import load_rule
 from metaplastic.scale import ClusterSettings
@@ -106,6 +113,17 @@ RECIPES: dict[str, Recipe] = {
         with_inputs=True,
         settle=100,
     ),
+    "drawn": Recipe(
+        name="drawn",
+        shapes=DRAWN_SHAPES,
+        outer=OuterConfig(n_updates=700, learning_rate=1.5e-3, warmup=20, average=0.98),
+        start="base",
+        shots=5,
+        horizons=(10, 250),
+        hidden=48,
+        with_inputs=True,
+        settle=100,
+    ),
     "mixed": Recipe(
         name="mixed",
         shapes=MIXED_SHAPES,
@@ -171,7 +189,8 @@ RECIPES: dict[str, Recipe] = {
 }
 """Named recipes; `small` needs no fonts, `images` has letters alone. `metz2018` has the paper's
 settings as far as it states them, on glyphs: for many machines (the paper took 512 workers 8 days);
-`metz2018_small` runs on a laptop. `broad` starts from `base` (docs/experiments.md)."""
+`metz2018_small` runs on a laptop. `broad`, `drawn` and `mixed` start from `base`
+(docs/experiments.md)."""
 
 
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
@@ -186,6 +205,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             wider,
             with_inputs=rule.with_inputs or recipe.with_inputs,
             settle=recipe.settle or rule.settle,
+            sparse=None,
         )
     if recipe.rule == "local":
         return LocalRule.create(

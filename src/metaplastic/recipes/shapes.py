@@ -10,9 +10,10 @@ WRITINGS = "writings"
 class Shape:
     """One architecture and the tasks it is trained on.
 
-    `source` is `glyphs` or `pictures` (then `features` is the side of the image), `writings` or
-    a synthetic family (then it is the number of columns). `shots` left at 0 are the recipe's.
-    `see_inputs` is that of `RuleProblem`: off where learned features should do without inputs.
+    `source` is `glyphs`, `pictures`, `strokes` or `silhouettes` (then `features` is the side of the
+    image), `writings` or a synthetic family (then it is the number of columns). `shots` left at 0
+    are the recipe's. `see_inputs` is that of `RuleProblem`: off where learned features should do
+    without inputs.
     """
 
     name: str
@@ -58,6 +59,39 @@ BROAD_SHAPES = (
     Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 20, 1, "step"),
 )
 """Depths of 1 to 6, widths of 16 to 512, 16 to 256 features, 1 to 50 labels a class."""
+
+DRAWN_SHAPES = (
+    *BASE_SHAPES[:3],
+    Shape("strokes14-3", "strokes", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
+    Shape("strokes12-3", "strokes", 12, (64, 64, 64), 64, 40, 2, see_inputs=False),
+    Shape("strokes8-2", "strokes", 8, (64, 64), 64, 40, 2, see_inputs=False),
+    Shape(
+        "strokes10-5",
+        "strokes",
+        10,
+        (48, 48, 48, 48, 32),
+        48,
+        20,
+        1,
+        "leaky_relu",
+        see_inputs=False,
+    ),
+    Shape(
+        "silhouettes14-3",
+        "silhouettes",
+        14,
+        (128, 128, 64),
+        128,
+        20,
+        1,
+        shots=10,
+        see_inputs=False,
+    ),
+    Shape("silhouettes12-3", "silhouettes", 12, (64,) * 3, 64, 20, 2, shots=10, see_inputs=False),
+    Shape("silhouettes8-2", "silhouettes", 8, (64, 64), 64, 20, 1, shots=10, see_inputs=False),
+    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 3, shots=10),
+)
+"""Drawn things beside letters and tables: the last stages of `base`."""
 
 MIXED_SHAPES = (
     Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 24, see_inputs=False),

@@ -38,6 +38,11 @@ class AbstractUpdateRule(eqx.Module):
         """Whether the inputs themselves stand among the features beside what was learned."""
         return False
 
+    @property
+    def for_sparse(self) -> "AbstractUpdateRule":
+        """The rule for inputs that are mostly zeros: this one, unless it brings another."""
+        return self
+
     @abc.abstractmethod
     def init(self, model: MLP, *, key: PRNGKey) -> RuleState:
         """The rule's state before the first step."""

@@ -54,17 +54,24 @@ class RuleKind:
                 )
 
 
-def _local(**fields: Any) -> LocalRule:
-    return LocalRule.create(key=jax.random.key(0), **fields)
+def _local(*, sparse: bool = False, **fields: Any) -> LocalRule:
+    rule = LocalRule.create(key=jax.random.key(0), **fields)
+    return dataclasses.replace(rule, sparse=rule) if sparse else rule
 
 
 def _describe_local(rule: LocalRule) -> dict[str, Any]:
-    return {
+    described = {
         "hidden": rule.element_in.shape[0],
         "lateral": rule.lateral,
         "with_inputs": rule.with_inputs,
         "settle": rule.settle,
+        "sparse": False,
     }
+    if rule.sparse is None:
+        return described
+    if not isinstance(rule.sparse, LocalRule) or _describe_local(rule.sparse) != described:
+        raise InputError("the rule for sparse inputs must be like the rule that brings it")
+    return described | {"sparse": True}
 
 
 def _metz2018(*, n_top: int, learning_rate: float, equivariant: bool) -> Metz2018:
@@ -87,9 +94,9 @@ KINDS: Mapping[str, RuleKind] = {
         RuleKind(
             LocalRule,
             _local,
-            {"hidden": int, "lateral": bool, "with_inputs": bool, "settle": int},
+            {"hidden": int, "lateral": bool, "with_inputs": bool, "settle": int, "sparse": bool},
             _describe_local,
-            younger=frozenset({"settle"}),
+            younger=frozenset({"settle", "sparse"}),
         ),
         RuleKind(
             Metz2018,

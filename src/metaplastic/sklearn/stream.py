@@ -153,7 +153,9 @@ class Stream:
             self._reservoir.add(rows)
             self._waiting = np.concatenate([self._waiting, rows])
             if self._trainings is None and len(self._waiting) >= WARM_UP_ROWS:
-                self._trainings = begin(self._learner, self._waiting[:WARM_UP_ROWS], self._seed)
+                first = self._waiting[:WARM_UP_ROWS]
+                self._learner = self._learner.suited(first)
+                self._trainings = begin(self._learner, first, self._seed)
             if self._trainings is not None:
                 self._trainings = advance(self._trainings, self._learner, self._waiting)
                 left = len(self._waiting) % self._learner.batch_size
@@ -164,5 +166,5 @@ class Stream:
     def _current(self) -> Trainings:
         if self._trainings is not None:
             return self._trainings
-        fresh = begin(self._learner, self._waiting, self._seed)
-        return advance(fresh, self._learner, self._waiting)
+        learner = self._learner.suited(self._waiting)
+        return advance(begin(learner, self._waiting, self._seed), learner, self._waiting)

@@ -152,7 +152,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Training.of(model, state, jax.random.fold_in(key, i), learner.n_steps)
             for i, (model, state) in enumerate(zip(*trained[0], strict=True))
         )
-        return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
+        return self._keep(Stream(learner.suited(x), x.shape[1], seed, trainings, encoder))
 
     def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.

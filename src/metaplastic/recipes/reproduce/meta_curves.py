@@ -40,6 +40,9 @@ ALL_KINDS = tuple(shape.name for shape in RECIPES["base"].shapes)
 QUICK_KINDS = ("glyphs14-3", "glyphs8-2", "table24-3")
 """Kinds of tasks that are measured: shapes of the recipe of `base`."""
 
+BAGS = ("writings", "topics")
+"""Sources of inputs that are mostly zeros."""
+
 KEYS = {"accuracy in %": "validation_accuracies", "loss": "validation_losses"}
 """Panels of the curves, and where their numbers are in an evaluation."""
 
@@ -109,7 +112,8 @@ class MetaCurves(AbstractExperiment):
                 recipe = dataclasses.replace(RECIPES["base"], shapes=(shape,))
                 row: dict[str, Any] = {"split": split, "kind": shape.name, "accuracy": {}}
                 try:
-                    for name, rule in rules.items():
+                    for name, given in rules.items():
+                        rule = given.for_sparse if shape.source in BAGS else given
                         buckets = build_buckets(recipe, split_rule(rule)[1], split=split)
                         score = Validator(
                             buckets,

@@ -114,10 +114,21 @@ class LocalRule(AbstractUpdateRule):
     lateral: bool = eqx.field(static=True)
     with_inputs: bool = eqx.field(static=True, default=False)
     settle: int = eqx.field(static=True, default=0)
+    sparse: AbstractUpdateRule | None = None
+    """Another rule, for inputs that are mostly zeros; this one if there is none."""
 
     @property
     def direct(self) -> bool:
         return self.with_inputs
+
+    @property
+    def for_sparse(self) -> AbstractUpdateRule:
+        other, asked = self.sparse, (self.with_inputs, self.settle)
+        if not isinstance(other, LocalRule):
+            return self
+        if (other.with_inputs, other.settle) == asked:
+            return other
+        return dataclasses.replace(other, with_inputs=self.with_inputs, settle=self.settle)
 
     @property
     def locality(self) -> Locality:
