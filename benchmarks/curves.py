@@ -1,6 +1,7 @@
 """Draw validation during meta-training from the run directories of its stages, in order.
 
-Writes the evaluation records and the run's length beside the shipped rule (`base.curves.json`) and
+Of a run without evaluations (`--no-evaluation`), the rules that it kept are evaluated now. Writes
+the evaluation records and the run's length beside the shipped rule (`base.curves.json`) and
 `docs/results/meta_curves.png`; with `--name`, both to `docs/results` under that name.
 """
 
@@ -11,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from metaplastic.files import write_atomically
+from metaplastic.meta.problem import split_rule
+from metaplastic.recipes.base import RECIPES, build_buckets
+from metaplastic.recipes.config import read_recipe
+from metaplastic.recipes.validation import Validator
 from metaplastic.report.style import (
     BLUE,
     GREEN,
@@ -23,6 +28,7 @@ from metaplastic.report.style import (
     save_png,
 )
 from metaplastic.rules.catalog import shipped_path
+from metaplastic.rules.io import load_rule_file
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -38,14 +44,25 @@ def read(runs: list[Path], found: dict[str, Any]) -> dict[str, Any]:
     for run in runs:
         lines = (run / "metrics.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
-        for record in records:
-            if record["kind"] == "evaluation":
-                points.append({**record, "step": record["step"] + before})
+        evaluations = [r for r in records if r["kind"] == "evaluation"] or evaluate_kept(run)
+        points += [{**record, "step": record["step"] + before} for record in evaluations]
         last = [r for r in records if r["kind"] == "update"][-1]
         before += last["step"]
         seconds += last["seconds"]
         ends.append({"updates": last["step"], "seconds": last["seconds"]})
     return {"stages": ends, "updates": before, "seconds": seconds, "evaluations": points}
+
+
+def evaluate_kept(run: Path) -> list[dict[str, Any]]:
+    """Evaluations of the rules that a run kept, as it would have made them itself."""
+    recipe, found, validate = read_recipe(run / "config.toml", RECIPES["base"]), [], None
+    for path in sorted((run / "rules").glob("updates-*.safetensors")):
+        step, rule = int(path.stem.removeprefix("updates-")), load_rule_file(path)[0]
+        if validate is None:
+            validate = Validator(build_buckets(recipe, split_rule(rule)[1], split="validation"))
+        found.append({"kind": "evaluation", "step": step, **validate(rule, step)})
+        print(f"{path}: loss {found[-1]['validation_loss']:.3f}", flush=True)
+    return found
 
 
 def draw(found: dict[str, Any]) -> Any:
