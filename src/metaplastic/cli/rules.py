@@ -71,12 +71,14 @@ def _describe(rule: str) -> dict[str, object]:
 
     path = rule_file(rule)
     found, metadata = (load_rule(rule), {}) if path is None else load_rule_file(path)
+    other = found.for_sparse
     return {
         "rule": rule,
         "summary": list_rules().get(rule, "a rule file"),
         "class": type(found).__name__,
         "locality": found.locality,
         "meta-parameters": count_parameters(found),
+        **({} if other is found else {"of these for sparse inputs": count_parameters(other)}),
         **{f"metadata: {key}": value for key, value in metadata.items()},
         "description": inspect.getdoc(type(found)) or "",
     }

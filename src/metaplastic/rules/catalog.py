@@ -62,7 +62,7 @@ _BY_HAND = (
 )
 
 _SHIPPED = {
-    "base": "the default: `local`, meta-trained on letters, drawings, pictures, words and synthetic tasks",
+    "base": "the default: `local`, meta-trained on letters, drawings, words and synthetic tasks",
     "metz2018_small": "the rule of Metz et al. 2018, meta-trained on letters for less than an hour",
 }
 """What is known of shipped files beyond what they say themselves (their metadata's `summary`)."""
