@@ -243,6 +243,12 @@ def report(
         print(f"wrote {out}", file=sys.stderr)
 
 
+def rule_label(rule: str) -> str:
+    """What a table calls a rule: its name, its file, or the run whose file is called `rule`."""
+    path = Path(rule)
+    return path.parent.name if path.stem == "rule" else path.stem
+
+
 def keep_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write what was measured of `name`; what the file holds of others stays in it."""
     known = json.loads(path.read_text()) if path.exists() else {}

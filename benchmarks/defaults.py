@@ -19,6 +19,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+from common import rule_label
 from pools import KINDS, ROWS, validation_pool
 
 from metaplastic.files import write_atomically
@@ -57,8 +58,7 @@ def cases(
     yield "PCA-32", PCA(32), scaling.ORDER
     yield "k-means-400", KMeansTriangle(400), scaling.ORDER
     for rule, activation in itertools.product(rules, activations):
-        path = Path(rule)
-        name = path.parent.name if path.stem == "rule" else path.stem  # As runs call theirs.
+        name = rule_label(rule)
         label = name if activation == AUTO else f"{name}, {activation}"
         yield label, RuleLearner(load_rule(rule), activation=activation), scaling.ORDER
     if len(rules) * len(activations) > 1:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from common import keep_rows
+from common import keep_rows, rule_label
 from pools import ROWS, validation_pool
 
 from metaplastic.learners import RuleLearner
@@ -26,7 +26,7 @@ SETTLE = 100
 
 def cases(name: str) -> Iterator[tuple[str, AbstractUpdateRule, str, int]]:
     """Label, rule, kind of the pool and its rows."""
-    label, rule = Path(name).stem, load_rule(name)
+    label, rule = rule_label(name), load_rule(name)
     for kind in (HARD, *OTHERS):
         yield label, rule, kind, ROWS
     if isinstance(rule, LocalRule) and not rule.settle:
@@ -56,7 +56,7 @@ def main() -> None:
     for name in args.rule:
         rows = list(measure(name, args.quick))
         if not args.quick:
-            keep_rows(FILE, Path(name).stem, rows)
+            keep_rows(FILE, rule_label(name), rows)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from common import keep_rows
+from common import keep_rows, rule_label
 from pools import validation_pool
 
 from metaplastic.learners import RuleLearner
@@ -38,7 +38,7 @@ def measure(name: str, quick: bool) -> list[dict[str, object]]:
         )
         records = evaluate({name: learner}, pool, n_draws=10, seeds=(0,))
         found = {record.readout: round(100 * record.mean, 1) for record in records}
-        rows.append({"rule": Path(name).stem, "activation": activation, **found})
+        rows.append({"rule": rule_label(name), "activation": activation, **found})
         print(*rows[-1].values(), sep="  ", flush=True)
     return rows
 
@@ -52,7 +52,7 @@ def main() -> None:
     for name in args.rule:
         rows = measure(name, args.quick)
         if not args.quick:
-            keep_rows(FILE, Path(name).stem, rows)
+            keep_rows(FILE, rule_label(name), rows)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ def test_a_pair_is_saved_with_what_is_known_of_both(benchmark, monkeypatch, tmp_
         save_rule(path, rule, {"licence": "none", "recipe": path.stem})
     pair = benchmark("pair")
     # The second pair is made from the first: of its parts, only the dense one counts.
-    for sparse in (paths[1], paths[1]):
-        call = ["pair.py", str(paths[0]), str(sparse), "--out", str(paths[2])]
+    for note in ("first", "second"):
+        call = ["pair.py", str(paths[0]), str(paths[1]), "--note", note, "--out", str(paths[2])]
         monkeypatch.setattr("sys.argv", call)
         pair.main()
         paths[0] = paths[2]
@@ -26,6 +26,7 @@ def test_a_pair_is_saved_with_what_is_known_of_both(benchmark, monkeypatch, tmp_
     for there, rule in zip((found, found.for_sparse), rules, strict=True):
         assert (there.element_in == rule.element_in).all()
     assert metadata["recipe"] == "dense" and metadata["for_sparse"]["recipe"] == "sparse"
+    assert metadata["note"] == "second"
     save_rule(paths[1], Oja(), {})
     with pytest.raises(InputError, match="only local rules"):
         pair.main()

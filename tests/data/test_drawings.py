@@ -82,6 +82,31 @@ def test_strokes_that_a_character_lacks_leave_no_ink():
     assert np.all(np.asarray(drawn).max(axis=(1, 2)) > 0.5)
 
 
+def test_only_mirrored_things_have_two_equal_halves():
+    source = Silhouettes(16, 8)
+    forms, fat, _, tone, looks = source.draw_task(key=jax.random.key(0))
+    plain = looks.at[4:].set(0.0)  # Stripes and gradients fall on one side.
+    labels = jnp.arange(8)
+    for mirrored in (True, False):
+        task = (forms, fat, jnp.full(8, mirrored), tone, plain)
+        x = np.asarray(source.draw(task, labels, key=jax.random.key(1)))
+        uneven = np.abs(x - x[:, :, ::-1]).max(axis=(1, 2))
+        assert np.all(uneven < 1e-4) if mirrored else np.all(uneven > 0.1)
+
+
+def test_the_tone_of_a_thing_is_its_samples_own():
+    """As long as nothing else varies, samples of a class differ by one factor."""
+    source = Silhouettes(16, 3)
+    forms, fat, mirrored, tone, _ = source.draw_task(key=jax.random.key(0))
+    looks = jnp.array([0.0, 0.0, 0.0, 0.4, 0.0, 0.0])
+    task = (forms, fat, mirrored, 0.1 * tone, looks)
+    x = np.asarray(source.draw(task, jnp.zeros(6, int), key=jax.random.key(1)))
+    factors = x.max(axis=(1, 2))
+    for image, factor in zip(x, factors, strict=True):
+        np.testing.assert_allclose(image / factor, x[0] / factors[0], atol=1e-5)
+    assert factors.max() > 1.2 * factors.min()
+
+
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("sizes", [(3, 2), (8, 1)])
 def test_too_small_drawings_are_refused(kind, sizes):

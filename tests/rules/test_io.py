@@ -84,7 +84,7 @@ def test_a_rule_comes_back_with_the_one_it_brings_for_sparse_inputs(saved: Path,
     assert_equal(found, pair)
     assert_equal(found.for_sparse, other)
     assert_equal(local.for_sparse, local)
-    for unlike in (pair, Oja(), dataclasses.replace(other, settle=7)):
+    for unlike in (pair, dataclasses.replace(other, settle=7)):
         with pytest.raises(InputError, match="must be like the rule that brings it"):
             save_rule(saved, dataclasses.replace(local, sparse=unlike), METADATA)
 

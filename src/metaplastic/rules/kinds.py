@@ -69,7 +69,7 @@ def _describe_local(rule: LocalRule) -> dict[str, Any]:
     }
     if rule.sparse is None:
         return described
-    if not isinstance(rule.sparse, LocalRule) or _describe_local(rule.sparse) != described:
+    if _describe_local(rule.sparse) != described:
         raise InputError("the rule for sparse inputs must be like the rule that brings it")
     return described | {"sparse": True}
 

@@ -136,6 +136,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             stream = Stream(learner, x.shape[1], seed)
             stream.extend(x)
             return self._keep(stream)
+        learner = learner.suited(x)
         fitted = dataclasses.replace(
             learner, batch_size=stable_batch_size(learner.batch_size, x.shape[0])
         )
@@ -152,7 +153,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             Training.of(model, state, jax.random.fold_in(key, i), learner.n_steps)
             for i, (model, state) in enumerate(zip(*trained[0], strict=True))
         )
-        return self._keep(Stream(learner.suited(x), x.shape[1], seed, trainings, encoder))
+        return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
 
     def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.

@@ -5,6 +5,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -205,6 +206,29 @@ def test_meta_curves_of_the_shipped_rule(subject, monkeypatch):
     assert set(drawings) == {"meta-curves", "meta-curves-before-after"}
     assert verdict.outcome == "holds" and "+1.0" in verdict.number
     assert len(list(meta_curves.stages(result))) == len(result["stages"])
+
+
+def test_bags_of_words_are_scored_with_the_rule_for_them(subject, monkeypatch):
+    other = LocalRule.create(key=jax.random.key(1), hidden=SMALL.element_in.shape[0])
+    pair = dataclasses.replace(SMALL, sparse=other)
+    scored = []
+
+    class Fake:
+        def __init__(self, source, **options):
+            self.source = source
+
+        def __call__(self, rule, step):
+            scored.append((self.source, rule))
+            return {"validation_accuracy": 0.5}
+
+    monkeypatch.setattr(meta_curves, "Validator", Fake)
+    shapes = "build_buckets", lambda recipe, *args, **options: recipe.shapes[0].source
+    monkeypatch.setattr(meta_curves, *shapes)
+    monkeypatch.setattr(meta_curves, "untrained_rule", lambda: SMALL)
+    MetaCurves()._measured(Subject.load(pair), Progress(lambda line: None))
+    used = {source for source, rule in scored if eqx.tree_equal(rule, other)}
+    assert used == {"writings", "topics"}
+    assert {"glyphs", "table"} <= {source for source, rule in scored if rule is pair}
 
 
 def test_meta_curves_of_a_run(tmp_path, subject):

@@ -114,7 +114,7 @@ class LocalRule(AbstractUpdateRule):
     lateral: bool = eqx.field(static=True)
     with_inputs: bool = eqx.field(static=True, default=False)
     settle: int = eqx.field(static=True, default=0)
-    sparse: AbstractUpdateRule | None = None
+    sparse: "LocalRule | None" = None
     """Another rule, for inputs that are mostly zeros; this one if there is none."""
 
     @property
@@ -122,9 +122,9 @@ class LocalRule(AbstractUpdateRule):
         return self.with_inputs
 
     @property
-    def for_sparse(self) -> AbstractUpdateRule:
+    def for_sparse(self) -> "LocalRule":
         other, asked = self.sparse, (self.with_inputs, self.settle)
-        if not isinstance(other, LocalRule):
+        if other is None:
             return self
         if (other.with_inputs, other.settle) == asked:
             return other
