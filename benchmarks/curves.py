@@ -31,6 +31,7 @@ from metaplastic.rules.catalog import shipped_path
 from metaplastic.rules.io import load_rule_file
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
+LINES = ("-", "--", "-.", ":")
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
@@ -74,7 +75,7 @@ def draw(found: dict[str, Any]) -> Any:
         stages = list(_by_stage(found))
         names, several = _names(points), len(COLOURS)
         for i, name in enumerate([*names, "mean"]):
-            look = {"color": COLOURS[i % several], "linestyle": ("-", "--", "-.")[i // several]}
+            look = {"color": COLOURS[i % several], "linestyle": LINES[i // several % 4]}
             style: dict[str, Any] = {"color": "black", "linewidth": 2.6} if name == "mean" else look
             for stage in stages:
                 measured = [p for p in stage if name == "mean" or name in p["validation_losses"]]
