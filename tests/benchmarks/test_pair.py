@@ -23,7 +23,7 @@ def test_a_pair_is_saved_with_what_is_known_of_both(benchmark, monkeypatch, tmp_
         paths[0] = paths[2]
     found, metadata = load_rule_file(paths[2])
     assert count_parameters(found) == 2 * count_parameters(rules[0])
-    for there, rule in zip((found, found.for_sparse), rules, strict=True):
+    for there, rule in zip((found, found.suited(sparse=True)), rules, strict=True):
         assert (there.element_in == rule.element_in).all()
     assert metadata["recipe"] == "dense" and metadata["for_sparse"]["recipe"] == "sparse"
     assert metadata["note"] == "second"

@@ -152,8 +152,11 @@ def test_a_rule_may_bring_another_for_inputs_that_are_mostly_zero(pool):
     for inputs, used in ((pool, rule), (few, other)):
         encoders = [learner(rule=r, n_steps=3).fit(inputs, seed=0) for r in (pair, used)]
         np.testing.assert_array_equal(encoders[0](inputs), encoders[1](inputs))
+        # With no other beside it, so that it shares the program of any rule of its shape.
+        same = jax.tree.structure(learner(rule=pair).suited(inputs).rule)
+        assert same == jax.tree.structure(used)
     # What is asked of the pair is asked of the other, too.
-    asked = dataclasses.replace(pair, with_inputs=True, settle=9).for_sparse
+    asked = dataclasses.replace(pair, with_inputs=True, settle=9).suited(sparse=True)
     assert asked.direct and asked.settle == 9
 
 

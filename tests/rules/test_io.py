@@ -82,8 +82,9 @@ def test_a_rule_comes_back_with_the_one_it_brings_for_sparse_inputs(saved: Path,
     save_rule(saved, pair, METADATA)
     found = load_rule_file(saved)[0]
     assert_equal(found, pair)
-    assert_equal(found.for_sparse, other)
-    assert_equal(local.for_sparse, local)
+    assert_equal(found.suited(sparse=True), other)
+    assert_equal(found.suited(sparse=False), local)
+    assert local.suited(sparse=True) is local.suited(sparse=False) is local
     for unlike in (pair, dataclasses.replace(other, settle=7)):
         with pytest.raises(InputError, match="must be like the rule that brings it"):
             save_rule(saved, dataclasses.replace(local, sparse=unlike), METADATA)

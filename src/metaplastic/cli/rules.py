@@ -71,7 +71,7 @@ def _describe(rule: str) -> dict[str, object]:
 
     path = rule_file(rule)
     found, metadata = (load_rule(rule), {}) if path is None else load_rule_file(path)
-    other = found.for_sparse
+    other = found.suited(sparse=True)
     return {
         "rule": rule,
         "summary": list_rules().get(rule, "a rule file"),

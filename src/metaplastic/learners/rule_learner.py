@@ -207,12 +207,11 @@ class RuleLearner(AbstractLearner):
     def suited(self, x: Rows) -> "RuleLearner":
         """The learner with the rule that its own has for the pool `x` `(n, d)`.
 
-        Some rules bring another for inputs that are mostly zeros (`AbstractUpdateRule.for_sparse`).
+        Some rules bring another for inputs that are mostly zeros (`AbstractUpdateRule.suited`).
         """
-        other = self.rule.for_sparse
-        if other is self.rule or not _is_sparse(x):
+        if self.rule.suited(sparse=True) is self.rule:
             return self
-        return dataclasses.replace(self, rule=other)
+        return dataclasses.replace(self, rule=self.rule.suited(sparse=_is_sparse(x)))
 
     def networks(self, x: Rows, *, seed: int) -> list[tuple["RuleLearner", int]]:
         """A learner of one network for the pool `x` `(n, d)`, and its seed, for every network.

@@ -197,7 +197,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
     """The rule that a recipe starts from; raises what `load_rule` raises."""
     key = jax.random.key(recipe.seed)
     if recipe.start:
-        rule = load_rule(recipe.start)
+        rule = load_rule(recipe.start).suited(sparse=False)
         if not isinstance(rule, LocalRule):
             return rule
         wider = rule.widened(max(recipe.hidden, rule.element_in.shape[0]), key=key)
@@ -205,7 +205,6 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             wider,
             with_inputs=rule.with_inputs or recipe.with_inputs,
             settle=recipe.settle or rule.settle,
-            sparse=None,
         )
     if recipe.rule == "local":
         return LocalRule.create(

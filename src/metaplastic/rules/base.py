@@ -38,9 +38,12 @@ class AbstractUpdateRule(eqx.Module):
         """Whether the inputs themselves stand among the features beside what was learned."""
         return False
 
-    @property
-    def for_sparse(self) -> "AbstractUpdateRule":
-        """The rule for inputs that are mostly zeros: this one, unless it brings another."""
+    def suited(self, *, sparse: bool) -> "AbstractUpdateRule":
+        """The rule to learn with: on inputs that are mostly zeros it may be one that this brings.
+
+        What is returned brings no other, so that rules of one shape share compiled programs.
+        """
+        del sparse
         return self
 
     @abc.abstractmethod

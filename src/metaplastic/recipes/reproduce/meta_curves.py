@@ -113,7 +113,7 @@ class MetaCurves(AbstractExperiment):
                 row: dict[str, Any] = {"split": split, "kind": shape.name, "accuracy": {}}
                 try:
                     for name, given in rules.items():
-                        rule = given.for_sparse if shape.source in BAGS else given
+                        rule = given.suited(sparse=shape.source in BAGS)
                         buckets = build_buckets(recipe, split_rule(rule)[1], split=split)
                         score = Validator(
                             buckets,

@@ -121,11 +121,12 @@ class LocalRule(AbstractUpdateRule):
     def direct(self) -> bool:
         return self.with_inputs
 
-    @property
-    def for_sparse(self) -> "LocalRule":
+    def suited(self, *, sparse: bool) -> "LocalRule":
         other, asked = self.sparse, (self.with_inputs, self.settle)
         if other is None:
             return self
+        if not sparse:
+            return eqx.tree_at(lambda rule: rule.sparse, self, None)
         if (other.with_inputs, other.settle) == asked:
             return other
         return dataclasses.replace(other, with_inputs=self.with_inputs, settle=self.settle)
