@@ -3,11 +3,12 @@
 One setting is varied at a time, on pools of font families and pictures that meta-training does not
 see and on fresh synthetic tasks, never on a set on which results are reported.
 
-    python benchmarks/defaults.py [--rule R ...] [--activation A ...] [--kind K ...] [--seeds N]
-        [--name NAME]
+    python benchmarks/defaults.py [--rule R ...] [--activation A ...] [--share S ...] [--kind K ...]
+        [--seeds N] [--name NAME]
 
-With several rules or nonlinearities, only the defaults are measured: this is how rules are compared
-before one is shipped. Writes `docs/results/NAME.json` and `NAME.md` (`defaults`, or `--name`).
+With several rules, nonlinearities or shares of inputs among the features, only the defaults are
+measured: this is how rules are compared before one is shipped. Writes `docs/results/NAME.json` and
+`NAME.md` (`defaults`, or `--name`).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from unittest import mock
 
@@ -24,6 +26,7 @@ from pools import KINDS, ROWS, validation_pool
 
 from metaplastic.files import write_atomically
 from metaplastic.learners import PCA, AbstractLearner, KMeansTriangle, Raw, RuleLearner
+from metaplastic.learners import rule_learner as rule_learners
 from metaplastic.meta.evaluation import evaluate
 from metaplastic.meta.records import provenance
 from metaplastic.models import AUTO, scaling
@@ -48,27 +51,30 @@ CHANGES: tuple[dict[str, object], ...] = (
     {"batch_size": 256},
 )
 ORDERS = (2, 16)
+Case = tuple[str, AbstractLearner, AbstractContextManager]
 
 
 def cases(
-    rules: Sequence[str], activations: Sequence[str]
-) -> Iterator[tuple[str, AbstractLearner, int]]:
-    """Label, learner and order of the spread in the inputs' presentation."""
-    yield "raw", Raw(), scaling.ORDER
-    yield "PCA-32", PCA(32), scaling.ORDER
-    yield "k-means-400", KMeansTriangle(400), scaling.ORDER
-    for rule, activation in itertools.product(rules, activations):
-        name = rule_label(rule)
-        label = name if activation == AUTO else f"{name}, {activation}"
-        yield label, RuleLearner(load_rule(rule), activation=activation), scaling.ORDER
-    if len(rules) * len(activations) > 1:
+    rules: Sequence[str], activations: Sequence[str], shares: Sequence[float]
+) -> Iterator[Case]:
+    """Label, learner, and what holds while it is measured."""
+    yield "raw", Raw(), nullcontext()
+    yield "PCA-32", PCA(32), nullcontext()
+    yield "k-means-400", KMeansTriangle(400), nullcontext()
+    for rule, activation, share in itertools.product(rules, activations, shares):
+        label = rule_label(rule)
+        label += "" if activation == AUTO else f", {activation}"
+        label += "" if share == rule_learners.DIRECT_SHARE else f", {share:.1%} inputs"
+        learner = RuleLearner(load_rule(rule), activation=activation)
+        yield label, learner, mock.patch.object(rule_learners, "DIRECT_SHARE", share)
+    if len(rules) * len(activations) * len(shares) > 1:
         return
     default = RuleLearner(load_rule(rules[0]))
     for change in CHANGES:
         label = ", ".join(f"{k}={v}" for k, v in change.items())
-        yield label, dataclasses.replace(default, **change), scaling.ORDER
+        yield label, dataclasses.replace(default, **change), nullcontext()
     for value in ORDERS:
-        yield f"order={value}", default, value
+        yield f"order={value}", default, mock.patch.object(scaling, "ORDER", value)
 
 
 def measure(learner: AbstractLearner, kind: str, n_seeds: int) -> Scores:
@@ -88,6 +94,13 @@ def main() -> None:
     parser.add_argument(
         "--activation", nargs="+", default=[AUTO], help="of the networks, as in relu+tanh (auto)"
     )
+    parser.add_argument(
+        "--share",
+        nargs="+",
+        type=float,
+        default=[rule_learners.DIRECT_SHARE],
+        help=f"of inputs among the features ({rule_learners.DIRECT_SHARE})",
+    )
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="of pools (all)")
     parser.add_argument("--seeds", type=int, default=1, help="pools of each kind (1)")
     parser.add_argument("--name", default="defaults", help="of the files (defaults)")
@@ -97,12 +110,12 @@ def main() -> None:
     args = parser.parse_args()
     kinds = KINDS[2::5] if args.quick else args.kind
     rows: dict[str, dict[str, Scores]] = {}
-    found = list(cases(args.rule, args.activation))
+    found = list(cases(args.rule, args.activation, args.share))
     labels = [label for label, _, _ in found]
     if len(set(labels)) < len(labels):
         parser.error(f"two rows of the table would have one name: {', '.join(labels)}")
-    for label, learner, order in found:
-        with mock.patch.object(scaling, "ORDER", order):
+    for label, learner, circumstances in found:
+        with circumstances:
             rows[label] = {kind: measure(learner, kind, args.seeds) for kind in kinds}
         print(label, *(_cell(rows[label][kind]) for kind in kinds), sep="  ", flush=True)
     if args.quick:

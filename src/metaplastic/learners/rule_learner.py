@@ -50,6 +50,9 @@ MOSTLY_ZERO = 0.86
 """`share_of_least` above which inputs are taken for bags of words. Halfway: on validation pools
 real words have 0.89 and more, images 0.83 and less."""
 
+DIRECT_SHARE = 0.25
+"""Of the features, if a rule has direct connections, those that are inputs (experiments.md)."""
+
 FREEZE_ROWS = 10_000
 """Most rows of the pool whose statistics are folded into the weights."""
 
@@ -129,8 +132,8 @@ class RuleLearner(AbstractLearner):
         rule: the update rule.
         hidden_sizes: units of the hidden layers, from the input side; may be empty.
         n_components: features. Units of the top layers, spread evenly over the networks; if the
-            rule asks for direct connections, about half are the inputs: as often as they go into
-            half, or 32 rotated principal components of them if there are more.
+            rule asks for direct connections, about a quarter are the inputs: as often as they go
+            into a quarter, or 32 rotated principal components of them if there are more.
         activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
             networks have each of them. `auto` is `relu+tanh` for inputs that are mostly zeros, as
             bags of words are, and `relu` for others (docs/experiments.md).
@@ -183,13 +186,13 @@ class RuleLearner(AbstractLearner):
         return self.fit_with_snapshots(x, seed=seed)
 
     def n_direct(self, n_in: int) -> int:
-        """How many of the features come straight from `n_in` inputs: as near to half as can be.
+        """How many of the features come straight from `n_in` inputs: about `DIRECT_SHARE`.
 
         A readout that brings every feature to the same variance hears what is said more often.
         So few inputs are copied, and many are projected.
         """
-        half = self.n_components // 2 if self.rule.direct else 0
-        return half if n_in > half else half - half % n_in
+        part = int(DIRECT_SHARE * self.n_components) if self.rule.direct else 0
+        return part if n_in > part else part - part % n_in
 
     def nonlinearities(self, x: Rows) -> tuple[str, ...]:
         """Those of the networks for the pool `x` `(n, d)`: as said, or as `auto` chooses.
