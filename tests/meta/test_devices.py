@@ -1,10 +1,15 @@
-"""Memory that is kept; see test_executor.py for CPU devices."""
+"""Memory that is kept, and maps of it; see test_executor.py for CPU devices."""
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import jax
 import pytest
+
+from metaplastic.errors import ConfigurationError
+from metaplastic.meta import devices
 
 # In a process of its own, because it cannot be undone. Buffers beyond 32 MiB are those that the
 # C library would give back.
@@ -48,3 +53,23 @@ def test_elsewhere_it_does_nothing(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(sys, "platform", "darwin")
     assert keep_freed_memory() is False
+
+
+@pytest.mark.parametrize("limit", [None, "65530\n", "unlimited"])
+def test_more_shapes_than_memory_maps_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit
+):
+    file = tmp_path / "max_map_count"
+    if limit is not None:
+        file.write_text(limit)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    monkeypatch.setattr(devices, "_MOST_MAPS", file)
+    devices.check_memory_maps(16)
+    if limit != "65530\n":
+        devices.check_memory_maps(1000)
+        return
+    with pytest.raises(ConfigurationError, match=r"at most 16 shapes.*vm\.max_map_count=160000"):
+        devices.check_memory_maps(20)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    devices.check_memory_maps(1000)

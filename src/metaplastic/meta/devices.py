@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from pathlib import Path
 
 import jax
 
@@ -51,6 +52,34 @@ def keep_freed_memory() -> bool:
         for option, value in ((_ARENA_MAX, 1), (_TRIM_THRESHOLD, -1), (_MMAP_MAX, 0))
     )
 
+
+def check_memory_maps(n_programs: int) -> None:
+    """See that so many gradients can be compiled for this process's CPU; Linux alone has a limit.
+
+    XLA keeps the kernels of a program for CPUs in memory maps of their own, about 4,000 of them
+    for the gradient of one shape. Beyond the limit the process dies in the compiler.
+
+    Raises:
+        ConfigurationError: if the system allows fewer memory maps than they need.
+    """
+    if sys.platform != "linux" or jax.default_backend() != "cpu":
+        return
+    try:
+        allowed = int(_MOST_MAPS.read_text())
+    except (OSError, ValueError):
+        return
+    needed = n_programs * _MAPS_OF_A_PROGRAM
+    if needed > allowed:
+        raise ConfigurationError(
+            f"{n_programs} shapes are a program each, which take about {needed:,} memory maps, "
+            f"but this system allows a process {allowed:,}; use at most "
+            f"{allowed // _MAPS_OF_A_PROGRAM} shapes, or raise the limit (as root: sysctl -w "
+            f"vm.max_map_count={2 * needed})"
+        )
+
+
+_MOST_MAPS = Path("/proc/sys/vm/max_map_count")
+_MAPS_OF_A_PROGRAM = 4000
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 """Of glibc's malloc.h."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from metaplastic import __version__
 from metaplastic.errors import ConfigurationError
+from metaplastic.meta.devices import check_memory_maps
 from metaplastic.meta.executor import AbstractExecutor, Bucket, LocalExecutor
 from metaplastic.meta.problem import split_rule
 from metaplastic.meta.records import provenance
@@ -69,8 +70,8 @@ def run_recipe(
     its devices, `ray` uses the workers of `recipe.cluster`.
 
     Raises:
-        ConfigurationError: for settings that do not go together, or a directory that does not
-            fit (see `run_meta_training`).
+        ConfigurationError: for settings that do not go together, a directory that does not fit
+            (see `run_meta_training`), or more shapes than can be compiled (`check_memory_maps`).
         MissingDataError: if the recipe needs glyphs and none are built.
     """
     with contextlib.ExitStack() as stack:
@@ -107,6 +108,7 @@ def _executor(
     estimator = build_estimator(recipe)
     if kind == "ray":
         return RayExecutor(buckets, estimator, theta, recipe.cluster, clip=recipe.clip)
+    check_memory_maps(len(buckets))
     axis = "shard" if kind == "shard" else None
     return contextlib.nullcontext(
         LocalExecutor(buckets, estimator, clip=recipe.clip, task_axis=axis)

@@ -37,6 +37,7 @@ SPLITS: Mapping[str, tuple[str, ...]] = {"validation": (), "heldout_scripts": ("
 """Splits of the data, and which sources have them (all, if none is named)."""
 
 ALL_KINDS = tuple(shape.name for shape in RECIPES["base"].shapes)
+DRAWN = ("strokes", "silhouettes")
 QUICK_KINDS = ("glyphs14-3", "glyphs8-2", "table24-3")
 """Kinds of tasks that are measured: shapes of the recipe of `base`."""
 
@@ -183,13 +184,14 @@ class MetaCurves(AbstractExperiment):
         kinds = dict.fromkeys(k for e in result["evaluations"] for k in e["validation_losses"])
         groups = {
             "glyphs": [k for k in kinds if k.startswith("glyphs")],
-            "other tasks": [k for k in kinds if not k.startswith("glyphs")],
+            "drawn things": [k for k in kinds if k.startswith(DRAWN)],
+            "other tasks": [k for k in kinds if not k.startswith(("glyphs", *DRAWN))],
         }
         panels = {
             f"{title}: {what}": [self._line(result, kind, key) for kind in some]
-            for title, key in KEYS.items()
             for what, some in groups.items()
             if some
+            for title, key in KEYS.items()
         }
         figure = line_figure(
             panels,
