@@ -4,7 +4,7 @@ One setting is varied at a time, on pools of font families and pictures that met
 see and on fresh synthetic tasks, never on a set on which results are reported.
 
     python benchmarks/defaults.py [--rule R ...] [--activation A ...] [--share S ...] [--kind K ...]
-        [--seeds N] [--name NAME]
+        [--shots N ...] [--seeds N] [--name NAME]
 
 With several rules, nonlinearities or shares of inputs among the features, only the defaults are
 measured: this is how rules are compared before one is shipped. Writes `docs/results/NAME.json` and
@@ -55,7 +55,7 @@ Case = tuple[str, AbstractLearner, AbstractContextManager]
 
 
 def cases(
-    rules: Sequence[str], activations: Sequence[str], shares: Sequence[float]
+    rules: Sequence[str], activations: Sequence[str], shares: Sequence[float | None]
 ) -> Iterator[Case]:
     """Label, learner, and what holds while it is measured."""
     yield "raw", Raw(), nullcontext()
@@ -64,9 +64,12 @@ def cases(
     for rule, activation, share in itertools.product(rules, activations, shares):
         label = rule_label(rule)
         label += "" if activation == AUTO else f", {activation}"
-        label += "" if share == rule_learners.DIRECT_SHARE else f", {share:.1%} inputs"
         learner = RuleLearner(load_rule(rule), activation=activation)
-        yield label, learner, mock.patch.object(rule_learners, "DIRECT_SHARE", share)
+        if share is None:
+            yield label, learner, nullcontext()
+        else:
+            patch = mock.patch.object(rule_learners, "DIRECT_SHARES", (share, share))
+            yield f"{label}, {share:.1%} inputs", learner, patch
     if len(rules) * len(activations) * len(shares) > 1:
         return
     default = RuleLearner(load_rule(rules[0]))
@@ -77,12 +80,14 @@ def cases(
         yield f"order={value}", default, mock.patch.object(scaling, "ORDER", value)
 
 
-def measure(learner: AbstractLearner, kind: str, n_seeds: int) -> Scores:
-    """Accuracies in percent under ridge and logistic, one of each per pool."""
+def measure(
+    learner: AbstractLearner, kind: str, n_seeds: int, shots: Sequence[int] = (10,)
+) -> Scores:
+    """Accuracies in percent under ridge and logistic, one of each per pool and number of shots."""
     found: Scores = {"ridge": [], "logistic": []}
     for seed in range(n_seeds):
         pool = validation_pool(kind, seed)
-        for record in evaluate({kind: learner}, pool, n_draws=10, seeds=(seed,)):
+        for record in evaluate({kind: learner}, pool, shots=shots, n_draws=10, seeds=(seed,)):
             found[record.readout].append(100 * record.mean)
     return found
 
@@ -98,17 +103,18 @@ def main() -> None:
         "--share",
         nargs="+",
         type=float,
-        default=[rule_learners.DIRECT_SHARE],
-        help=f"of inputs among the features ({rule_learners.DIRECT_SHARE})",
+        default=[None],
+        help="of inputs among the features (as the learner chooses)",
     )
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="of pools (all)")
+    parser.add_argument("--shots", nargs="+", type=int, default=[10], help="labels a class (10)")
     parser.add_argument("--seeds", type=int, default=1, help="pools of each kind (1)")
     parser.add_argument("--name", default="defaults", help="of the files (defaults)")
     parser.add_argument(
         "--quick", action="store_true", help="one pool of two kinds, writes nothing"
     )
     args = parser.parse_args()
-    kinds = KINDS[2::5] if args.quick else args.kind
+    kinds = KINDS[2:8:5] if args.quick else args.kind
     rows: dict[str, dict[str, Scores]] = {}
     found = list(cases(args.rule, args.activation, args.share))
     labels = [label for label, _, _ in found]
@@ -116,7 +122,7 @@ def main() -> None:
         parser.error(f"two rows of the table would have one name: {', '.join(labels)}")
     for label, learner, circumstances in found:
         with circumstances:
-            rows[label] = {kind: measure(learner, kind, args.seeds) for kind in kinds}
+            rows[label] = {kind: measure(learner, kind, args.seeds, args.shots) for kind in kinds}
         print(label, *(_cell(rows[label][kind]) for kind in kinds), sep="  ", flush=True)
     if args.quick:
         return
@@ -125,7 +131,8 @@ def main() -> None:
         for label, scores in rows.items()
     )
     note = (
-        f"Accuracy in percent with 10 labels a class, ridge / logistic; {args.seeds} pool(s) of "
+        f"Accuracy in percent with {' and '.join(map(str, args.shots))} labels a class, ridge / "
+        f"logistic; {args.seeds} pool(s) of "
         f"{ROWS} rows of each kind x 10 draws. The last column is the mean of all others."
     )
     table = Table(("", *kinds, "mean"), cells, note)

@@ -10,6 +10,7 @@ import numpy as np
 
 from metaplastic.data import (
     Dataset,
+    GaussianMixture,
     HiddenManifold,
     ImageSource,
     MixedTable,
@@ -33,7 +34,10 @@ _VECTORS: Mapping[str, SourceTasks] = {
     "table, 12 columns": SourceTasks.create(MixedTable(12, 2)),
     "manifold": SourceTasks.create(HiddenManifold(100, 10)),
     "prototypes": SourceTasks.create(Prototypes(150, 10)),
+    "small table, 5 columns": SourceTasks.create(MixedTable(5, 3)),
+    "small blobs, 13 columns": SourceTasks.create(GaussianMixture(13, 3)),
 }
+SMALL_ROWS = 200
 _DRAWINGS: Mapping[str, tuple[type[PenStrokes] | type[Silhouettes], int]] = {
     "strokes 14x14": (PenStrokes, 14),
     "strokes 8x8": (PenStrokes, 8),
@@ -55,8 +59,12 @@ synthetic tasks; never a set on which results are reported."""
 
 
 def validation_pool(kind: str, seed: int, n_rows: int = ROWS) -> Dataset:
-    """`n_rows` rows of one of `KINDS` (half as many writings); the seed draws task and rows."""
+    """`n_rows` rows of one of `KINDS`; the seed draws task and rows.
+
+    Half as many writings, and at most `SMALL_ROWS` rows of small tables.
+    """
     if kind in _VECTORS:
+        n_rows = min(n_rows, SMALL_ROWS) if kind.startswith("small") else n_rows
         return _pool(kind, _VECTORS[kind], seed=seed, n_rows=n_rows)
     if kind in _DRAWINGS:
         source, side = _DRAWINGS[kind]

@@ -182,7 +182,7 @@ def test_no_more_networks_than_features(pool):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_components", "n_direct"), [(40, 6), (60, 12), (14, 3)])
+@pytest.mark.parametrize(("n_components", "n_direct"), [(20, 6), (30, 12), (7, 3)])
 def test_direct_features_are_the_presented_inputs_or_components(pool, n_components, n_direct):
     rule = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
     own = learner(rule=rule, n_components=n_components, n_networks=2, n_steps=2)
@@ -200,6 +200,7 @@ def test_direct_features_are_the_presented_inputs_or_components(pool, n_componen
     expected = np.tile(np.eye(n_direct // copies), (copies, copies))
     np.testing.assert_allclose(gram, gram[0, 0] * expected, atol=1e-5)
     assert 0.5 < direct.var(0).sum() / learned.var(0).sum() < 2.0
+    assert own.n_direct(rule_learner.FEW + 1) < own.n_direct(1)
     plain = learner(
         rule=dataclasses.replace(rule, with_inputs=False),
         n_components=n_components - n_direct,

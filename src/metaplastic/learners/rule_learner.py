@@ -50,8 +50,11 @@ MOSTLY_ZERO = 0.86
 """`share_of_least` above which inputs are taken for bags of words. Halfway: on validation pools
 real words have 0.89 and more, images 0.83 and less."""
 
-DIRECT_SHARE = 0.25
-"""Of the features, if a rule has direct connections, those that are inputs (experiments.md)."""
+DIRECT_SHARES = (0.5, 0.25)
+"""Of the features, if a rule has direct connections, those that are inputs: of at most `FEW`
+columns, as in tables, and of more (docs/experiments.md)."""
+
+FEW = 32
 
 FREEZE_ROWS = 10_000
 """Most rows of the pool whose statistics are folded into the weights."""
@@ -132,8 +135,9 @@ class RuleLearner(AbstractLearner):
         rule: the update rule.
         hidden_sizes: units of the hidden layers, from the input side; may be empty.
         n_components: features. Units of the top layers, spread evenly over the networks; if the
-            rule asks for direct connections, about a quarter are the inputs: as often as they go
-            into a quarter, or 32 rotated principal components of them if there are more.
+            rule asks for direct connections, about a quarter are the inputs (half, if they are at
+            most 32 columns): as often as they go into it, or 32 rotated principal components of
+            them if there are more.
         activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
             networks have each of them. `auto` is `relu+tanh` for inputs that are mostly zeros, as
             bags of words are, and `relu` for others (docs/experiments.md).
@@ -186,12 +190,13 @@ class RuleLearner(AbstractLearner):
         return self.fit_with_snapshots(x, seed=seed)
 
     def n_direct(self, n_in: int) -> int:
-        """How many of the features come straight from `n_in` inputs: about `DIRECT_SHARE`.
+        """How many of the features come straight from `n_in` inputs: about `DIRECT_SHARES`.
 
         A readout that brings every feature to the same variance hears what is said more often.
         So few inputs are copied, and many are projected.
         """
-        part = int(DIRECT_SHARE * self.n_components) if self.rule.direct else 0
+        share = DIRECT_SHARES[n_in > FEW] if self.rule.direct else 0.0
+        part = int(share * self.n_components)
         return part if n_in > part else part - part % n_in
 
     def nonlinearities(self, x: Rows) -> tuple[str, ...]:
