@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 
 from metaplastic.data import Dataset
-from metaplastic.learners import PCA, Raw, RuleLearner
+from metaplastic.learners import PCA, Raw, RuleLearner, rule_learner
 from metaplastic.recipes._trajectory import AtStep, Trajectory
 from metaplastic.recipes.reproduce import kept as kept_module
 from metaplastic.recipes.reproduce.common import measure
@@ -46,6 +46,18 @@ def test_a_field_that_came_later_counts_only_where_it_changes_something(monkeypa
     older = dataclasses.replace(local, younger=local.younger - {"settle"})
     monkeypatch.setattr(kept_module, "KINDS", {**KINDS, "LocalRule": older})
     assert key(settle=5) == settled != now != key()
+
+
+def test_the_share_of_inputs_counts_where_there_are_any(monkeypatch):
+    def keys():
+        direct = LocalRule.create(key=jax.random.key(0), hidden=2, with_inputs=True)
+        both = (OJA, dataclasses.replace(OJA, rule=direct, n_components=40))
+        return [measurement_key(learner, SET, HOW) for learner in both]
+
+    before = keys()
+    monkeypatch.setattr(rule_learner, "DIRECT_SHARES", (0.25, 0.25))
+    after = keys()
+    assert before[0] == after[0] and before[1] != after[1]
 
 
 def test_rows_labels_and_protocol_count_too():

@@ -69,6 +69,7 @@ class FewShot(AbstractExperiment):
     seeds: tuple[int, ...] = (0, 1, 2)
 
     name: ClassVar[str] = "few-shot"
+    revision: ClassVar[int] = 2
     title: ClassVar[str] = "Accuracy from a few labels"
     claim: ClassVar[str] = (
         "Features that the meta-learned rule makes without labels are worth as much as, and "

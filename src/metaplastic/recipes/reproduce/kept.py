@@ -7,6 +7,7 @@ same other learners without measuring those again.
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 from metaplastic import __version__
 from metaplastic.errors import InputError
 from metaplastic.files import write_atomically
+from metaplastic.learners import RuleLearner
 from metaplastic.meta.evaluation import Judged, LabelledSet
 from metaplastic.meta.records import Record
 from metaplastic.recipes._trajectory import AtStep
@@ -34,6 +36,10 @@ def measurement_key(learner: Judged, dataset: LabelledSet, how: Mapping[str, Any
     for part in (*parts, dataset.y):
         _add(found, np.asarray(part))
     _add(found, learner)
+    judged = learner.trajectory.learner if isinstance(learner, AtStep) else learner
+    if isinstance(judged, RuleLearner) and judged.rule.direct:
+        # The share of inputs among the features is no field of the learner.
+        found.update(f"{judged.n_direct(math.prod(x.shape[1:]))} direct".encode())
     return found.hexdigest()[:32]
 
 

@@ -94,7 +94,7 @@ class Text(AbstractExperiment):
         "ReLU, as those of meta-training; left to itself, RuleLearner pairs ReLU with tanh on such "
         "inputs."
     )
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     @classmethod
     def of(cls, options: Options) -> "Text":
