@@ -136,7 +136,7 @@ class RuleLearner(AbstractLearner):
         hidden_sizes: units of the hidden layers, from the input side; may be empty.
         n_components: features. Units of the top layers, spread evenly over the networks; if the
             rule asks for direct connections, about a quarter are the inputs (half, if they are at
-            most 32 columns): as often as they go into it, or 32 rotated principal components of
+            most 32 columns): as often as they go into it, or 64 rotated principal components of
             them if there are more.
         activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
             networks have each of them. `auto` is `relu+tanh` for inputs that are mostly zeros, as

@@ -12,7 +12,6 @@ from jaxtyping import Array, Bool, Float, Int
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
 from metaplastic.models import MLP, check_activation, fit_scaling
-from metaplastic.models.frozen import N_PRINCIPAL
 from metaplastic.objectives import AbstractMetaObjective
 from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
 from metaplastic.rules.base import RuleState
@@ -25,11 +24,11 @@ SCALING_SAMPLES = 256
 
 
 MAX_DIRECT = 256
-"""Most inputs that the readout of a meta-loss sees as they are: as many as encoders do, by default.
-Wider ones come as principal components."""
+"""Most inputs that the readout of a meta-loss sees as they are. Wider ones come as principal
+components."""
 
-PRINCIPAL_SAMPLES, PRINCIPAL_ROUNDS = 256, 3
-"""Unlabelled inputs from which these are taken, and rounds of subspace iteration."""
+N_PRINCIPAL, PRINCIPAL_SAMPLES, PRINCIPAL_ROUNDS = 32, 256, 3
+"""These, unlabelled inputs from which they are taken, and rounds of subspace iteration."""
 
 
 class RuleCarry(eqx.Module):

@@ -26,7 +26,7 @@ they would hold more numbers than this (64 MiB)."""
 PRINCIPAL_ROWS = 2048
 """Most rows of which principal components are taken."""
 
-N_PRINCIPAL = 32
+N_PRINCIPAL = 64
 """Most principal components among direct features (docs/experiments.md)."""
 
 
