@@ -21,6 +21,7 @@ from metaplastic.files import write_atomically
 from metaplastic.learners import RuleLearner
 from metaplastic.meta.evaluation import Judged, LabelledSet
 from metaplastic.meta.records import Record
+from metaplastic.models.frozen import N_PRINCIPAL
 from metaplastic.recipes._trajectory import AtStep
 from metaplastic.rules.kinds import KINDS
 
@@ -38,8 +39,9 @@ def measurement_key(learner: Judged, dataset: LabelledSet, how: Mapping[str, Any
     _add(found, learner)
     judged = learner.trajectory.learner if isinstance(learner, AtStep) else learner
     if isinstance(judged, RuleLearner) and judged.rule.direct:
-        # The share of inputs among the features is no field of the learner.
-        found.update(f"{judged.n_direct(math.prod(x.shape[1:]))} direct".encode())
+        # How inputs stand among the features is no field of the learner.
+        n_direct = judged.n_direct(math.prod(x.shape[1:]))
+        found.update(f"{n_direct} direct of {N_PRINCIPAL} components".encode())
     return found.hexdigest()[:32]
 
 
