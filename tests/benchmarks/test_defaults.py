@@ -15,13 +15,25 @@ def defaults(benchmark):
 
 def test_rules_of_runs_are_called_as_their_run_and_with_their_nonlinearity(defaults):
     rules = ["base", *(str(RESULTS / f"stage{n}" / "rule.safetensors") for n in (10, 11))]
-    found = {label: learner for label, learner, _ in defaults.cases(rules, ["auto", "sine"])}
+    cases = defaults.cases(rules, ["auto", "sine"], [None])
+    found = {label: learner for label, learner, _ in cases}
     assert list(found)[3:] == [
         *("base", "base, sine", "stage10", "stage10, sine", "stage11", "stage11, sine")
     ]
     assert found["stage10"].activation == "auto"
     assert found["stage11, sine"].activation == "sine"
     assert found["stage10"].rule is not found["stage11"].rule
+
+
+def test_a_share_of_inputs_holds_while_its_row_is_measured(defaults):
+    found = list(defaults.cases(["base"], ["auto"], [None, 0.125]))[3:]
+    assert [label for label, _, _ in found] == ["base", "base, 12.5% inputs"]
+    counts = []
+    for _, learner, circumstances in found:
+        with circumstances:
+            counts.append([learner.n_direct(n) for n in (30, 196)])
+    assert counts == [[240, 128], [60, 64]]
+    assert learner.n_direct(196) == 128
 
 
 def test_two_rows_of_one_name_are_refused_before_anything_is_measured(
