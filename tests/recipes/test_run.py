@@ -19,6 +19,9 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from metaplastic.errors import ConfigurationError
+from metaplastic.meta import devices
+from metaplastic.recipes.base import RECIPES
+from metaplastic.recipes.experiment import run_recipe
 from metaplastic.recipes.run import RunOptions
 
 PROGRAM = Path(__file__).parents[1] / "meta" / "toy_run.py"
@@ -268,3 +271,14 @@ def tensors(path):
     """The file without its header, which tells the time."""
     data = path.read_bytes()
     return path.name, data[8 + int.from_bytes(data[:8], "little") :]
+
+
+def test_more_shapes_than_can_be_compiled_leave_no_directory(monkeypatch, tmp_path):
+    limit = tmp_path / "max_map_count"
+    limit.write_text("4000\n")
+    monkeypatch.setattr(devices, "_MOST_MAPS", limit)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    with pytest.raises(ConfigurationError, match="2 shapes .* at most 1 shapes"):
+        run_recipe(RECIPES["small"], tmp_path / "run", validate=False)
+    assert not (tmp_path / "run").exists()

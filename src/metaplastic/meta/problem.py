@@ -28,7 +28,8 @@ MAX_DIRECT = 256
 components."""
 
 N_PRINCIPAL, PRINCIPAL_SAMPLES, PRINCIPAL_ROUNDS = 32, 256, 3
-"""These, unlabelled inputs from which they are taken, and rounds of subspace iteration."""
+"""These, unlabelled inputs from which they are taken, and rounds of subspace iteration. An encoder
+has more of them: that was settled after the shipped rules had been trained."""
 
 
 class RuleCarry(eqx.Module):
