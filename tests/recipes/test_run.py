@@ -279,6 +279,6 @@ def test_more_shapes_than_can_be_compiled_leave_no_directory(monkeypatch, tmp_pa
     monkeypatch.setattr(devices, "_MOST_MAPS", limit)
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    with pytest.raises(ConfigurationError, match="2 shapes .* at most 1 shapes"):
+    with pytest.raises(ConfigurationError, match=r"2 shapes .* at most 1 shapes"):
         run_recipe(RECIPES["small"], tmp_path / "run", validate=False)
     assert not (tmp_path / "run").exists()
