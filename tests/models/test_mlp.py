@@ -36,6 +36,13 @@ def test_activations_agree_between_libraries(activation):
     np.testing.assert_allclose(found, activate(activation, x, np), atol=1e-5)
 
 
+def test_a_step_has_the_slope_of_a_sigmoid_for_meta_gradients():
+    x = jnp.linspace(-3.0, 3.0, 31)
+    slope = jax.grad(lambda x: jnp.sum(activate("step", x, jnp)))(x)
+    smooth = jax.grad(lambda x: jnp.sum(jax.nn.sigmoid(2.0 * x)))(x)
+    np.testing.assert_allclose(slope, smooth, atol=1e-6)
+
+
 def test_several_activations_share_the_columns():
     x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
     expected = np.concatenate([np.maximum(x[:, :3], 0), np.tanh(x[:, 3:])], axis=1)

@@ -63,11 +63,16 @@ def test_a_trained_local_rule_is_widened_and_gets_the_inputs():
     start = load_rule("base")
     assert isinstance(start, LocalRule)
     hidden = start.element_in.shape[0]
-    recipe = dataclasses.replace(TINY, start="base", hidden=hidden + 3, with_inputs=True)
+    n_element = start.told_outputs().element_in.shape[1]
+    recipe = dataclasses.replace(
+        TINY, start="base", hidden=hidden + 3, with_inputs=True, with_outputs=True
+    )
     rule = build_rule(recipe)
     assert isinstance(rule, LocalRule)
-    assert rule.direct and rule.element_in.shape[0] == hidden + 3
-    np.testing.assert_array_equal(rule.element_in[:hidden], start.element_in)
+    assert rule.direct and rule.with_outputs
+    assert rule.element_in.shape == (hidden + 3, n_element)
+    known = start.element_in.shape[1]
+    np.testing.assert_array_equal(rule.element_in[:hidden, :known], start.element_in)
     same = build_rule(dataclasses.replace(TINY, start="base", hidden=1))
     assert start.sparse is not None
     assert eqx.tree_equal(same, dataclasses.replace(start, sparse=None))

@@ -10,6 +10,7 @@ from metaplastic.rules.local.dissect import (
     GATED,
     NETWORK,
     NORM,
+    OUTPUTS,
     PARTS,
     ablations,
     dissect,
@@ -19,9 +20,16 @@ from metaplastic.rules.local.dissect import (
 from metaplastic.rules.local.factors import outer
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["lateral", "strict"])
+@pytest.fixture(
+    scope="module",
+    params=[(True, False), (False, False), (True, True), (False, True)],
+    ids=["lateral", "strict", "lateral, outputs", "strict, outputs"],
+)
 def case(request):
-    rule = LocalRule.create(key=jax.random.key(0), hidden=4, lateral=request.param)
+    lateral, with_outputs = request.param
+    rule = LocalRule.create(
+        key=jax.random.key(0), hidden=4, lateral=lateral, with_outputs=with_outputs
+    )
     model = init_model(rule, (7, 6, 5), key=jax.random.key(1))
     trace = model.trace(jax.random.normal(jax.random.key(2), (12, 7)))
     return rule, model, trace, jnp.float32(3.0)
@@ -49,6 +57,7 @@ def test_shares_add_up_to_one_and_have_names(case):
         assert sum(map(float, found.values())) == pytest.approx(1.0, abs=1e-4)
         assert set(found) <= set(PARTS) and {NETWORK, GATED, NORM} <= set(found)
         assert (CROWDING in found) == case[0].lateral
+        assert (OUTPUTS in found) == case[0].with_outputs
 
 
 def test_pairs_of_factors_make_the_hebbian_term(case):

@@ -94,6 +94,7 @@ def test_a_file_older_than_a_field_gives_the_rule_without_it(saved: Path, local:
     described = json.loads(parts(saved)[0]["__metadata__"]["fields"])
     assert described["fields"].pop("settle") == 0
     assert described["fields"].pop("sparse") is False
+    assert described["fields"].pop("with_outputs") is False
     rewrite(saved, fields=json.dumps(described))
     assert_equal(load_rule_file(saved)[0], local)
 

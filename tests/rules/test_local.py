@@ -1,5 +1,7 @@
 """The local rule against a plain NumPy reference in float64, written from its docstring."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,10 +18,15 @@ SIZES = (6, 7, 5, 4)
 step = eqx.filter_jit(apply_rule)
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["lateral", "strict"])
+@pytest.fixture(
+    scope="module",
+    params=[(True, False), (False, False), (True, True), (False, True)],
+    ids=["lateral", "strict", "lateral, outputs", "strict, outputs"],
+)
 def rule(request):
     """A rule far from its start, so that every term matters."""
-    made = LocalRule.create(key=jax.random.key(0), hidden=5, lateral=request.param)
+    lateral, outputs = request.param
+    made = LocalRule.create(key=jax.random.key(0), hidden=5, lateral=lateral, with_outputs=outputs)
     leaves, structure = jax.tree.flatten(made)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     moved = [x + 0.4 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
@@ -43,12 +50,15 @@ def softmax(a):
     return e / e.sum(1, keepdims=True)
 
 
-def elements_of(r, z, x, b, delta, lateral):
+def elements_of(r, z, y, b, delta, lateral):
     """`E` `(batch, unit, element)`, the correlation matrix, and per-sample features."""
     n_batch, n = z.shape
+    x = np.maximum(z, 0)
     parts = [z, x, *np.moveaxis(delta, 2, 0)]
+    told = r["element_in"].shape[1] > len(parts) + 3 * lateral
+    y = [rms_scaled(y - y.mean(0), None if lateral else 0, 1e-6)] if told else []
     if not lateral:
-        return np.stack(parts, 2), np.zeros((n, n)), np.zeros(n), np.zeros((n_batch, 2))
+        return np.stack(parts + y, 2), np.zeros((n, n)), np.zeros(n), np.zeros((n_batch, 2))
     c = (z - b).T @ (z - b) / n_batch
     np.fill_diagonal(c, 0.0)
     s = n * softmax(np.exp(r["competition"]) * z) - 1.0
@@ -58,7 +68,7 @@ def elements_of(r, z, x, b, delta, lateral):
     np.fill_diagonal(weight, -np.inf)
     parts += [s / (1 + np.abs(s) / 4), rms_scaled(dec, None, 1e-6), softmax(weight) @ z]
     crowding = np.sqrt((c**2).mean(0) + 1e-8)
-    return np.stack(parts, 2), c, crowding, np.stack([x.mean(1), (x**2).mean(1) - 1], 1)
+    return np.stack(parts + y, 2), c, crowding, np.stack([x.mean(1), (x**2).mean(1) - 1], 1)
 
 
 def reference(r, layers, traces, time, lateral):
@@ -67,9 +77,10 @@ def reference(r, layers, traces, time, lateral):
     top_down = np.zeros((*traces[-1][1].shape, N_MESSAGES))
     post, pre, hidden, correlation = ([None] * (depth + 1) for _ in range(4))
     for index in reversed(range(depth)):
-        (w, b, v), (_, z, x) = layers[index], traces[index]
+        (w, b, v), (_, z, y) = layers[index], traces[index]
+        x = np.maximum(z, 0)
         top = index == depth - 1
-        e, c, crowding, per_sample = elements_of(r, z, x, b, top_down, lateral)
+        e, c, crowding, per_sample = elements_of(r, z, y, b, top_down, lateral)
         if top:
             outgoing = np.zeros(len(b))
         else:
@@ -146,10 +157,7 @@ def test_a_step_agrees_with_the_equations(rule, sizes, time, activation):
         after, state, trace = step(wide, model, jnp.asarray(time), x, key=jax.random.key(0))
         theta = {k: np.asarray(a) for k, a in vars(wide).items() if isinstance(a, jax.Array)}
         plain = [tuple(np.asarray(a) for a in (m.weight, m.bias, m.feedback)) for m in model.layers]
-        drives = [np.asarray(t.drive) for t in trace]
-        traces = [
-            (np.asarray(t.pre), z, np.maximum(z, 0)) for t, z in zip(trace, drives, strict=True)
-        ]
+        traces = [tuple(np.asarray(a) for a in (t.pre, t.drive, t.post)) for t in trace]
         wanted = reference(theta, plain, traces, time, rule.lateral)
         assert float(state) == time + 1
         for layer, expected in zip(after.layers, wanted, strict=True):
@@ -209,6 +217,27 @@ def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
     assert np.all(np.any(np.asarray(heard.hidden_out)[:, 3:] != 0, axis=0))
     with pytest.raises(InputError, match="has 3 hidden units already, got 2"):
         made.widened(2, key=jax.random.key(1))
+
+
+@pytest.mark.parametrize("lateral", [True, False])
+@pytest.mark.parametrize("activation", ["relu", "tanh", "step"])
+def test_a_rule_told_the_outputs_does_the_same_until_it_listens(lateral, activation):
+    made = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral, settle=9)
+    told = made.told_outputs()
+    assert told.with_outputs and told.settle == 9 and told.told_outputs() is told
+    model = init_mlp((9, 7, 5), key=jax.random.key(2), activation=activation)
+    x = jax.random.normal(jax.random.key(3), (12, 9))
+
+    def after(rule, model=model):
+        return step(rule, model, jnp.zeros(()), x, key=jax.random.key(0))[0].layers
+
+    for old, new in zip(jax.tree.leaves(after(made)), jax.tree.leaves(after(told)), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-6)
+    last = told.element_out.shape[1] - 1
+    listening = dataclasses.replace(told, element_out=told.element_out.at[:, last].set(1.0))
+    other = dataclasses.replace(model, activation="sine")
+    heard = after(listening)[1].weight - after(listening, other)[1].weight
+    assert jnp.max(jnp.abs(heard)) > 1e-4
 
 
 def test_all_steps_after_settling_turn_a_field_by_a_bounded_angle():

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from metaplastic.errors import InputError
 
 
@@ -21,6 +24,24 @@ def _gelu(np: ModuleType, x: Any) -> Any:
     return 0.5 * x * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
 
 
+@jax.custom_jvp
+def _learnable_step(x: Any) -> Any:
+    return jnp.where(x > 0, jnp.ones_like(x), jnp.zeros_like(x))
+
+
+@_learnable_step.defjvp
+def _(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+    (x,), (tangent,) = primals, tangents
+    slope = 1.0 - jnp.tanh(x) ** 2
+    return _learnable_step(x), 0.5 * slope * tangent
+
+
+def _step(np: ModuleType, x: Any) -> Any:
+    # For JAX with the slope of sigmoid(2 x) in place of none (a straight-through estimator, Bengio
+    # et al. 2013, arXiv 1308.3432): meta-gradients would pass no layer otherwise.
+    return _learnable_step(x) if np is jnp else np.where(x > 0, np.ones_like(x), np.zeros_like(x))
+
+
 _FUNCTIONS: dict[str, Callable[[ModuleType, Any], Any]] = {
     "relu": lambda np, x: np.maximum(x, 0),
     "leaky_relu": lambda np, x: np.maximum(x, 0.1 * x),
@@ -31,7 +52,7 @@ _FUNCTIONS: dict[str, Callable[[ModuleType, Any], Any]] = {
     "tanh": lambda np, x: np.tanh(x),
     "sigmoid": _sigmoid,
     "sine": lambda np, x: np.sin(x),
-    "step": lambda np, x: np.where(x > 0, np.ones_like(x), np.zeros_like(x)),
+    "step": _step,
     "linear": lambda np, x: x,
 }
 

@@ -55,11 +55,11 @@ class Recipe:
     widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
     with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
     inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
-    targets. `with_inputs` and `settle` are those of `LocalRule`, `own` that of `WordSource` for
-    writings, `shade` that of `Augmentation` for pictures, `rows` that of `SourceTasks`. `cluster`
-    is used by the executor `ray` and is no part of what identifies a run. The other fields are
-    those of the classes that they configure; `truncation` is in meta-losses (`steps_per_loss`
-    inner steps each).
+    targets. `with_inputs`, `settle` and `with_outputs` are those of `LocalRule`, `own` that of
+    `WordSource` for writings, `shade` that of `Augmentation` for pictures, `rows` that of
+    `SourceTasks`. `cluster` is used by the executor `ray` and is no part of what identifies a run.
+    The other fields are those of the classes that they configure; `truncation` is in meta-losses
+    (`steps_per_loss` inner steps each).
     """
 
     name: str
@@ -85,6 +85,7 @@ class Recipe:
     rows: tuple[int, int] = (0, 0)
     with_inputs: bool = False
     settle: int = 0
+    with_outputs: bool = False
     seed: int = 0
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
@@ -200,6 +201,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
         rule = load_rule(recipe.start).suited(sparse=False)
         if not isinstance(rule, LocalRule):
             return rule
+        rule = rule.told_outputs() if recipe.with_outputs else rule
         wider = rule.widened(max(recipe.hidden, rule.element_in.shape[0]), key=key)
         return dataclasses.replace(
             wider,
@@ -213,6 +215,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             lateral=recipe.lateral,
             with_inputs=recipe.with_inputs,
             settle=recipe.settle,
+            with_outputs=recipe.with_outputs,
         )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(

@@ -65,6 +65,7 @@ def _describe_local(rule: LocalRule) -> dict[str, Any]:
         "lateral": rule.lateral,
         "with_inputs": rule.with_inputs,
         "settle": rule.settle,
+        "with_outputs": rule.with_outputs,
         "sparse": False,
     }
     if rule.sparse is None:
@@ -94,9 +95,16 @@ KINDS: Mapping[str, RuleKind] = {
         RuleKind(
             LocalRule,
             _local,
-            {"hidden": int, "lateral": bool, "with_inputs": bool, "settle": int, "sparse": bool},
+            {
+                "hidden": int,
+                "lateral": bool,
+                "with_inputs": bool,
+                "settle": int,
+                "with_outputs": bool,
+                "sparse": bool,
+            },
             _describe_local,
-            younger=frozenset({"settle", "sparse"}),
+            younger=frozenset({"settle", "with_outputs", "sparse"}),
         ),
         RuleKind(
             Metz2018,

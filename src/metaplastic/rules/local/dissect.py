@@ -25,9 +25,12 @@ ELEMENTS: Mapping[str, tuple[int, ...]] = {
 }
 """Features of a (sample, unit) by what they mean: columns of `element_in` and `element_out`."""
 
+OUTPUTS = "outputs"
+"""The last column, of rules `with_outputs`: what the layer above receives."""
+
 NETWORK = "hidden network"
 GATED, CROWDING, NORM = "weight-proportional term", "crowding term", "norm kept"
-PARTS = (*ELEMENTS, NETWORK, GATED, CROWDING, NORM)
+PARTS = (*ELEMENTS, OUTPUTS, NETWORK, GATED, CROWDING, NORM)
 """Names of all that `dissect` tells apart, in order."""
 
 SILENT = -30.0
@@ -112,8 +115,9 @@ def _elements(rule: LocalRule) -> dict[str, tuple[int, ...]]:
         raise InputError(
             f"only rules of class LocalRule can be dissected, got {type(rule).__name__}"
         )
-    known = rule.element_in.shape[1]
-    return {name: columns for name, columns in ELEMENTS.items() if max(columns) < known}
+    known = rule.element_in.shape[1] - rule.with_outputs
+    found = {name: columns for name, columns in ELEMENTS.items() if max(columns) < known}
+    return found | ({OUTPUTS: (known,)} if rule.with_outputs else {})
 
 
 def _readers(rule: LocalRule) -> dict[str, LocalRule]:

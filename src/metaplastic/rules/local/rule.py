@@ -59,11 +59,11 @@ class LocalRule(AbstractUpdateRule):
     """A network shared by all units computes, for every unit and sample, what it should learn.
 
     For every layer, top first, each (sample, unit) has features
-    `E = [z, x, delta_1..4, s, dec, ms]`: drive, rectified drive (the output of a ReLU network; the
-    same whatever the nonlinearity of this one, to which the rule therefore owes nothing), four
-    top-down signals, competition
-    (a softmax over units), decorrelation (drive times the correlation matrix) and pull towards
-    similar samples (drive averaged with cosine weights over the batch). Units add
+    `E = [z, x, delta_1..4, s, dec, ms, y]`: drive, rectified drive (the output of a ReLU network;
+    the same whatever the nonlinearity of this one), four top-down signals, competition
+    (a softmax over units), decorrelation (drive times the correlation matrix), pull towards
+    similar samples (drive averaged with cosine weights over the batch) and, `with_outputs`, what
+    the layer above receives (centred, of unit mean square). Units add
     `U = [b, mean x, skewness of z, outgoing norm, correlation]`, samples `S = [mean x,
     mean x^2 - 1]`, the layer its role and the time. With `h = tanh(A_e E + A_u U + A_s S + a)`,
 
@@ -114,6 +114,7 @@ class LocalRule(AbstractUpdateRule):
     lateral: bool = eqx.field(static=True)
     with_inputs: bool = eqx.field(static=True, default=False)
     settle: int = eqx.field(static=True, default=0)
+    with_outputs: bool = eqx.field(static=True, default=False)
     sparse: "LocalRule | None" = None
     """Another rule, for inputs that are mostly zeros; this one if there is none."""
 
@@ -145,6 +146,7 @@ class LocalRule(AbstractUpdateRule):
         lateral: bool = True,
         with_inputs: bool = False,
         settle: int = 0,
+        with_outputs: bool = False,
     ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
@@ -155,6 +157,8 @@ class LocalRule(AbstractUpdateRule):
             with_inputs: whether features hold the inputs too (`direct`): then the rule need not
                 preserve what can be read from them, and meta-training asks for the rest.
             settle: steps after which learning comes to rest; 0 for never.
+            with_outputs: whether the rule sees what units send upwards, so that it may do one
+                thing for ReLU and another for other nonlinearities.
 
         Raises:
             InputError: if `hidden` is not a positive integer, or `settle` none from 0.
@@ -165,10 +169,11 @@ class LocalRule(AbstractUpdateRule):
             raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
         # `locality` is a property, not a field, which pyright does not see.
         return cls(  # pyright: ignore[reportCallIssue]
-            **start_values(key, int(hidden), lateral),  # pyright: ignore[reportArgumentType]
+            **start_values(key, int(hidden), lateral, with_outputs),  # pyright: ignore[reportArgumentType]
             lateral=lateral,
             with_inputs=with_inputs,
             settle=int(settle),
+            with_outputs=with_outputs,
         )
 
     def widened(self, hidden: int, *, key: PRNGKey) -> "LocalRule":
@@ -180,7 +185,12 @@ class LocalRule(AbstractUpdateRule):
         now = self.element_in.shape[0]
         if hidden < now:
             raise InputError(f"this rule has {now} hidden units already, got {hidden}")
-        fresh = LocalRule.create(key=key, hidden=max(hidden - now, 1), lateral=self.lateral)
+        fresh = LocalRule.create(
+            key=key,
+            hidden=max(hidden - now, 1),
+            lateral=self.lateral,
+            with_outputs=self.with_outputs,
+        )
         wider = {}
         for name in ("element_in", "unit_in", "sample_in", "role_in"):
             wider[name] = jnp.concatenate([getattr(self, name), getattr(fresh, name)])[:hidden]
@@ -189,6 +199,16 @@ class LocalRule(AbstractUpdateRule):
             silent = jnp.zeros((*own.shape[:-1], hidden - now))
             wider[name] = jnp.concatenate([own, silent], axis=-1)
         return dataclasses.replace(self, **wider)
+
+    def told_outputs(self) -> "LocalRule":
+        """The same rule `with_outputs`, to which it pays no attention yet."""
+        if self.with_outputs:
+            return self
+        read = {
+            name: jnp.pad(getattr(self, name), ((0, 0), (0, 1)))
+            for name in ("element_in", "element_out", "top_element_out")
+        }
+        return dataclasses.replace(self, **read, with_outputs=True)
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
         """The number of steps done."""
@@ -241,7 +261,6 @@ class LocalRule(AbstractUpdateRule):
         role: Float[Array, " role"],
         is_top: bool,
     ) -> _Signals:
-        # Not `trace.post`: the rule knows the rectified drive, whatever the layer above receives.
         z, x = trace.drive, jax.nn.relu(trace.drive)
         batch, units = z.shape
         elements = [z[None], x[None], top_down]
@@ -255,6 +274,8 @@ class LocalRule(AbstractUpdateRule):
         else:
             correlation = jnp.zeros((units, units))
             crowding, per_sample = jnp.zeros(units), jnp.zeros((N_SAMPLE, batch))
+        if self.with_outputs:
+            elements += [self._scaled((trace.post - jnp.mean(trace.post, axis=0))[None])]
         e = jnp.concatenate(elements)
         per_unit = jnp.stack(
             [
