@@ -160,6 +160,26 @@ def test_a_rule_may_bring_another_for_inputs_that_are_mostly_zero(pool):
     assert asked.direct and asked.settle == 9
 
 
+def test_a_rule_may_bring_another_for_bounded_nonlinearities(pool):
+    rule, other = (LocalRule.create(key=jax.random.key(i), hidden=4) for i in (0, 1))
+    pair = dataclasses.replace(rule, bounded=other)
+    for activation, used in (("relu", rule), ("elu", rule), ("sine", other), ("step", other)):
+        encoders = [
+            learner(rule=r, n_steps=3, activation=activation).fit(pool, seed=0)
+            for r in (pair, used)
+        ]
+        np.testing.assert_array_equal(encoders[0](pool), encoders[1](pool))
+    # Beside one another, each network has its own.
+    both = [
+        learner(rule=r, n_steps=3, n_components=6, n_networks=2, activation="relu+tanh")
+        for r in (pair, rule, other)
+    ]
+    mixed, first, second = (each.fit(pool, seed=0)(pool) for each in both)
+    np.testing.assert_array_equal(mixed[:, :3], first[:, :3])
+    np.testing.assert_array_equal(mixed[:, 3:], second[:, 3:])
+    assert np.abs(mixed[:, 3:] - first[:, 3:]).max() > 1e-3
+
+
 @pytest.mark.parametrize(("share", "names"), [(0.895, ("relu", "tanh")), (0.825, ("relu",))])
 def test_the_bound_is_between_words_and_letters(share, names):
     """Least and most zeros of validation pools of real words and of letters."""

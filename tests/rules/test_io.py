@@ -86,8 +86,25 @@ def test_a_rule_comes_back_with_the_one_it_brings_for_sparse_inputs(saved: Path,
     assert_equal(found.suited(sparse=False), local)
     assert local.suited(sparse=True) is local.suited(sparse=False) is local
     for unlike in (pair, dataclasses.replace(other, settle=7)):
-        with pytest.raises(InputError, match="must be like the rule that brings it"):
+        with pytest.raises(InputError, match="like the rule that brings it"):
             save_rule(saved, dataclasses.replace(local, sparse=unlike), METADATA)
+
+
+def test_a_rule_comes_back_with_the_one_it_brings_for_bounded_nonlinearities(
+    saved: Path, local: LocalRule
+):
+    other = jax.tree.map(lambda leaf: leaf + 1.0, local.told_outputs())
+    several = dataclasses.replace(local, sparse=local, bounded=other)
+    save_rule(saved, several, METADATA)
+    found = load_rule_file(saved)[0]
+    assert_equal(found, several)
+    assert_equal(found.suited(sparse=False).for_activation("step"), other)
+    assert_equal(found.for_activation("relu"), local)
+    assert_equal(found.suited(sparse=True).for_activation("step"), local)
+    asked = dataclasses.replace(several, settle=9).for_activation("tanh")
+    assert isinstance(asked, LocalRule) and asked.settle == 9
+    with pytest.raises(InputError, match=r"bounded nonlinearities must have .*'with_outputs': True"):
+        save_rule(saved, dataclasses.replace(local, bounded=local), METADATA)
 
 
 def test_a_file_older_than_a_field_gives_the_rule_without_it(saved: Path, local: LocalRule):
@@ -95,6 +112,7 @@ def test_a_file_older_than_a_field_gives_the_rule_without_it(saved: Path, local:
     assert described["fields"].pop("settle") == 0
     assert described["fields"].pop("sparse") is False
     assert described["fields"].pop("with_outputs") is False
+    assert described["fields"].pop("bounded") is False
     rewrite(saved, fields=json.dumps(described))
     assert_equal(load_rule_file(saved)[0], local)
 

@@ -91,7 +91,8 @@ def train(
     key: PRNGKey,
     first_step: int = 0,
 ) -> tuple[MLP, RuleState]:
-    """Apply `rule` once to every batch of `(steps, batch, d)`, in order.
+    """Apply `rule` once to every batch of `(steps, batch, d)`, in order, or the one that it brings
+    for the model's nonlinearity (`AbstractUpdateRule.for_activation`).
 
     One program is compiled per shape of `rule`, `model` and batch, whatever the number of steps
     (batches go to the device `chunk_steps` at a time). Step `t` uses
@@ -101,6 +102,7 @@ def train(
         DivergenceError: if parameters or state stop being finite.
     """
     keep_programs()
+    rule = rule.for_activation(model.activation)
     most = chunk_steps(*batches.shape[1:])
     for start in range(0, len(batches), most):
         chunk = np.asarray(batches[start : start + most], np.float32)

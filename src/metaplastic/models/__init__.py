@@ -3,6 +3,7 @@
 from metaplastic.models.activations import (
     ACTIVATIONS,
     AUTO,
+    BOUNDED,
     SEVERAL,
     activate,
     check_activation,
@@ -45,6 +46,7 @@ __all__ = [
     "ACTIVATIONS",
     "AUTO",
     "BLOCK_ROWS",
+    "BOUNDED",
     "MLP",
     "SEVERAL",
     "Delta",

@@ -59,6 +59,9 @@ _FUNCTIONS: dict[str, Callable[[ModuleType, Any], Any]] = {
 ACTIVATIONS: tuple[str, ...] = tuple(_FUNCTIONS)
 """Names that `activate` knows."""
 
+BOUNDED = ("tanh", "sigmoid", "sine", "step")
+"""Those whose values are bounded: a rule may have another for networks of them."""
+
 SEVERAL = "+"
 """Between names where networks side by side have different ones."""
 

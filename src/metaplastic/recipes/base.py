@@ -198,7 +198,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
     """The rule that a recipe starts from; raises what `load_rule` raises."""
     key = jax.random.key(recipe.seed)
     if recipe.start:
-        rule = load_rule(recipe.start).suited(sparse=False)
+        rule = load_rule(recipe.start).suited(sparse=False).for_activation("relu")
         if not isinstance(rule, LocalRule):
             return rule
         rule = rule.told_outputs() if recipe.with_outputs else rule

@@ -41,9 +41,17 @@ class AbstractUpdateRule(eqx.Module):
     def suited(self, *, sparse: bool) -> "AbstractUpdateRule":
         """The rule to learn with: on inputs that are mostly zeros it may be one that this brings.
 
-        What is returned brings no other, so that rules of one shape share compiled programs.
+        What is returned brings no other for sparse inputs.
         """
         del sparse
+        return self
+
+    def for_activation(self, activation: str) -> "AbstractUpdateRule":
+        """The rule to train a network of this nonlinearity with; it may be one that this brings.
+
+        What is returned brings no other, so that rules of one shape share compiled programs.
+        """
+        del activation
         return self
 
     @abc.abstractmethod

@@ -54,9 +54,13 @@ class RuleKind:
                 )
 
 
-def _local(*, sparse: bool = False, **fields: Any) -> LocalRule:
+def _local(*, sparse: bool = False, bounded: bool = False, **fields: Any) -> LocalRule:
     rule = LocalRule.create(key=jax.random.key(0), **fields)
-    return dataclasses.replace(rule, sparse=rule) if sparse else rule
+    return dataclasses.replace(
+        rule,
+        sparse=rule if sparse else None,
+        bounded=rule.told_outputs() if bounded else None,
+    )
 
 
 def _describe_local(rule: LocalRule) -> dict[str, Any]:
@@ -67,12 +71,19 @@ def _describe_local(rule: LocalRule) -> dict[str, Any]:
         "settle": rule.settle,
         "with_outputs": rule.with_outputs,
         "sparse": False,
+        "bounded": False,
     }
-    if rule.sparse is None:
-        return described
-    if _describe_local(rule.sparse) != described:
-        raise InputError("the rule for sparse inputs must be like the rule that brings it")
-    return described | {"sparse": True}
+    for name, other, like in (
+        ("sparse inputs", rule.sparse, described),
+        ("bounded nonlinearities", rule.bounded, described | {"with_outputs": True}),
+    ):
+        if other is not None and _describe_local(other) != like:
+            raise InputError(
+                f"the rule for {name} must have {like}, like the rule that brings it, got "
+                f"{_describe_local(other)}"
+            )
+    brought = {"sparse": rule.sparse is not None, "bounded": rule.bounded is not None}
+    return described | brought
 
 
 def _metz2018(*, n_top: int, learning_rate: float, equivariant: bool) -> Metz2018:
@@ -102,9 +113,10 @@ KINDS: Mapping[str, RuleKind] = {
                 "settle": int,
                 "with_outputs": bool,
                 "sparse": bool,
+                "bounded": bool,
             },
             _describe_local,
-            younger=frozenset({"settle", "with_outputs", "sparse"}),
+            younger=frozenset({"settle", "with_outputs", "sparse", "bounded"}),
         ),
         RuleKind(
             Metz2018,

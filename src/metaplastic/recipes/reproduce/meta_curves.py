@@ -115,6 +115,7 @@ class MetaCurves(AbstractExperiment):
                 try:
                     for name, given in rules.items():
                         rule = given.suited(sparse=shape.source in BAGS)
+                        rule = rule.for_activation(shape.activation)
                         buckets = build_buckets(recipe, split_rule(rule)[1], split=split)
                         score = Validator(
                             buckets,

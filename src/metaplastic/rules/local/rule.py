@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models import (
+    BOUNDED,
     MLP,
     Delta,
     Initialisation,
@@ -117,20 +118,30 @@ class LocalRule(AbstractUpdateRule):
     with_outputs: bool = eqx.field(static=True, default=False)
     sparse: "LocalRule | None" = None
     """Another rule, for inputs that are mostly zeros; this one if there is none."""
+    bounded: "LocalRule | None" = None
+    """Another rule, `with_outputs`, for networks of nonlinearities in `models.BOUNDED` on other
+    inputs; this one if there is none."""
 
     @property
     def direct(self) -> bool:
         return self.with_inputs
 
     def suited(self, *, sparse: bool) -> "LocalRule":
-        other, asked = self.sparse, (self.with_inputs, self.settle)
-        if other is None:
+        if self.sparse is None:
             return self
-        if not sparse:
-            return eqx.tree_at(lambda rule: rule.sparse, self, None)
-        if (other.with_inputs, other.settle) == asked:
-            return other
-        return dataclasses.replace(other, with_inputs=self.with_inputs, settle=self.settle)
+        return self._asked_of(self.sparse) if sparse else dataclasses.replace(self, sparse=None)
+
+    def for_activation(self, activation: str) -> "LocalRule":
+        if self.bounded is not None and activation in BOUNDED:
+            return self._asked_of(self.bounded)
+        alone = self.sparse is None and self.bounded is None
+        return self if alone else dataclasses.replace(self, sparse=None, bounded=None)
+
+    def _asked_of(self, other: "LocalRule") -> "LocalRule":
+        """A rule that this brings, with what was asked of this."""
+        asked = {"with_inputs": self.with_inputs, "settle": self.settle}
+        same = asked == {name: getattr(other, name) for name in asked}
+        return other if same else dataclasses.replace(other, **asked)
 
     @property
     def locality(self) -> Locality:
