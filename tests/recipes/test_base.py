@@ -14,6 +14,7 @@ from metaplastic.meta.train import OuterConfig
 from metaplastic.recipes import base, experiment
 from metaplastic.recipes.base import RECIPES, Recipe, Shape, build_buckets, build_rule
 from metaplastic.rules import LocalRule, Metz2018, load_rule
+from metaplastic.rules.local import told_outputs
 
 # As `metz2018_small`, but with a source that needs no fonts.
 TINY = Recipe(
@@ -63,7 +64,7 @@ def test_a_trained_local_rule_is_widened_and_gets_the_inputs():
     start = load_rule("base")
     assert isinstance(start, LocalRule)
     hidden = start.element_in.shape[0]
-    n_element = start.told_outputs().element_in.shape[1]
+    n_element = told_outputs(start).element_in.shape[1]
     recipe = dataclasses.replace(
         TINY, start="base", hidden=hidden + 3, with_inputs=True, with_outputs=True
     )

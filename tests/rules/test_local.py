@@ -11,6 +11,7 @@ import pytest
 from metaplastic.errors import InputError
 from metaplastic.models import init_mlp
 from metaplastic.rules import LocalRule, apply_rule
+from metaplastic.rules.local import told_outputs, widened
 from metaplastic.rules.local.rule import MAX_RATE, N_FACTORS, N_HEBB, N_MESSAGES, TIME_SCALE
 from metaplastic.trees import count_parameters
 
@@ -202,7 +203,7 @@ def test_weights_turn_by_at_most_the_step_size():
 @pytest.mark.parametrize("lateral", [True, False])
 def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
     made = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral, with_inputs=True)
-    wide = made.widened(8, key=jax.random.key(1))
+    wide = widened(made, 8, key=jax.random.key(1))
     assert wide.element_in.shape[0] == wide.hidden_out.shape[1] == 8
     assert wide.with_inputs and wide.lateral == lateral
     model = init_mlp((9, 7, 5), key=jax.random.key(2))
@@ -216,15 +217,15 @@ def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
     heard = jax.grad(lambda rule: jnp.sum(jnp.abs(after(rule)[0].weight)))(wide)
     assert np.all(np.any(np.asarray(heard.hidden_out)[:, 3:] != 0, axis=0))
     with pytest.raises(InputError, match="has 3 hidden units already, got 2"):
-        made.widened(2, key=jax.random.key(1))
+        widened(made, 2, key=jax.random.key(1))
 
 
 @pytest.mark.parametrize("lateral", [True, False])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "step"])
 def test_a_rule_told_the_outputs_does_the_same_until_it_listens(lateral, activation):
     made = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral, settle=9)
-    told = made.told_outputs()
-    assert told.with_outputs and told.settle == 9 and told.told_outputs() is told
+    told = told_outputs(made)
+    assert told.with_outputs and told.settle == 9 and told_outputs(told) is told
     model = init_mlp((9, 7, 5), key=jax.random.key(2), activation=activation)
     x = jax.random.normal(jax.random.key(3), (12, 9))
 

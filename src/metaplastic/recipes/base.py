@@ -43,6 +43,7 @@ from metaplastic.recipes.shapes import (
 )
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018
 from metaplastic.rules.catalog import load_rule
+from metaplastic.rules.local import told_outputs, widened
 from metaplastic.scale import ClusterSettings
 from metaplastic.tasks import Augmentation, SourceTasks
 
@@ -201,8 +202,8 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
         rule = load_rule(recipe.start).suited(sparse=False).for_activation("relu")
         if not isinstance(rule, LocalRule):
             return rule
-        rule = rule.told_outputs() if recipe.with_outputs else rule
-        wider = rule.widened(max(recipe.hidden, rule.element_in.shape[0]), key=key)
+        rule = told_outputs(rule) if recipe.with_outputs else rule
+        wider = widened(rule, max(recipe.hidden, rule.element_in.shape[0]), key=key)
         return dataclasses.replace(
             wider,
             with_inputs=rule.with_inputs or recipe.with_inputs,

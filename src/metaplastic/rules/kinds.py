@@ -13,7 +13,7 @@ from metaplastic.errors import InputError
 from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
-from metaplastic.rules.local import LocalRule
+from metaplastic.rules.local import LocalRule, told_outputs
 from metaplastic.rules.metz2018 import Metz2018
 from metaplastic.rules.oja import Oja
 from metaplastic.rules.sanger import Sanger
@@ -59,7 +59,7 @@ def _local(*, sparse: bool = False, bounded: bool = False, **fields: Any) -> Loc
     return dataclasses.replace(
         rule,
         sparse=rule if sparse else None,
-        bounded=rule.told_outputs() if bounded else None,
+        bounded=told_outputs(rule) if bounded else None,
     )
 
 

@@ -1,5 +1,6 @@
 """`local`: the compact learned rule."""
 
+from metaplastic.rules.local.grown import told_outputs, widened
 from metaplastic.rules.local.rule import LocalRule
 
-__all__ = ["LocalRule"]
+__all__ = ["LocalRule", "told_outputs", "widened"]

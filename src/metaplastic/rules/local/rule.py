@@ -187,40 +187,6 @@ class LocalRule(AbstractUpdateRule):
             with_outputs=with_outputs,
         )
 
-    def widened(self, hidden: int, *, key: PRNGKey) -> "LocalRule":
-        """The same rule with more hidden units: they listen already, and say nothing yet.
-
-        Raises:
-            InputError: for fewer hidden units than there are.
-        """
-        now = self.element_in.shape[0]
-        if hidden < now:
-            raise InputError(f"this rule has {now} hidden units already, got {hidden}")
-        fresh = LocalRule.create(
-            key=key,
-            hidden=max(hidden - now, 1),
-            lateral=self.lateral,
-            with_outputs=self.with_outputs,
-        )
-        wider = {}
-        for name in ("element_in", "unit_in", "sample_in", "role_in"):
-            wider[name] = jnp.concatenate([getattr(self, name), getattr(fresh, name)])[:hidden]
-        for name in ("hidden_out", "top_hidden_out", "bias_out"):
-            own = getattr(self, name)
-            silent = jnp.zeros((*own.shape[:-1], hidden - now))
-            wider[name] = jnp.concatenate([own, silent], axis=-1)
-        return dataclasses.replace(self, **wider)
-
-    def told_outputs(self) -> "LocalRule":
-        """The same rule `with_outputs`, to which it pays no attention yet."""
-        if self.with_outputs:
-            return self
-        read = {
-            name: jnp.pad(getattr(self, name), ((0, 0), (0, 1)))
-            for name in ("element_in", "element_out", "top_element_out")
-        }
-        return dataclasses.replace(self, **read, with_outputs=True)
-
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
         """The number of steps done."""
         del model, key
