@@ -1,5 +1,6 @@
 """What every learner does with a pool of unlabelled rows: check, scale, subsample, batch."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import jax.numpy as jnp
@@ -7,7 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
-from metaplastic.models import InputScaling, block_rows, dense, scaling, scaling_from_moments
+from metaplastic.models import (
+    N_WHITENED,
+    PRINCIPAL_ROWS,
+    InputScaling,
+    Whitening,
+    block_rows,
+    dense,
+    principal_axes,
+    scaling,
+    scaling_from_moments,
+    whitening_from_moments,
+)
 from metaplastic.types import Rows
 
 LEAST_ROWS = 2048
@@ -57,7 +69,23 @@ def pool_scaling(x: Rows) -> InputScaling:
         variance += squares.sum(0) / n
         power += (squares ** (scaling.ORDER // 2)).sum(0) / n
     moments = scaling_from_moments(mean, variance, power ** (1.0 / scaling.ORDER), np)
-    return InputScaling(*(jnp.asarray(m, jnp.float32) for m in moments))
+    shift, scale, gain = (jnp.asarray(m, jnp.float32) for m in moments)
+    return InputScaling(shift, scale, gain)
+
+
+def pool_presentation(x: Rows, whitening: float) -> InputScaling:
+    """`pool_scaling`, with `whitening` of that power fitted to rows of the pool if it is not 0."""
+    found = pool_scaling(x)
+    if whitening == 0.0:
+        return found
+    rows = subsample(x, min(PRINCIPAL_ROWS, block_rows(x.shape[1])), seed=0)
+    presented = np.asarray(found.plain(jnp.asarray(dense(rows))))
+    axes, variances = principal_axes(presented, N_WHITENED + 1)
+    total = float(np.sum(np.var(presented, axis=0, dtype=np.float64)))
+    moments = whitening_from_moments(axes, variances, total, whitening, np)
+    return dataclasses.replace(
+        found, whitening=Whitening(*(jnp.asarray(m, jnp.float32) for m in moments))
+    )
 
 
 def subsample(x: Rows, limit: int, *, seed: int) -> Rows:

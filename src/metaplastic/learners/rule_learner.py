@@ -20,7 +20,7 @@ from metaplastic.learners.base import AbstractLearner
 from metaplastic.learners.pool import (
     Shuffled,
     check_pool,
-    pool_scaling,
+    pool_presentation,
     share_of_least,
     subsample,
 )
@@ -29,6 +29,7 @@ from metaplastic.models import (
     AUTO,
     MLP,
     FrozenMLP,
+    InputScaling,
     check_activations,
     dense,
     first_features,
@@ -264,7 +265,8 @@ class RuleLearner(AbstractLearner):
         x = check_pool(x)
         learner = self.suited(x)
         networks = learner.networks(x, seed=seed)
-        found = [each.start(x, seed=own) for each, own in networks]
+        scaling = learner.presentation(x)
+        found = [each.start(scaling, seed=own) for each, own in networks]
         rows = [Shuffled(x.shape[0], seed=own) for _, own in networks]
         most = chunk_steps(min(self.batch_size, x.shape[0]), x.shape[1])
         stops = sorted({s for s in snapshot_steps if 0 <= s <= self.n_steps} | {self.n_steps})
@@ -291,16 +293,21 @@ class RuleLearner(AbstractLearner):
         encoder = first_features(encoder, self.n_components - n_direct)
         return with_direct(encoder, n_direct, x, seed=seed) if n_direct else encoder
 
-    def start(self, x: Rows, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
-        """One fresh model of all features (inputs scaled by the pool), rule state, training key."""
+    def presentation(self, x: Rows) -> InputScaling:
+        """How the rows of the pool `x` `(n, d)` go into every network."""
+        return pool_presentation(x, self.rule.whitening)
+
+    def start(self, scaling: InputScaling, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
+        """One fresh model of all features whose inputs are so presented, rule state, training
+        key."""
         model_key, rule_key, step_key = jax.random.split(jax.random.key(seed), 3)
-        sizes = (x.shape[1], *self.hidden_sizes, self.n_components)
+        sizes = (scaling.shift.shape[0], *self.hidden_sizes, self.n_components)
         model = init_model(
             self.rule,
             sizes,
             key=model_key,
             activation=plain_activation(self.activation),
-            scaling=pool_scaling(x),
+            scaling=scaling,
         )
         return model, self.rule.init(model, key=rule_key), step_key
 

@@ -1,5 +1,6 @@
 """The inner problem: the only place where task, model, rule and meta-objective meet."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
-from metaplastic.models import MLP, check_activation, fit_scaling
+from metaplastic.models import MLP, InputScaling, check_activation, fit_scaling, fit_whitening
 from metaplastic.objectives import AbstractMetaObjective
 from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
 from metaplastic.rules.base import RuleState
@@ -22,6 +23,8 @@ from metaplastic.types import Metrics, PRNGKey, Theta
 SCALING_SAMPLES = 256
 """Unlabelled inputs from which a task's input scaling is fitted."""
 
+WHITENING_SAMPLES = 1024
+"""And its whitening: there are more numbers to it."""
 
 MAX_DIRECT = 256
 """Most inputs that the readout of a meta-loss sees as they are. Wider ones come as principal
@@ -87,11 +90,19 @@ class RuleProblem(AbstractInnerProblem):
         task_key, data_key, model_key, rule_key = jax.random.split(key, 4)
         rule = eqx.combine(theta, self.rule)
         task = self.tasks.sample(key=task_key)
-        scaling = fit_scaling(self.tasks.unlabelled(task, SCALING_SAMPLES, key=data_key))
+        scaling = self._presentation(task, key=data_key)
         model = init_model(
             rule, self.sizes, key=model_key, activation=self.activation, scaling=scaling
         )
         return RuleCarry(task, model, rule.init(model, key=rule_key))
+
+    def _presentation(self, task: Task, *, key: PRNGKey) -> InputScaling:
+        scaling = fit_scaling(self.tasks.unlabelled(task, SCALING_SAMPLES, key=key))
+        if self.rule.whitening == 0.0:
+            return scaling
+        x = self.tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
+        whitening = fit_whitening(scaling.plain(x), self.rule.whitening)
+        return dataclasses.replace(scaling, whitening=whitening)
 
     def step(
         self, theta: Theta, carry: RuleCarry, *, key: PRNGKey
@@ -135,7 +146,7 @@ class RuleProblem(AbstractInnerProblem):
         trace = model.trace(checkpoint_name(x, "batch"))
         features = model.read(trace)
         if self.rule.direct and self.see_inputs:
-            inputs = trace[0].pre
+            inputs = model.scaling.plain(x)
             if inputs.shape[1] > MAX_DIRECT:
                 inputs = inputs @ self._principal_axes(task, model, key=jax.random.fold_in(key, 1))
             features = jnp.concatenate([_unit_power(inputs), _unit_power(features)], axis=1)
@@ -155,7 +166,7 @@ class RuleProblem(AbstractInnerProblem):
     ) -> Float[Array, "pre direct"]:
         """Leading principal axes of the task's presented inputs; they do not depend on theta."""
         data_key, start_key = jax.random.split(key)
-        x = model.scaling(self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key))
+        x = model.scaling.plain(self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key))
         x = x - jnp.mean(x, axis=0)
         axes = jax.random.normal(start_key, (x.shape[1], N_PRINCIPAL))
         for _ in range(PRINCIPAL_ROUNDS):

@@ -12,12 +12,14 @@ from metaplastic.models.activations import (
 )
 from metaplastic.models.frozen import (
     BLOCK_ROWS,
+    PRINCIPAL_ROWS,
     FrozenMLP,
     block_rows,
     dense,
     first_features,
     freeze,
     in_blocks,
+    principal_axes,
     side_by_side,
     with_direct,
 )
@@ -41,6 +43,12 @@ from metaplastic.models.scaling import (
     identity_scaling,
     scaling_from_moments,
 )
+from metaplastic.models.whitening import (
+    N_WHITENED,
+    Whitening,
+    fit_whitening,
+    whitening_from_moments,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -48,6 +56,8 @@ __all__ = [
     "BLOCK_ROWS",
     "BOUNDED",
     "MLP",
+    "N_WHITENED",
+    "PRINCIPAL_ROWS",
     "SEVERAL",
     "Delta",
     "FrozenMLP",
@@ -57,6 +67,7 @@ __all__ = [
     "LayerTrace",
     "Readout",
     "Trace",
+    "Whitening",
     "activate",
     "block_rows",
     "check_activation",
@@ -64,6 +75,7 @@ __all__ = [
     "dense",
     "first_features",
     "fit_scaling",
+    "fit_whitening",
     "freeze",
     "identity_scaling",
     "in_blocks",
@@ -71,10 +83,12 @@ __all__ = [
     "load_encoder",
     "normalise",
     "plain_activation",
+    "principal_axes",
     "save_encoder",
     "scaling_from_moments",
     "side_by_side",
     "unit_columns",
     "unit_rows",
+    "whitening_from_moments",
     "with_direct",
 ]

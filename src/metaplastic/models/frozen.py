@@ -256,6 +256,9 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
     One pass over the pool per layer; sums are kept in float64.
     """
     scaling = model.scaling
+    first = model.layers[0].weight
+    if scaling.whitening is not None:
+        first = scaling.whitening.fold(np.asarray(first, np.float64), np)
     frozen = FrozenMLP(
         np.asarray(scaling.shift, np.float32),
         np.asarray(scaling.scale, np.float32),
@@ -268,8 +271,8 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
     )
     # The presented inputs are made anew for each use: all at once they may be too wide for memory.
     signal, present = x, frozen._present
-    for layer in model.layers:
-        raw = np.asarray(layer.weight, np.float32)
+    for index, layer in enumerate(model.layers):
+        raw = np.asarray(layer.weight if index else first, np.float32)
         drive = in_blocks(lambda rows, w=raw, p=present: row_product(p(rows), w), signal)
         mean = drive.mean(0, dtype=np.float64)
         deviation = np.sqrt(drive.var(0, dtype=np.float64) + EPSILON)

@@ -13,6 +13,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from metaplastic.models.whitening import Whitening
+
 ORDER = 8
 """The power of deviations whose mean makes the spread: 2 would give the standard deviation,
 infinity the largest deviation. Chosen on validation glyphs (docs/experiments.md)."""
@@ -22,13 +24,19 @@ CLIP = 3.0
 
 
 class InputScaling(eqx.Module):
-    """Column-wise presentation: `clip((x - shift) * scale, -CLIP, CLIP) * gain`."""
+    """Presentation `clip((x - shift) * scale, -CLIP, CLIP) * gain`, then whitened if asked for."""
 
     shift: Float[Array, " pre"]
     scale: Float[Array, " pre"]
     gain: Float[Array, ""]
+    whitening: Whitening | None = None
 
     def __call__(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
+        plain = self.plain(x)
+        return plain if self.whitening is None else self.whitening(plain)
+
+    def plain(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
+        """Column by column alone, without whitening."""
         return apply_scaling(x, self.shift, self.scale, CLIP, self.gain, jnp)
 
 

@@ -56,8 +56,8 @@ class Recipe:
     widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
     with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
     inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
-    targets. `with_inputs`, `settle` and `with_outputs` are those of `LocalRule`, `own` that of
-    `WordSource` for writings, `shade` that of `Augmentation` for pictures, `rows` that of
+    targets. `with_inputs`, `settle`, `with_outputs` and `whiten` are those of `LocalRule`, `own`
+    that of `WordSource` for writings, `shade` that of `Augmentation` for pictures, `rows` that of
     `SourceTasks`. `cluster` is used by the executor `ray` and is no part of what identifies a run.
     The other fields are those of the classes that they configure; `truncation` is in meta-losses
     (`steps_per_loss` inner steps each).
@@ -87,6 +87,7 @@ class Recipe:
     with_inputs: bool = False
     settle: int = 0
     with_outputs: bool = False
+    whiten: float = 0.0
     seed: int = 0
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
@@ -208,6 +209,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             wider,
             with_inputs=rule.with_inputs or recipe.with_inputs,
             settle=recipe.settle or rule.settle,
+            whiten=recipe.whiten or rule.whiten,
         )
     if recipe.rule == "local":
         return LocalRule.create(
@@ -217,6 +219,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             with_inputs=recipe.with_inputs,
             settle=recipe.settle,
             with_outputs=recipe.with_outputs,
+            whiten=recipe.whiten,
         )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(

@@ -38,6 +38,14 @@ class AbstractUpdateRule(eqx.Module):
         """Whether the inputs themselves stand among the features beside what was learned."""
         return False
 
+    @property
+    def whitening(self) -> float:
+        """How much more equal the leading principal components of the inputs are made for it.
+
+        The power of `models.whitening_from_moments`: 0 for not at all, 0.5 for entirely.
+        """
+        return 0.0
+
     def suited(self, *, sparse: bool) -> "AbstractUpdateRule":
         """The rule to learn with: on inputs that are mostly zeros it may be one that this brings.
 

@@ -58,7 +58,7 @@ def _local(*, sparse: bool = False, bounded: bool = False, **fields: Any) -> Loc
     rule = LocalRule.create(key=jax.random.key(0), **fields)
     return dataclasses.replace(
         rule,
-        sparse=rule if sparse else None,
+        sparse=dataclasses.replace(rule, whiten=0.0) if sparse else None,
         bounded=told_outputs(rule) if bounded else None,
     )
 
@@ -70,11 +70,12 @@ def _describe_local(rule: LocalRule) -> dict[str, Any]:
         "with_inputs": rule.with_inputs,
         "settle": rule.settle,
         "with_outputs": rule.with_outputs,
+        "whiten": rule.whiten,
         "sparse": False,
         "bounded": False,
     }
     for name, other, like in (
-        ("sparse inputs", rule.sparse, described),
+        ("sparse inputs", rule.sparse, described | {"whiten": 0.0}),
         ("bounded nonlinearities", rule.bounded, described | {"with_outputs": True}),
     ):
         if other is not None and _describe_local(other) != like:
@@ -112,11 +113,12 @@ KINDS: Mapping[str, RuleKind] = {
                 "with_inputs": bool,
                 "settle": int,
                 "with_outputs": bool,
+                "whiten": float,
                 "sparse": bool,
                 "bounded": bool,
             },
             _describe_local,
-            younger=frozenset({"settle", "with_outputs", "sparse", "bounded"}),
+            younger=frozenset({"settle", "with_outputs", "whiten", "sparse", "bounded"}),
         ),
         RuleKind(
             Metz2018,

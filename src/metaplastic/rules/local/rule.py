@@ -116,6 +116,7 @@ class LocalRule(AbstractUpdateRule):
     with_inputs: bool = eqx.field(static=True, default=False)
     settle: int = eqx.field(static=True, default=0)
     with_outputs: bool = eqx.field(static=True, default=False)
+    whiten: float = eqx.field(static=True, default=0.0)
     sparse: "LocalRule | None" = None
     """Another rule, for inputs that are mostly zeros; this one if there is none."""
     bounded: "LocalRule | None" = None
@@ -125,6 +126,10 @@ class LocalRule(AbstractUpdateRule):
     @property
     def direct(self) -> bool:
         return self.with_inputs
+
+    @property
+    def whitening(self) -> float:
+        return self.whiten
 
     def suited(self, *, sparse: bool) -> "LocalRule":
         if self.sparse is None:
@@ -158,6 +163,7 @@ class LocalRule(AbstractUpdateRule):
         with_inputs: bool = False,
         settle: int = 0,
         with_outputs: bool = False,
+        whiten: float = 0.0,
     ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
@@ -170,14 +176,18 @@ class LocalRule(AbstractUpdateRule):
             settle: steps after which learning comes to rest; 0 for never.
             with_outputs: whether the rule sees what units send upwards, so that it may do one
                 thing for ReLU and another for other nonlinearities.
+            whiten: how far inputs are whitened for it (`whitening`), from 0 to 0.5.
 
         Raises:
-            InputError: if `hidden` is not a positive integer, or `settle` none from 0.
+            InputError: if `hidden` is not a positive integer, `settle` none from 0, or `whiten`
+                is out of range.
         """
         if int(hidden) != hidden or hidden < 1:
             raise InputError(f"hidden must be a positive integer, got {hidden!r}")
         if int(settle) != settle or settle < 0:
             raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
+        if not 0.0 <= whiten <= 0.5:
+            raise InputError(f"whiten must be from 0 (not at all) to 0.5 (all), got {whiten!r}")
         # `locality` is a property, not a field, which pyright does not see.
         return cls(  # pyright: ignore[reportCallIssue]
             **start_values(key, int(hidden), lateral, with_outputs),  # pyright: ignore[reportArgumentType]
@@ -185,6 +195,7 @@ class LocalRule(AbstractUpdateRule):
             with_inputs=with_inputs,
             settle=int(settle),
             with_outputs=with_outputs,
+            whiten=float(whiten),
         )
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
