@@ -181,6 +181,19 @@ def test_a_rule_may_bring_another_for_bounded_nonlinearities(pool):
     assert np.abs(mixed[:, 3:] - first[:, 3:]).max() > 1e-3
 
 
+def test_inputs_are_whitened_for_the_networks_and_not_among_the_features(pool):
+    pool = pool @ np.diag([9.0, 4.0, 2.0, 1.0, 1.0, 1.0]).astype(np.float32)
+    pool = pool @ np.linalg.qr(np.random.default_rng(3).normal(size=(6, 6)))[0].astype(np.float32)
+    plain = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
+    rules = (plain, dataclasses.replace(plain, whiten=0.25))
+    made = [learner(rule=rule, n_components=12, n_steps=3).fit(pool, seed=0) for rule in rules]
+    n_direct = learner(rule=plain, n_components=12).n_direct(6)
+    assert 0 < n_direct < 12
+    old, new = (encoder(pool) for encoder in made)
+    np.testing.assert_array_equal(old[:, :n_direct], new[:, :n_direct])
+    assert np.abs(old[:, n_direct:] - new[:, n_direct:]).max() > 0.1
+
+
 @pytest.mark.parametrize(("share", "names"), [(0.895, ("relu", "tanh")), (0.825, ("relu",))])
 def test_the_bound_is_between_words_and_letters(share, names):
     """Least and most zeros of validation pools of real words and of letters."""

@@ -38,6 +38,19 @@ def start():
     return theta, problem, eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))
 
 
+def test_inputs_are_whitened_for_a_rule_that_asks_for_it(start):
+    _, plain, carry = start
+    assert carry.model.scaling.whitening is None
+    theta, rest = split_rule(LocalRule.create(key=jax.random.key(0), hidden=4, whiten=0.25))
+    whitened = dataclasses.replace(plain, rule=rest)
+    other = eqx.filter_jit(whitened.init)(theta, key=jax.random.key(1))
+    x = plain.tasks.unlabelled(carry.task, 500, key=jax.random.key(2))
+    before, after = carry.model.scaling(x), other.model.scaling(x)
+    np.testing.assert_allclose(other.model.scaling.plain(x), before, atol=1e-6)
+    spread = [np.linalg.svd(np.asarray(s - s.mean(0)), compute_uv=False) for s in (before, after)]
+    assert spread[1][0] / spread[1][-1] < 0.8 * spread[0][0] / spread[0][-1]
+
+
 @pytest.mark.slow
 def test_a_step_is_the_rule_applied_and_then_scored(start):
     theta, problem, carry = start

@@ -253,6 +253,9 @@ def test_all_steps_after_settling_turn_a_field_by_a_bounded_angle():
     for settle in (-1, 2.5):
         with pytest.raises(InputError, match="settle"):
             LocalRule.create(key=jax.random.key(0), settle=settle)
+    for whiten in (-0.1, 0.6, float("nan")):
+        with pytest.raises(InputError, match="whiten must be from 0"):
+            LocalRule.create(key=jax.random.key(0), whiten=whiten)
 
 
 def test_it_is_compact():

@@ -1,0 +1,80 @@
+"""Leading principal components made more equal, against their definition."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse
+
+from metaplastic.learners.pool import pool_presentation, pool_scaling
+from metaplastic.models import N_WHITENED, fit_scaling, fit_whitening, freeze, init_mlp
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """700 rows of 60 columns whose variances fall as a power."""
+    rng = np.random.default_rng(0)
+    mixing = np.linalg.qr(rng.normal(size=(60, 60)))[0]
+    deviations = 5.0 / (1.0 + np.arange(60))
+    return ((rng.normal(size=(700, 60)) * deviations) @ mixing).astype(np.float32)
+
+
+def spectrum(x):
+    return np.linalg.eigvalsh(np.cov(np.asarray(x, np.float64).T, bias=True))[::-1]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.25, 0.5])
+def test_leading_variances_come_nearer_to_the_next_and_the_total_stays(wide, power):
+    before, found = spectrum(wide), fit_whitening(jnp.asarray(wide), power)(jnp.asarray(wide))
+    after = spectrum(found)
+    np.testing.assert_allclose(after.sum(), before.sum(), rtol=1e-4)
+    ratio = before[:N_WHITENED] / before[N_WHITENED]
+    head = np.sort(after)[::-1][: N_WHITENED + 1]
+    np.testing.assert_allclose(head[:-1] / head[-1], ratio ** (1 - 2 * power), rtol=2e-2)
+    # What comes after keeps its proportions.
+    tail = after[N_WHITENED + 1 :] / after[-1]
+    np.testing.assert_allclose(tail, before[N_WHITENED + 1 :] / before[-1], rtol=2e-2)
+
+
+@pytest.mark.parametrize("n", [700, 40])
+def test_of_a_pool_it_is_that_of_one_batch_dense_or_sparse(wide, n):
+    x = np.where(np.abs(wide[:n]) < 0.3, 0.0, wide[:n]).astype(np.float32)
+    rows = jnp.asarray(x)
+    plain = fit_scaling(rows)
+    whole = dataclasses.replace(plain, whitening=fit_whitening(plain.plain(rows), 0.25))
+    for pool in (x, scipy.sparse.csr_matrix(x)):
+        found = pool_presentation(pool, 0.25)
+        np.testing.assert_allclose(found(rows), whole(rows), atol=2e-4)
+        np.testing.assert_allclose(found.plain(rows), pool_scaling(x)(rows), atol=1e-5)
+    assert pool_presentation(x, 0.0).whitening is None
+
+
+def test_a_frozen_model_has_it_in_its_weights(wide):
+    model = init_mlp((60, 9, 5), key=jax.random.key(1), scaling=pool_presentation(wide, 0.25))
+    found = freeze(model, wide)
+    np.testing.assert_allclose(found(wide), model.features(jnp.asarray(wide)), atol=2e-4)
+    bare = dataclasses.replace(model, scaling=pool_scaling(wide))
+    assert np.abs(freeze(bare, wide)(wide) - found(wide)).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        np.ones((9, 3)),
+        np.arange(12.0).reshape(12, 1),
+        np.outer(np.arange(9.0), [1, 2, 3, 0]),
+        np.random.default_rng(0).normal(size=(2, 50)),
+    ],
+    ids=["constant", "one column", "one direction", "two rows"],
+)
+def test_poor_pools_stay_finite_and_no_direction_vanishes(x):
+    x = x.astype(np.float32)
+    found = pool_presentation(x, 0.25)
+    rows = jnp.asarray(x)
+    out, plain = np.asarray(found(rows)), np.asarray(found.plain(rows))
+    assert np.all(np.isfinite(out))
+    np.testing.assert_allclose(out.var(0).sum(), plain.var(0).sum(), rtol=1e-3)
+    batch = fit_whitening(jnp.asarray(plain), 0.25)(jnp.asarray(plain))
+    assert np.all(np.isfinite(batch))
