@@ -3,12 +3,12 @@
 One setting is varied at a time, on pools of font families and pictures that meta-training does not
 see and on fresh synthetic tasks, never on a set on which results are reported.
 
-    python benchmarks/defaults.py [--rule R ...] [--activation A ...] [--share S ...] [--kind K ...]
-        [--shots N ...] [--seeds N] [--name NAME]
+    python benchmarks/defaults.py [--rule R ...] [--activation A ...] [--share S ...]
+        [--whiten P ...] [--kind K ...] [--shots N ...] [--seeds N] [--name NAME]
 
-With several rules, nonlinearities or shares of inputs among the features, only the defaults are
-measured: this is how rules are compared before one is shipped. Writes `docs/results/NAME.json` and
-`NAME.md` (`defaults`, or `--name`).
+With several rules, nonlinearities, shares of inputs among the features or powers of their
+whitening, only the defaults are measured: this is how rules are compared before one is shipped.
+Writes `docs/results/NAME.json` and `NAME.md` (`defaults`, or `--name`).
 """
 
 import argparse
@@ -24,6 +24,7 @@ import numpy as np
 from common import rule_label
 from pools import KINDS, ROWS, validation_pool
 
+from metaplastic.errors import InputError
 from metaplastic.files import write_atomically
 from metaplastic.learners import PCA, AbstractLearner, KMeansTriangle, Raw, RuleLearner
 from metaplastic.learners import rule_learner as rule_learners
@@ -31,6 +32,7 @@ from metaplastic.meta.evaluation import evaluate
 from metaplastic.meta.records import provenance
 from metaplastic.models import AUTO, scaling
 from metaplastic.report.tables import Table
+from metaplastic.rules import AbstractUpdateRule, LocalRule
 from metaplastic.rules.catalog import load_rule
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -55,22 +57,26 @@ Case = tuple[str, AbstractLearner, AbstractContextManager]
 
 
 def cases(
-    rules: Sequence[str], activations: Sequence[str], shares: Sequence[float | None]
+    rules: Sequence[str],
+    activations: Sequence[str],
+    shares: Sequence[float | None],
+    powers: Sequence[float | None],
 ) -> Iterator[Case]:
     """Label, learner, and what holds while it is measured."""
     yield "raw", Raw(), nullcontext()
     yield "PCA-32", PCA(32), nullcontext()
     yield "k-means-400", KMeansTriangle(400), nullcontext()
-    for rule, activation, share in itertools.product(rules, activations, shares):
+    for rule, activation, share, power in itertools.product(rules, activations, shares, powers):
         label = rule_label(rule)
         label += "" if activation == AUTO else f", {activation}"
-        learner = RuleLearner(load_rule(rule), activation=activation)
+        label += "" if power is None else f", whitened by {power}"
+        learner = RuleLearner(whitened(load_rule(rule), power), activation=activation)
         if share is None:
             yield label, learner, nullcontext()
         else:
             patch = mock.patch.object(rule_learners, "DIRECT_SHARES", (share, share))
             yield f"{label}, {share:.1%} inputs", learner, patch
-    if len(rules) * len(activations) * len(shares) > 1:
+    if len(rules) * len(activations) * len(shares) * len(powers) > 1:
         return
     default = RuleLearner(load_rule(rules[0]))
     for change in CHANGES:
@@ -78,6 +84,16 @@ def cases(
         yield label, dataclasses.replace(default, **change), nullcontext()
     for value in ORDERS:
         yield f"order={value}", default, mock.patch.object(scaling, "ORDER", value)
+
+
+def whitened(rule: AbstractUpdateRule, power: float | None) -> AbstractUpdateRule:
+    """The rule, with inputs whitened by another power than it asks for if one is given."""
+    if power is None:
+        return rule
+    if not isinstance(rule, LocalRule):
+        raise InputError(f"only local rules ask for whitened inputs, got {type(rule).__name__}")
+    others = rule.bounded and dataclasses.replace(rule.bounded, whiten=power)
+    return dataclasses.replace(rule, whiten=power, bounded=others)
 
 
 def measure(
@@ -106,6 +122,13 @@ def main() -> None:
         default=[None],
         help="of inputs among the features (as the learner chooses)",
     )
+    parser.add_argument(
+        "--whiten",
+        nargs="+",
+        type=float,
+        default=[None],
+        help="power by which inputs are whitened, 0 to 0.5 (as the rule asks for)",
+    )
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="of pools (all)")
     parser.add_argument("--shots", nargs="+", type=int, default=[10], help="labels a class (10)")
     parser.add_argument("--seeds", type=int, default=1, help="pools of each kind (1)")
@@ -116,7 +139,7 @@ def main() -> None:
     args = parser.parse_args()
     kinds = KINDS[2:8:5] if args.quick else args.kind
     rows: dict[str, dict[str, Scores]] = {}
-    found = list(cases(args.rule, args.activation, args.share))
+    found = list(cases(args.rule, args.activation, args.share, args.whiten))
     labels = [label for label, _, _ in found]
     if len(set(labels)) < len(labels):
         parser.error(f"two rows of the table would have one name: {', '.join(labels)}")

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from metaplastic.errors import InputError
+from metaplastic.rules import load_rule
+
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
 
@@ -15,7 +18,7 @@ def defaults(benchmark):
 
 def test_rules_of_runs_are_called_as_their_run_and_with_their_nonlinearity(defaults):
     rules = ["base", *(str(RESULTS / f"stage{n}" / "rule.safetensors") for n in (10, 11))]
-    cases = defaults.cases(rules, ["auto", "sine"], [None])
+    cases = defaults.cases(rules, ["auto", "sine"], [None], [None])
     found = {label: learner for label, learner, _ in cases}
     assert list(found)[3:] == [
         *("base", "base, sine", "stage10", "stage10, sine", "stage11", "stage11, sine")
@@ -26,7 +29,7 @@ def test_rules_of_runs_are_called_as_their_run_and_with_their_nonlinearity(defau
 
 
 def test_a_share_of_inputs_holds_while_its_row_is_measured(defaults):
-    found = list(defaults.cases(["base"], ["auto"], [None, 0.125]))[3:]
+    found = list(defaults.cases(["base"], ["auto"], [None, 0.125], [None]))[3:]
     assert [label for label, _, _ in found] == ["base", "base, 12.5% inputs"]
     counts = []
     for _, learner, circumstances in found:
@@ -34,6 +37,16 @@ def test_a_share_of_inputs_holds_while_its_row_is_measured(defaults):
             counts.append([learner.n_direct(n) for n in (30, 196)])
     assert counts == [[240, 128], [60, 64]]
     assert learner.n_direct(196) == 128
+
+
+def test_a_rule_is_measured_with_inputs_whitened_by_another_power(defaults):
+    found = list(defaults.cases(["base"], ["auto"], [None], [None, 0.0, 0.25]))[3:]
+    assert [label for label, *_ in found][1:] == ["base, whitened by 0.0", "base, whitened by 0.25"]
+    powers = [learner.rule.whitening for _, learner, _ in found]
+    assert powers == [load_rule("base").whitening, 0.0, 0.25]
+    assert found[2][1].rule.suited(sparse=True).whitening == 0.0
+    with pytest.raises(InputError, match="only local rules"):
+        list(defaults.cases(["oja"], ["auto"], [None], [0.25]))
 
 
 def test_two_rows_of_one_name_are_refused_before_anything_is_measured(
