@@ -40,6 +40,7 @@ from metaplastic.rules.local.factors import (
     unit_power,
 )
 from metaplastic.rules.local.start import N_FACTORS, N_HEBB, N_MESSAGES, N_SAMPLE, start_values
+from metaplastic.trees import without
 from metaplastic.types import Locality, PRNGKey
 
 MAX_RATE = 0.3
@@ -134,13 +135,12 @@ class LocalRule(AbstractUpdateRule):
     def suited(self, *, sparse: bool) -> "LocalRule":
         if self.sparse is None:
             return self
-        return self._asked_of(self.sparse) if sparse else dataclasses.replace(self, sparse=None)
+        return self._asked_of(self.sparse) if sparse else without(self, "sparse")
 
     def for_activation(self, activation: str) -> "LocalRule":
         if self.bounded is not None and activation in BOUNDED:
             return self._asked_of(self.bounded)
-        alone = self.sparse is None and self.bounded is None
-        return self if alone else dataclasses.replace(self, sparse=None, bounded=None)
+        return without(without(self, "sparse"), "bounded")
 
     def _asked_of(self, other: "LocalRule") -> "LocalRule":
         """A rule that this brings, with what was asked of this."""
