@@ -43,5 +43,5 @@ def without(module: Module, name: str) -> Module:
     """The module with `None` in place of a field; itself if there is nothing."""
     if getattr(module, name) is None:
         return module
-    # Not `dataclasses.replace`, which checks types: arrays may be NumPy's, as in a fitted estimator.
+    # Not `dataclasses.replace`, which checks types: a fitted estimator has NumPy arrays.
     return eqx.tree_at(lambda found: getattr(found, name), module, None)
