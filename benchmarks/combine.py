@@ -1,9 +1,7 @@
 """A rule that brings others, for sparse inputs or bounded nonlinearities: how `base` is made.
 
     python benchmarks/combine.py docs/results/stage20/rule.safetensors \\
-        --sparse docs/results/stage7/rule.safetensors \\
-        --bounded docs/results/stage25/rule.safetensors \\
-        --note "stages 20, 7 and 25 of docs/experiments.md" \\
+        --sparse docs/results/stage7/rule.safetensors --note "stage 20 of docs/experiments.md" \\
         --out src/metaplastic/rules/shipped/base.safetensors
 
 All must be `local`, of the same width. What is known of each stays in the metadata.

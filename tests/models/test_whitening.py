@@ -69,7 +69,7 @@ def test_a_frozen_model_has_it_in_its_weights(wide):
     ],
     ids=["constant", "one column", "one direction", "two rows"],
 )
-def test_poor_pools_stay_finite_and_no_direction_vanishes(x):
+def test_poor_pools_stay_finite_and_keep_their_variance(x):
     x = x.astype(np.float32)
     found = pool_presentation(x, 0.25)
     rows = jnp.asarray(x)

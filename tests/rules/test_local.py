@@ -256,6 +256,8 @@ def test_all_steps_after_settling_turn_a_field_by_a_bounded_angle():
     for whiten in (-0.1, 0.6, float("nan")):
         with pytest.raises(InputError, match="whiten must be from 0"):
             LocalRule.create(key=jax.random.key(0), whiten=whiten)
+        with pytest.raises(InputError, match="whiten must be from 0"):
+            dataclasses.replace(settled, whiten=whiten)
 
 
 def test_it_is_compact():

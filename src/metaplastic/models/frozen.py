@@ -258,7 +258,7 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
     scaling = model.scaling
     first = model.layers[0].weight
     if scaling.whitening is not None:
-        first = scaling.whitening.fold(np.asarray(first, np.float64), np)
+        first = scaling.whitening.fold(np.asarray(first, np.float64))
     frozen = FrozenMLP(
         np.asarray(scaling.shift, np.float32),
         np.asarray(scaling.scale, np.float32),

@@ -11,7 +11,9 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import NDArray
 
 N_WHITENED = 32
 """Leading principal components that are shrunk, towards the one after them."""
@@ -30,7 +32,7 @@ class Whitening(eqx.Module):
     def __call__(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
         return self.level * (x + ((x @ self.axes) * self.shrink) @ self.axes.T)
 
-    def fold(self, weight: Any, np: ModuleType) -> Any:
+    def fold(self, weight: NDArray) -> NDArray:
         """Weights `(pre, post)` that do to plain inputs what `weight` does to whitened ones."""
         axes, shrink, level = (np.asarray(a) for a in (self.axes, self.shrink, self.level))
         return level * (weight + axes @ (shrink[:, None] * (axes.T @ weight)))

@@ -124,6 +124,10 @@ class LocalRule(AbstractUpdateRule):
     """Another rule, `with_outputs`, for networks of nonlinearities in `models.BOUNDED` on other
     inputs; this one if there is none."""
 
+    def __check_init__(self) -> None:
+        if not 0.0 <= self.whiten <= 0.5:
+            raise InputError(f"whiten must be from 0 (none) to 0.5 (all), got {self.whiten!r}")
+
     @property
     def direct(self) -> bool:
         return self.with_inputs
@@ -179,15 +183,12 @@ class LocalRule(AbstractUpdateRule):
             whiten: how far inputs are whitened for it (`whitening`), from 0 to 0.5.
 
         Raises:
-            InputError: if `hidden` is not a positive integer, `settle` none from 0, or `whiten`
-                is out of range.
+            InputError: if `hidden` is no positive integer, `settle` none from 0, `whiten` outside.
         """
         if int(hidden) != hidden or hidden < 1:
             raise InputError(f"hidden must be a positive integer, got {hidden!r}")
         if int(settle) != settle or settle < 0:
             raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
-        if not 0.0 <= whiten <= 0.5:
-            raise InputError(f"whiten must be from 0 (not at all) to 0.5 (all), got {whiten!r}")
         # `locality` is a property, not a field, which pyright does not see.
         return cls(  # pyright: ignore[reportCallIssue]
             **start_values(key, int(hidden), lateral, with_outputs),  # pyright: ignore[reportArgumentType]
