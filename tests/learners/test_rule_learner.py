@@ -181,15 +181,16 @@ def test_a_rule_may_bring_another_for_bounded_nonlinearities(pool):
     assert np.abs(mixed[:, 3:] - first[:, 3:]).max() > 1e-3
 
 
-def test_inputs_are_whitened_for_the_networks_and_not_among_the_features(pool):
-    pool = pool @ np.diag([9.0, 4.0, 2.0, 1.0, 1.0, 1.0]).astype(np.float32)
-    pool = pool @ np.linalg.qr(np.random.default_rng(3).normal(size=(6, 6)))[0].astype(np.float32)
+def test_inputs_are_whitened_for_the_networks_and_not_among_the_features():
+    rng = np.random.default_rng(3)
+    turn = np.linalg.qr(rng.normal(size=(40, 40)))[0]
+    wide = ((rng.normal(size=(60, 40)) * 9.0 / np.arange(1, 41)) @ turn).astype(np.float32)
     plain = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
     rules = (plain, dataclasses.replace(plain, whiten=0.25))
-    made = [learner(rule=rule, n_components=12, n_steps=3).fit(pool, seed=0) for rule in rules]
-    n_direct = learner(rule=plain, n_components=12).n_direct(6)
+    made = [learner(rule=rule, n_components=12, n_steps=3).fit(wide, seed=0) for rule in rules]
+    n_direct = learner(rule=plain, n_components=12).n_direct(40)
     assert 0 < n_direct < 12
-    old, new = (encoder(pool) for encoder in made)
+    old, new = (encoder(wide) for encoder in made)
     np.testing.assert_array_equal(old[:, :n_direct], new[:, :n_direct])
     assert np.abs(old[:, n_direct:] - new[:, n_direct:]).max() > 0.1
 

@@ -15,6 +15,7 @@ from metaplastic.models import (
     Whitening,
     block_rows,
     dense,
+    is_whitened,
     principal_axes,
     scaling,
     scaling_from_moments,
@@ -74,9 +75,9 @@ def pool_scaling(x: Rows) -> InputScaling:
 
 
 def pool_presentation(x: Rows, whitening: float) -> InputScaling:
-    """`pool_scaling`, with `whitening` of that power fitted to rows of the pool if it is not 0."""
+    """`pool_scaling`, and `whitening` of that power fitted to rows of the pool (`is_whitened`)."""
     found = pool_scaling(x)
-    if whitening == 0.0:
+    if not is_whitened(x.shape[1], whitening):
         return found
     rows = subsample(x, min(PRINCIPAL_ROWS, block_rows(x.shape[1])), seed=0)
     presented = np.asarray(found.plain(jnp.asarray(dense(rows))))

@@ -12,7 +12,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
-from metaplastic.models import MLP, InputScaling, check_activation, fit_scaling, fit_whitening
+from metaplastic.models import (
+    MLP,
+    InputScaling,
+    check_activation,
+    fit_scaling,
+    fit_whitening,
+    is_whitened,
+)
 from metaplastic.objectives import AbstractMetaObjective
 from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
 from metaplastic.rules.base import RuleState
@@ -98,7 +105,7 @@ class RuleProblem(AbstractInnerProblem):
 
     def _presentation(self, task: Task, *, key: PRNGKey) -> InputScaling:
         scaling = fit_scaling(self.tasks.unlabelled(task, SCALING_SAMPLES, key=key))
-        if self.rule.whitening == 0.0:
+        if not is_whitened(self.tasks.n_features, self.rule.whitening):
             return scaling
         x = self.tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
         whitening = fit_whitening(scaling.plain(x), self.rule.whitening)

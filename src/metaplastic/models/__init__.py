@@ -47,6 +47,7 @@ from metaplastic.models.whitening import (
     N_WHITENED,
     Whitening,
     fit_whitening,
+    is_whitened,
     whitening_from_moments,
 )
 
@@ -80,6 +81,7 @@ __all__ = [
     "identity_scaling",
     "in_blocks",
     "init_mlp",
+    "is_whitened",
     "load_encoder",
     "normalise",
     "plain_activation",

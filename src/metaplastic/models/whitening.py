@@ -16,10 +16,18 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 N_WHITENED = 32
-"""Leading principal components that are shrunk, towards the one after them."""
+"""Leading principal components that are shrunk, towards the one after them.
+
+Inputs of no more columns are left as they are: among few columns the last directions are noise.
+"""
 
 FLOOR = 0.01
 """Of the mean variance of a column: the least that is taken for that of the one after them."""
+
+
+def is_whitened(n_columns: int, power: float) -> bool:
+    """Whether a rule that asks for whitening of that power gets it on so many columns."""
+    return power > 0.0 and n_columns > N_WHITENED
 
 
 class Whitening(eqx.Module):
@@ -59,9 +67,8 @@ def whitening_from_moments(
 
 
 def fit_whitening(x: Float[Array, "batch pre"], power: float) -> Whitening:
-    """Whitening fitted to one (large) batch of presented inputs; traceable, for few columns."""
+    """Whitening fitted to one (large) batch of presented inputs; traceable, by all directions."""
     centred = x - jnp.mean(x, axis=0)
     values, vectors = jnp.linalg.eigh(centred.T @ centred / x.shape[0])
-    count = min(N_WHITENED + 1, x.shape[1])
-    variances, axes = values[::-1][:count], vectors[:, ::-1][:, :count]
+    variances, axes = values[::-1][: N_WHITENED + 1], vectors[:, ::-1][:, : N_WHITENED + 1]
     return Whitening(*whitening_from_moments(axes, variances, jnp.sum(values), power, jnp))
