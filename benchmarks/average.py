@@ -1,8 +1,10 @@
 """A rule whose numbers are the mean of several rules' numbers.
 
-    python benchmarks/average.py base docs/results/stage16/rule.safetensors --out RULE.safetensors
+    python benchmarks/average.py docs/results/stage20/rule.safetensors \\
+        docs/results/stage27/rule.safetensors --whiten 0.25 --out RULE.safetensors
 
-The rules must be of one class with the same fields. What is known of each stays in the metadata.
+The rules must be of one class with the same fields, but for the power of whitening if one is given.
+What is known of each stays in the metadata.
 """
 
 import argparse
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import equinox as eqx
 import jax
+from common import whitened
 
 from metaplastic.errors import InputError
 from metaplastic.rules import AbstractUpdateRule, save_rule
@@ -32,10 +35,14 @@ def main() -> None:
     """Read, average, write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rules", nargs="+", help="names or files")
+    parser.add_argument(
+        "--whiten", type=float, help="power by which inputs are whitened (as the rules ask for)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     args = parser.parse_args()
     rules, origins = zip(*(load_rule_file(rule_file(r) or r) for r in args.rules), strict=True)
-    save_rule(args.out, average(rules), {"licence": "Apache-2.0", "mean_of": list(origins)})
+    mean = average([whitened(rule, args.whiten) for rule in rules])
+    save_rule(args.out, mean, {"licence": "Apache-2.0", "mean_of": list(origins)})
 
 
 if __name__ == "__main__":

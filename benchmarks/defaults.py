@@ -21,10 +21,9 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from common import rule_label
+from common import rule_label, whitened
 from pools import KINDS, ROWS, validation_pool
 
-from metaplastic.errors import InputError
 from metaplastic.files import write_atomically
 from metaplastic.learners import PCA, AbstractLearner, KMeansTriangle, Raw, RuleLearner
 from metaplastic.learners import rule_learner as rule_learners
@@ -32,7 +31,6 @@ from metaplastic.meta.evaluation import evaluate
 from metaplastic.meta.records import provenance
 from metaplastic.models import AUTO, scaling
 from metaplastic.report.tables import Table
-from metaplastic.rules import AbstractUpdateRule, LocalRule
 from metaplastic.rules.catalog import load_rule
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -84,16 +82,6 @@ def cases(
         yield label, dataclasses.replace(default, **change), nullcontext()
     for value in ORDERS:
         yield f"order={value}", default, mock.patch.object(scaling, "ORDER", value)
-
-
-def whitened(rule: AbstractUpdateRule, power: float | None) -> AbstractUpdateRule:
-    """The rule, with inputs whitened by another power than it asks for if one is given."""
-    if power is None:
-        return rule
-    if not isinstance(rule, LocalRule):
-        raise InputError(f"only local rules ask for whitened inputs, got {type(rule).__name__}")
-    others = rule.bounded and dataclasses.replace(rule.bounded, whiten=power)
-    return dataclasses.replace(rule, whiten=power, bounded=others)
 
 
 def measure(
