@@ -30,8 +30,10 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     Inputs need no scaling: columns are centred, divided by their spread and clipped
     (`metaplastic.models.scaling`). Constant columns (of a spread below 1e-12, or below 1e-6 of
-    their mean) carry nothing; if all rows are equal, so are their features. Sparse matrices and
-    memory maps are read a block of rows at a time.
+    their mean) carry nothing; if all rows are equal, so are their features. Of more than 32
+    columns, what varies most is made to vary less for the networks, if the rule asks for it
+    (`metaplastic.models.whitening`; "base" does, but for inputs that are mostly zeros). Sparse
+    matrices and memory maps are read a block of rows at a time.
 
     Parameters
     ----------
@@ -67,7 +69,8 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         The trained networks, which a rule can train further.
     shift_, scale_ : ndarray of shape (n_features_in_,)
         Presentation of inputs, with `clip_` and `gain_`:
-        `clip((x - shift_) * scale_, -clip_, clip_) * gain_`. Constant columns have scale 0.
+        `clip((x - shift_) * scale_, -clip_, clip_) * gain_`, before any whitening. Constant
+        columns have scale 0.
     clip_, gain_ : float
         See `shift_`.
     n_steps_ : int

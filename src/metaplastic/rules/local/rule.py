@@ -1,4 +1,4 @@
-"""`local`: a compact learned rule, by default of 1,223 meta-parameters; `base` has 2,207 twice.
+"""`local`: a compact learned rule, by default of 1,223 meta-parameters; `base` is three of 2,200.
 
 Source: this project; the shape of the idea (a network shared by all neurons reads what a neuron
 sees and emits low-rank factors of its weight change; an error-like signal comes back through
