@@ -1,7 +1,9 @@
 """A rule that brings others, for sparse inputs or bounded nonlinearities: how `base` is made.
 
-    python benchmarks/combine.py docs/results/stage20/rule.safetensors \\
-        --sparse docs/results/stage7/rule.safetensors --note "stage 20 of docs/experiments.md" \\
+    python benchmarks/combine.py docs/results/stage20/rule.safetensors --whiten 0.25 \\
+        --sparse docs/results/stage7/rule.safetensors \\
+        --bounded docs/results/stage31/rule.safetensors \\
+        --note "stage 20 of docs/experiments.md, 7 for sparse inputs, 31 for bounded" \\
         --out src/metaplastic/rules/shipped/base.safetensors
 
 All must be `local`, of the same width. What is known of each stays in the metadata.
@@ -11,6 +13,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 from typing import Any
+
+from common import whitened
 
 from metaplastic.errors import InputError
 from metaplastic.rules import LocalRule, save_rule
@@ -31,12 +35,16 @@ def main() -> None:
     """Read all, write one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rule", help="name or file")
+    parser.add_argument(
+        "--whiten", type=float, help="power by which inputs are whitened (as the rule asks for)"
+    )
     parser.add_argument("--sparse", help="the rule for inputs that are mostly zeros")
     parser.add_argument("--bounded", help="the rule for tanh, sigmoid, sine and step")
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.add_argument("--note", help="what else the metadata should say")
     args = parser.parse_args()
     rule, metadata = read(args.rule)
+    rule = whitened(rule, args.whiten)
     metadata |= {"note": args.note} if args.note else {}
     for place in ("sparse", "bounded"):
         if name := getattr(args, place):

@@ -187,12 +187,16 @@ def test_inputs_are_whitened_for_the_networks_and_not_among_the_features():
     wide = ((rng.normal(size=(60, 40)) * 9.0 / np.arange(1, 41)) @ turn).astype(np.float32)
     plain = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
     rules = (plain, dataclasses.replace(plain, whiten=0.25))
-    made = [learner(rule=rule, n_components=12, n_steps=3).fit(wide, seed=0) for rule in rules]
+    sizes = {"n_networks": 2, "n_components": 12, "n_steps": 3}
+    made = [learner(rule=rule, **sizes).fit(wide, seed=0) for rule in rules]
     n_direct = learner(rule=plain, n_components=12).n_direct(40)
     assert 0 < n_direct < 12
     old, new = (encoder(wide) for encoder in made)
     np.testing.assert_array_equal(old[:, :n_direct], new[:, :n_direct])
-    assert np.abs(old[:, n_direct:] - new[:, n_direct:]).max() > 0.1
+    differs = np.abs(old - new).max(0)[n_direct:] > 1e-3
+    # Of two networks the second sees inputs as they are.
+    first = -(-len(differs) // 2)
+    assert differs[:first].all() and not differs[first:].any()
 
 
 @pytest.mark.parametrize(("share", "names"), [(0.895, ("relu", "tanh")), (0.825, ("relu",))])

@@ -264,10 +264,8 @@ class RuleLearner(AbstractLearner):
         """
         x = check_pool(x)
         learner = self.suited(x)
-        networks = learner.networks(x, seed=seed)
-        scaling = learner.presentation(x)
-        found = [each.start(scaling, seed=own) for each, own in networks]
-        rows = [Shuffled(x.shape[0], seed=own) for _, own in networks]
+        found = learner.starts(x, seed=seed)
+        rows = [Shuffled(x.shape[0], seed=own) for _, own in learner.networks(x, seed=seed)]
         most = chunk_steps(min(self.batch_size, x.shape[0]), x.shape[1])
         stops = sorted({s for s in snapshot_steps if 0 <= s <= self.n_steps} | {self.n_steps})
         done = 0
@@ -293,9 +291,16 @@ class RuleLearner(AbstractLearner):
         encoder = first_features(encoder, self.n_components - n_direct)
         return with_direct(encoder, n_direct, x, seed=seed) if n_direct else encoder
 
-    def presentation(self, x: Rows) -> InputScaling:
-        """How the rows of the pool `x` `(n, d)` go into every network."""
-        return pool_presentation(x, self.rule.whitening)
+    def starts(self, x: Rows, *, seed: int) -> list[tuple[MLP, RuleState, PRNGKey]]:
+        """Fresh models for the pool `x` `(n, d)`, their rule states and training keys.
+
+        Of the networks every other sees inputs that are not whitened, if the others do: some things
+        are better told apart one way and some the other.
+        """
+        whitened = pool_presentation(x, self.rule.whitening)
+        turns = (whitened, whitened.unwhitened())
+        networks = self.networks(x, seed=seed)
+        return [each.start(turns[i % 2], seed=own) for i, (each, own) in enumerate(networks)]
 
     def start(self, scaling: InputScaling, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:
         """One fresh model of all features whose inputs are so presented, rule state, training

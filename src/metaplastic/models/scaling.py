@@ -35,6 +35,12 @@ class InputScaling(eqx.Module):
         plain = self.plain(x)
         return plain if self.whitening is None else self.whitening(plain)
 
+    def unwhitened(self) -> "InputScaling":
+        """One without whitening that runs in the same compiled programs."""
+        if self.whitening is None:
+            return self
+        return eqx.tree_at(lambda scaling: scaling.whitening, self, self.whitening.none())
+
     def plain(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
         """Column by column alone, without whitening."""
         return apply_scaling(x, self.shift, self.scale, CLIP, self.gain, jnp)

@@ -40,6 +40,10 @@ class Whitening(eqx.Module):
     def __call__(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
         return self.level * (x + ((x @ self.axes) * self.shrink) @ self.axes.T)
 
+    def none(self) -> "Whitening":
+        """Of the same shapes, one that changes nothing."""
+        return Whitening(self.axes, jnp.zeros_like(self.shrink), jnp.ones_like(self.level))
+
     def fold(self, weight: NDArray) -> NDArray:
         """Weights `(pre, post)` that do to plain inputs what `weight` does to whitened ones."""
         axes, shrink, level = (np.asarray(a) for a in (self.axes, self.shrink, self.level))

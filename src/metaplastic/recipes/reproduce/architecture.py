@@ -73,8 +73,8 @@ class Architecture(AbstractExperiment):
         "the same network trained by the rule that meta-training started from. One thing is varied "
         "at a time, width in a network of one hidden layer. Meta-training of the shipped rule saw "
         "two to five layers of 32 to 128 units, "
-        "relu and leaky relu, and at most some hundred inner steps; networks of tanh, sigmoid, sine "
-        "and step are trained by a rule of their own that it brings, which met these and no other. "
+        "relu and leaky relu, and at most some hundred inner steps; networks of tanh, sigmoid, "
+        "sine and step are trained by a rule of their own, which met these and no other. "
         "The images are 8x8 digits, smaller and easier than the paper's."
     )
 
