@@ -78,8 +78,9 @@ def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
     kept = Kept(tmp_path / "kept", tmp_path / "none.json")
     how = {"shots": (2,), "n_draws": 2, "seeds": (0,)}
     first = measure({"raw": Raw()}, SET, **how, progress=Progress(print, kept), step=1)
-    # The result of an experiment does as well as the folder.
-    (tmp_path / "result.json").write_text(json.dumps({"result": {"inner": [{"rows": first}]}}))
+    # The result of an experiment does as well as the folder, even if it has rows several times.
+    twice = [*first, *({**row, "step": 3} for row in first)]
+    (tmp_path / "result.json").write_text(json.dumps({"result": {"inner": [{"rows": twice}]}}))
     earlier = Kept(tmp_path / "new", tmp_path / "result.json")
     monkeypatch.setattr("metaplastic.recipes.reproduce.common.evaluate", None)
     for source in (kept, earlier):

@@ -57,14 +57,17 @@ class Kept:
         self._folder = folder
         self.seconds = 0.0
         self.commits: set[str] = set()
-        self._earlier: dict[str, list[dict[str, Any]]] = {}
+        self._earlier: dict[str, dict[Any, dict[str, Any]]] = {}
         for row in _rows(_json(result)):
-            self._earlier.setdefault(row["key"], []).append(row)
+            # What several parts of an experiment show stands there several times.
+            same = self._earlier.setdefault(row["key"], {})
+            same.setdefault((row.get("shots"), row.get("readout")), row)
 
     def read(self, key: str) -> list[dict[str, Any]] | None:
         """The rows kept under a key, or `None`; damaged files count as none."""
         found = _json(self._folder / f"{key}.json")
-        rows = list(_rows(found)) if isinstance(found, list) else self._earlier.get(key)
+        earlier = list(self._earlier.get(key, {}).values())
+        rows = list(_rows(found)) if isinstance(found, list) else earlier
         fields = (*(field.name for field in dataclasses.fields(Record)), "key", "seconds", "commit")
         if not rows or any(name not in row for row in rows for name in fields):
             return None
