@@ -109,10 +109,16 @@ def load(name: str) -> Dataset:
 
 
 def measure_set(name: str, quick: bool, only: Sequence[str] = ()) -> list[Record]:
-    """Records of all learners (or of those named) on one set; none if it is not on this machine."""
+    """Records of all learners (or of those named) on one set; none if it is not on this machine.
+
+    Raises:
+        MissingDataError: if it is not, and learners are named: their records go beside others'.
+    """
     try:
         dataset = load(name)
     except MissingDataError as error:
+        if only:
+            raise
         print(f"left out: {error}", file=sys.stderr)
         return []
     records: list[Record] = []
