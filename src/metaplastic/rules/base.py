@@ -42,7 +42,8 @@ class AbstractUpdateRule(eqx.Module):
     def whitening(self) -> float:
         """How much more equal the leading principal components of the inputs are made for it.
 
-        The power of `models.whitening_from_moments`: 0 for not at all, 0.5 for entirely.
+        The power of `models.whitening_from_moments`: 0 for not at all, 0.5 for entirely. Of several
+        networks every other sees them as they are (`learners.RuleLearner.starts`).
         """
         return 0.0
 

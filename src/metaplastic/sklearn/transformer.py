@@ -31,8 +31,8 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     Inputs need no scaling: columns are centred, divided by their spread and clipped
     (`metaplastic.models.scaling`). Constant columns (of a spread below 1e-12, or below 1e-6 of
     their mean) carry nothing; if all rows are equal, so are their features. Of more than 32
-    columns, what varies most is made to vary less for the networks, if the rule asks for it
-    (`metaplastic.models.whitening`; "base" does, but for inputs that are mostly zeros). Sparse
+    columns, what varies most is made to vary less for every other network, if the rule asks for
+    it (`metaplastic.models.whitening`; "base" does, but for inputs that are mostly zeros). Sparse
     matrices and memory maps are read a block of rows at a time.
 
     Parameters
