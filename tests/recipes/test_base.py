@@ -75,8 +75,8 @@ def test_a_trained_local_rule_is_widened_and_gets_the_inputs():
     known = start.element_in.shape[1]
     np.testing.assert_array_equal(rule.element_in[:hidden, :known], start.element_in)
     same = build_rule(dataclasses.replace(TINY, start="base", hidden=1))
-    assert start.sparse is not None
-    assert eqx.tree_equal(same, dataclasses.replace(start, sparse=None))
+    assert start.sparse is not None and start.bounded is not None
+    assert eqx.tree_equal(same, dataclasses.replace(start, sparse=None, bounded=None))
 
 
 @pytest.mark.slow
