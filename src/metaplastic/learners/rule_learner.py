@@ -264,8 +264,9 @@ class RuleLearner(AbstractLearner):
         """
         x = check_pool(x)
         learner = self.suited(x)
-        found = learner.starts(x, seed=seed)
-        rows = [Shuffled(x.shape[0], seed=own) for _, own in learner.networks(x, seed=seed)]
+        networks = learner.networks(x, seed=seed)
+        found = learner.starts(x, networks)
+        rows = [Shuffled(x.shape[0], seed=own) for _, own in networks]
         most = chunk_steps(min(self.batch_size, x.shape[0]), x.shape[1])
         stops = sorted({s for s in snapshot_steps if 0 <= s <= self.n_steps} | {self.n_steps})
         done = 0
@@ -291,15 +292,16 @@ class RuleLearner(AbstractLearner):
         encoder = first_features(encoder, self.n_components - n_direct)
         return with_direct(encoder, n_direct, x, seed=seed) if n_direct else encoder
 
-    def starts(self, x: Rows, *, seed: int) -> list[tuple[MLP, RuleState, PRNGKey]]:
-        """Fresh models for the pool `x` `(n, d)`, their rule states and training keys.
+    def starts(
+        self, x: Rows, networks: Sequence[tuple["RuleLearner", int]]
+    ) -> list[tuple[MLP, RuleState, PRNGKey]]:
+        """Fresh models of `networks` for the pool `x` `(n, d)`, their rule states, training keys.
 
         Of the networks every other sees inputs that are not whitened, if the others do: some things
         are better told apart one way and some the other.
         """
         whitened = pool_presentation(x, self.rule.whitening)
         turns = (whitened, whitened.unwhitened())
-        networks = self.networks(x, seed=seed)
         return [each.start(turns[i % 2], seed=own) for i, (each, own) in enumerate(networks)]
 
     def start(self, scaling: InputScaling, *, seed: int) -> tuple[MLP, RuleState, PRNGKey]:

@@ -62,7 +62,7 @@ Trainings = tuple[Training, ...]
 
 def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Trainings:
     """Fresh models whose presentation of inputs is fitted to `rows` `(n, d)`."""
-    found = learner.starts(rows, seed=seed)
+    found = learner.starts(rows, learner.networks(rows, seed=seed))
     return tuple(Training.of(model, state, key, 0) for model, state, key in found)
 
 
