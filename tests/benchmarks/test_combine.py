@@ -19,8 +19,9 @@ def test_rules_are_saved_together_with_what_is_known_of_each(benchmark, monkeypa
         save_rule(paths[name], rule, {"licence": "none", "recipe": name})
     combine = benchmark("combine")
 
-    def call(rule, *others):
+    def call(rule, *others, whiten=None):
         named = [word for name in others for word in (f"--{name}", str(paths[name]))]
+        named += ["--whiten", whiten] if whiten else []
         out = ["--note", "made", "--out", str(paths["out"])]
         monkeypatch.setattr("sys.argv", ["combine.py", str(paths[rule]), *named, *out])
         combine.main()
@@ -37,6 +38,11 @@ def test_rules_are_saved_together_with_what_is_known_of_each(benchmark, monkeypa
     # Of a rule that brings others, it alone is taken.
     found, metadata = call("out", "bounded")
     assert found.sparse is None and found.bounded is not None and "for_sparse" not in metadata
+    # The rule that is not for sparse inputs may be whitened; the bounded one must be so already.
+    found, _ = call("dense", "sparse", whiten="0.25")
+    assert found.whitening == 0.25 and found.suited(sparse=True).whitening == 0.0
+    with pytest.raises(InputError, match="bounded"):
+        call("dense", "bounded", whiten="0.25")
     save_rule(paths["sparse"], Oja(), {})
     with pytest.raises(InputError, match="only local rules"):
         call("dense", "sparse")

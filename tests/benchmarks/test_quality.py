@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from metaplastic.errors import InputError
+from metaplastic.errors import InputError, MissingDataError
 from metaplastic.meta.records import from_json
 
 
@@ -51,3 +51,14 @@ def test_a_test_row_here_and_there_is_rounding(quality, records):
 def test_other_draws_are_refused(quality, records, alter):
     with pytest.raises(InputError, match="anew"):
         quality.merged(changed(records, alter), records)
+
+
+def test_a_set_that_is_missing_is_left_out_unless_learners_are_named(quality, monkeypatch, capsys):
+    def missing(name):
+        raise MissingDataError(f"no {name} here")
+
+    monkeypatch.setattr(quality, "load", missing)
+    assert quality.measure_set("wine", quick=True) == []
+    assert "no wine here" in capsys.readouterr().err
+    with pytest.raises(MissingDataError, match="no wine here"):
+        quality.measure_set("wine", quick=True, only=("raw",))
