@@ -11,41 +11,51 @@ import pytest
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta import devices
 
-# In a process of its own, because it cannot be undone. Buffers beyond 32 MiB are those that the
+# In processes of their own, because it cannot be undone. Buffers beyond 32 MiB are those that the
 # C library would give back.
 PROGRAM = """
-import resource
+import resource, sys
 import jax, jax.numpy as jnp
 from metaplastic.meta import keep_freed_memory
-print(keep_freed_memory())
+kept = sys.argv[1] == "keep" and keep_freed_memory()
 call = jax.jit(lambda x: jnp.cumsum(jnp.sort(x) * 2.0)[::-1].sum())
 x = jnp.arange(2.0**24)
 faults = []
-for _ in range(8):
+for _ in range(12 if kept else 2):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     call(x).block_until_ready()
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-# On a busy machine a call may begin before the one before it has freed its buffers, and take more.
-print(min(faults))
+    if faults[-1] == 0:
+        break
+print(kept, min(faults))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="nothing to do elsewhere")
-@pytest.mark.slow
-def test_a_call_asks_for_no_fresh_pages():
+def fewest_fresh_pages(memory: str) -> tuple[bool, int]:
+    """Whether memory is kept, and the fewest pages that one of several calls asked for."""
     # Optimised, as it is outside tests: else the program takes buffers of other sizes.
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", PROGRAM, memory],
         env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
     kept, faults = done.stdout.split()
-    if kept == "False":
+    return kept == "True", int(faults)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing to do elsewhere")
+@pytest.mark.slow
+def test_a_call_asks_for_fewer_fresh_pages():
+    kept, fresh = fewest_fresh_pages("keep")
+    if not kept:
         pytest.skip("another C library than glibc")
-    assert int(faults) < 1000
+    # None at all as a rule. On a busy machine a call may begin before the one before it has freed
+    # its buffers, and a thread that allocated before memory was kept leaves an arena behind whose
+    # large buffers come from the system.
+    assert fresh < fewest_fresh_pages("leave")[1] / 2
 
 
 def test_elsewhere_it_does_nothing(monkeypatch: pytest.MonkeyPatch):

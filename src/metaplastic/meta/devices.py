@@ -37,6 +37,8 @@ def configure_cpu_devices(n: int) -> None:
 def keep_freed_memory() -> bool:
     """Let the C library keep what is freed; call it before anything makes an array.
 
+    It does most when no other thread has allocated yet: what threads hold apart is not kept.
+
     XLA asks for its buffers anew in every call, hundreds of MiB for a gradient through the
     published rule. glibc gives so much back to the system at once, and clearing the fresh pages
     takes longer than the products (docs/performance.md). The price: the process holds the
