@@ -114,7 +114,9 @@ def draw_figure(rows: list[dict[str, Any]]) -> None:
                 if points:
                     sure, true, count = np.array(points).T
                     size = 6 + 60 * count / count.max()
-                    panel.scatter(sure, true, size, colour, marker, alpha=0.6, label=str(shots))
+                    panel.scatter(
+                        sure, true, size, colour, marker=marker, alpha=0.6, label=str(shots)
+                    )
             panel.set(title=f"{head} head", xlabel="confidence", xlim=(0, 1.02), ylim=(0, 1.02))
         panels[0].set_ylabel("accuracy")
         panels[0].legend(title="labels a class")
