@@ -4,7 +4,7 @@ One setting is varied at a time, on pools of font families and pictures that met
 see and on fresh synthetic tasks, never on a set on which results are reported.
 
     python benchmarks/defaults.py [--rule R ...] [--activation A ...] [--share S ...]
-        [--whiten P ...] [--kind K ...] [--shots N ...] [--seeds N] [--name NAME]
+        [--whiten P ...] [--kind K ...] [--rows N] [--shots N ...] [--seeds N] [--name NAME]
 
 With several rules, nonlinearities, shares of inputs among the features or powers of their
 whitening, only the defaults are measured: this is how rules are compared before one is shipped.
@@ -85,12 +85,16 @@ def cases(
 
 
 def measure(
-    learner: AbstractLearner, kind: str, n_seeds: int, shots: Sequence[int] = (10,)
+    learner: AbstractLearner,
+    kind: str,
+    n_seeds: int,
+    shots: Sequence[int] = (10,),
+    n_rows: int = ROWS,
 ) -> Scores:
     """Accuracies in percent under ridge and logistic, one of each per pool and number of shots."""
     found: Scores = {"ridge": [], "logistic": []}
     for seed in range(n_seeds):
-        pool = validation_pool(kind, seed)
+        pool = validation_pool(kind, seed, n_rows)
         for record in evaluate({kind: learner}, pool, shots=shots, n_draws=10, seeds=(seed,)):
             found[record.readout].append(100 * record.mean)
     return found
@@ -118,6 +122,7 @@ def main() -> None:
         help="power by which inputs are whitened, 0 to 0.5 (as the rule asks for)",
     )
     parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="of pools (all)")
+    parser.add_argument("--rows", type=int, default=ROWS, help=f"of a pool ({ROWS:,})")
     parser.add_argument("--shots", nargs="+", type=int, default=[10], help="labels a class (10)")
     parser.add_argument("--seeds", type=int, default=1, help="pools of each kind (1)")
     parser.add_argument("--name", default="defaults", help="of the files (defaults)")
@@ -133,7 +138,9 @@ def main() -> None:
         parser.error(f"two rows of the table would have one name: {', '.join(labels)}")
     for label, learner, circumstances in found:
         with circumstances:
-            rows[label] = {kind: measure(learner, kind, args.seeds, args.shots) for kind in kinds}
+            rows[label] = {
+                kind: measure(learner, kind, args.seeds, args.shots, args.rows) for kind in kinds
+            }
         print(label, *(_cell(rows[label][kind]) for kind in kinds), sep="  ", flush=True)
     if args.quick:
         return
@@ -144,7 +151,7 @@ def main() -> None:
     note = (
         f"Accuracy in percent with {' and '.join(map(str, args.shots))} labels a class, ridge / "
         f"logistic; {args.seeds} pool(s) of "
-        f"{ROWS} rows of each kind x 10 draws. The last column is the mean of all others."
+        f"{args.rows} rows of each kind x 10 draws. The last column is the mean of all others."
     )
     table = Table(("", *kinds, "mean"), cells, note)
     RESULTS.mkdir(parents=True, exist_ok=True)

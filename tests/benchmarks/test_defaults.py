@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from metaplastic.errors import InputError
+from metaplastic.learners import Raw
 from metaplastic.rules import load_rule
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
@@ -57,3 +58,17 @@ def test_two_rows_of_one_name_are_refused_before_anything_is_measured(
     with pytest.raises(SystemExit, match="2"):
         defaults.main()
     assert "one name" in capsys.readouterr().err
+
+
+def test_a_pool_has_as_many_rows_as_asked_for(defaults, monkeypatch):
+    sizes, draw = [], defaults.validation_pool
+
+    def drawn(*args):
+        pool = draw(*args)
+        sizes.append(len(pool.y))
+        return pool
+
+    monkeypatch.setattr(defaults, "validation_pool", drawn)
+    found = defaults.measure(Raw(), "manifold", 1, (3,), 300)
+    assert sizes == [300]
+    assert 10 < found["ridge"][0] < 100
