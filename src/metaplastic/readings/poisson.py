@@ -1,0 +1,126 @@
+"""Labels spread over the graph of the pool: Poisson learning with a small leak.
+
+Source: Calder, Cook, Thorpe, Slepcev 2020 (arXiv 2006.11184). Labelled nodes are sources of their
+class and drains of the others; the scores `u` solve `(L + leak D) u = sources`. The leak gives
+every graph one solution (`Graph.spread`).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from metaplastic.readings.base import (
+    AbstractReading,
+    Features,
+    Labels,
+    Scores,
+    one_hot,
+    sharpened,
+)
+from metaplastic.readings.graph import Graph, edge_weights
+from metaplastic.readings.neighbours import exact_search
+from metaplastic.readings.settings import ReadingSettings
+
+HELD_OUT = 64
+"""Most labelled rows of which is asked what the graph says of them without their label."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Spread:
+    """Labels spread over a graph: scores of its nodes, and of labelled rows left out.
+
+    Scores are divided by their root mean square over the nodes without a label.
+    """
+
+    values: Float[np.ndarray, "node class"]
+    checked: Int[np.ndarray, " checked"]
+    """Numbers of the labelled rows that were left out in turn: of classes with several."""
+    held_out: Float[np.ndarray, "checked class"]
+
+
+def spread_labels(
+    graph: Graph, rows: Int[np.ndarray, " row"], labels: Labels, settings: ReadingSettings
+) -> Spread:
+    """Spread the labels `0..C-1` of the rows of the pool with the numbers `rows`."""
+    n_classes, places = int(labels.max()) + 1, graph.node_of[rows]
+    targets = one_hot(labels, n_classes)
+    targets = targets - targets.mean(0)
+    checked = rows_to_check(labels)
+    sources = np.zeros((len(graph.nodes), n_classes + len(checked)))
+    np.add.at(sources[:, :n_classes], places, targets)
+    sources[places[checked], n_classes + np.arange(len(checked))] = 1.0
+    solved = graph.spread(sources, settings.leak, settings.tolerance)
+    values = solved[:, :n_classes]
+    # What a labelled row adds to its own scores is known, so that it can be taken away.
+    own = solved[places[checked], n_classes + np.arange(len(checked))]
+    held_out = values[places[checked]] - own[:, None] * targets[checked]
+    free = np.ones(len(values), bool)
+    free[places] = False
+    size = float(np.sqrt(np.mean(np.square(values[free if free.any() else ~free]))))
+    size = size if size > 0 else 1.0
+    return Spread(values / size, checked, held_out / size)
+
+
+def rows_to_check(labels: Labels) -> Int[np.ndarray, " checked"]:
+    """Numbers of at most `HELD_OUT` rows of classes with several, of every class in turn."""
+    order = np.argsort(labels, kind="stable")
+    counts = np.bincount(labels)
+    turn = np.empty(len(labels), np.int64)
+    turn[order] = np.concatenate([np.arange(count) for count in counts])
+    several = np.flatnonzero(counts[labels] > 1)
+    return several[np.argsort(turn[several], kind="stable")][:HELD_OUT]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NodeScores:
+    """Scores of a row: the mean of those of its `k` nearest nodes, weighted as edges are.
+
+    `nodes` `(n, d)` and `shift` `(d,)` are float32; rows are compared after the shift.
+    """
+
+    shift: Float[np.ndarray, " dim"]
+    nodes: Float[np.ndarray, "node dim"]
+    values: Float[np.ndarray, "node class"]
+    k: int
+
+    def __call__(self, features: Features) -> Scores:
+        rows = np.ascontiguousarray(features, np.float32) - self.shift
+        found = exact_search(self.nodes, rows, self.k)
+        weights = edge_weights(found.squared)
+        weights /= weights.sum(1, keepdims=True)
+        return (weights[:, None, :] @ self.values[found.places])[:, 0]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GraphReading(AbstractReading):
+    """`scores = nodes(features) + bias / sharpness`; probabilities `softmax(sharpness scores)`."""
+
+    nodes: NodeScores
+    bias: Float[np.ndarray, " class"]
+    sharpness: float
+    story: str
+
+    def scores(self, features: Features) -> Scores:
+        return self.nodes(features) + self.bias / self.sharpness
+
+    def probabilities(self, features: Features) -> Scores:
+        return sharpened(self.scores(features), self.sharpness)
+
+    def explain(self) -> str:
+        return self.story
+
+    def arrays(self) -> dict[str, NDArray]:
+        own = self.nodes
+        return {"shift": own.shift, "nodes": own.nodes, "values": own.values, "bias": self.bias}
+
+    def fields(self) -> dict[str, Any]:
+        return {"k": self.nodes.k, "sharpness": self.sharpness, "story": self.story}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray], fields: Mapping[str, Any]) -> Self:
+        nodes = NodeScores(arrays["shift"], arrays["nodes"], arrays["values"], int(fields["k"]))
+        return cls(nodes, arrays["bias"], float(fields["sharpness"]), str(fields["story"]))
