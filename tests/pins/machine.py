@@ -23,4 +23,6 @@ def read() -> dict[str, Any]:
 
 
 def write(pinned: dict[str, Any]) -> None:
-    PINNED.write_text("{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in pinned.items()) + "\n}\n")
+    PINNED.write_text(
+        "{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in pinned.items()) + "\n}\n"
+    )
