@@ -1,8 +1,9 @@
 """Labels spread over the graph of the pool: Poisson learning with a small leak.
 
-Source: Calder, Cook, Thorpe, Slepcev 2020 (arXiv 2006.11184). Labelled nodes are sources of their
-class and drains of the others; the scores `u` solve `(L + leak D) u = sources`. The leak gives
-every graph one solution (`Graph.spread`).
+Source: Calder, Cook, Thorpe, Slepcev 2020 (arXiv 2006.11184). The scores `u` of
+a class solve `(L + leak D) u = sources`, where the class's labelled rows are sources of 1 together;
+then their mean over classes is taken away. With equally many labels a class and no leak that is
+Poisson learning; the leak gives every graph one solution (`Graph.spread`).
 """
 
 import dataclasses
@@ -47,17 +48,21 @@ def spread_labels(
 ) -> Spread:
     """Spread the labels `0..C-1` of the rows of the pool with the numbers `rows`."""
     n_classes, places = int(labels.max()) + 1, graph.node_of[rows]
-    targets = one_hot(labels, n_classes)
-    targets = targets - targets.mean(0)
-    checked = rows_to_check(labels)
+    counts, checked = np.bincount(labels), rows_to_check(labels)
+    numbers = n_classes + np.arange(len(checked))
     sources = np.zeros((len(graph.nodes), n_classes + len(checked)))
-    np.add.at(sources[:, :n_classes], places, targets)
-    sources[places[checked], n_classes + np.arange(len(checked))] = 1.0
+    np.add.at(sources, (places, labels), 1.0 / counts[labels])
+    sources[places[checked], numbers] = 1.0
     solved = graph.spread(sources, settings.leak, settings.tolerance)
     values = solved[:, :n_classes]
-    # What a labelled row adds to its own scores is known, so that it can be taken away.
-    own = solved[places[checked], n_classes + np.arange(len(checked))]
-    held_out = values[places[checked]] - own[:, None] * targets[checked]
+    # What a labelled row adds to its own class is known, so that it can be taken away.
+    own, held_out = labels[checked], values[places[checked]].copy()
+    count = counts[own]
+    each = np.arange(len(checked))
+    held_out[each, own] *= count
+    held_out[each, own] -= solved[places[checked], numbers]
+    held_out[each, own] /= count - 1
+    values, held_out = (part - part.mean(1, keepdims=True) for part in (values, held_out))
     free = np.ones(len(values), bool)
     free[places] = False
     size = float(np.sqrt(np.mean(np.square(values[free if free.any() else ~free]))))
