@@ -10,6 +10,7 @@ import functools
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
+from scipy.sparse.csgraph import connected_components
 
 from metaplastic.errors import InputError
 from metaplastic.readings.neighbours import Neighbours, nearest_to_all
@@ -40,26 +41,41 @@ class Graph:
         """Sums of the weights of every node."""
         return np.asarray(self.weights.sum(axis=1)).ravel()
 
+    @functools.cached_property
+    def component(self) -> Int[np.ndarray, " node"]:
+        """Number of the part of the graph that hangs together with a node."""
+        return np.asarray(connected_components(self.weights, directed=False)[1], np.int64)
+
+    def component_sums(self, values: Sources) -> Sources:
+        """Of every node the sum of the values `(n, s)` over its component."""
+        n = int(self.component.max()) + 1
+        member = sp.csr_array(
+            (np.ones(len(values)), self.component, np.arange(len(values) + 1)),
+            shape=(len(values), n),
+        )
+        return (member.T @ values)[self.component]
+
     def spread(self, sources: Sources, leak: float, tolerance: float) -> Sources:
         """Solve `(L + leak D) u = sources`, L the graph's Laplacian and D its degrees.
 
-        Without the leak this is Poisson learning; with it every column has a solution, also where
-        a part of the graph that hangs together has no label (there it is 0) or only labels of one
-        class, and far labels count less.
+        In every component the sources are made to sum to 0, by drains in proportion to degrees.
+        So every column has a solution whatever is labelled: it is 0 in components without a source,
+        and elsewhere its mean, weighted by degrees, is 0.
 
         Args:
             sources: one column a source.
-            leak: positive.
+            leak: positive; without it, only rounding would keep the mean at 0.
             tolerance: of the residual's length, relative to that of the source.
 
         Raises:
             InputError: if the tolerance is not reached.
         """
+        share = self.degrees / self.component_sums(self.degrees[:, None])[:, 0]
+        balanced = sources - share[:, None] * self.component_sums(sources)
         scale = 1.0 / np.sqrt((1.0 + leak) * self.degrees)
         # Symmetric scaling to a unit diagonal: conjugate gradients preconditioned by it.
-        off = sp.diags_array(scale) @ self.weights @ sp.diags_array(scale)
-        found = conjugate_gradients(off.tocsr(), scale[:, None] * sources, tolerance)
-        return scale[:, None] * found
+        off = (sp.diags_array(scale) @ self.weights @ sp.diags_array(scale)).tocsr()
+        return scale[:, None] * conjugate_gradients(off, scale[:, None] * balanced, tolerance)
 
 
 def build_graph(features: Rows, n_neighbors: int) -> Graph:

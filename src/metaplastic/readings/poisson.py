@@ -3,7 +3,9 @@
 Source: Calder, Cook, Thorpe, Slepcev 2020 (arXiv 2006.11184). The scores `u` of
 a class solve `(L + leak D) u = sources`, where the class's labelled rows are sources of 1 together;
 then their mean over classes is taken away. With equally many labels a class and no leak that is
-Poisson learning; the leak gives every graph one solution (`Graph.spread`).
+Poisson learning. Where the graph falls into components, the share of a class's labelled rows that
+lie in a component counts for the class everywhere in it (in a connected graph that changes
+nothing), it alone where there is no other class, and rows of a component without labels have score 0 for every class.
 """
 
 import dataclasses
@@ -30,6 +32,10 @@ HELD_OUT = 64
 """Most labelled rows of which is asked what the graph says of them without their label."""
 
 
+COMPONENT = 2.0
+"""Score of a class that alone has labels in a component; others are of size 1."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Spread:
     """Labels spread over a graph: scores of its nodes, and of labelled rows left out.
@@ -54,20 +60,43 @@ def spread_labels(
     np.add.at(sources, (places, labels), 1.0 / counts[labels])
     sources[places[checked], numbers] = 1.0
     solved = graph.spread(sources, settings.leak, settings.tolerance)
+    there = graph.component_sums(sources)[:, :n_classes]
     values = solved[:, :n_classes]
     # What a labelled row adds to its own class is known, so that it can be taken away.
-    own, held_out = labels[checked], values[places[checked]].copy()
-    count = counts[own]
-    each = np.arange(len(checked))
-    held_out[each, own] *= count
-    held_out[each, own] -= solved[places[checked], numbers]
-    held_out[each, own] /= count - 1
-    values, held_out = (part - part.mean(1, keepdims=True) for part in (values, held_out))
+    own, each = labels[checked], np.arange(len(checked))
+    held_out, left = values[places[checked]].copy(), there[places[checked]].copy()
+    for part, added in ((held_out, solved[places[checked], numbers]), (left, 1.0)):
+        part[each, own] = (counts[own] * part[each, own] - added) / (counts[own] - 1)
+    left = np.maximum(left, 0.0)  # of rounding
+    size = unlabelled_size(centred(np.where(_several(there), values, 0.0)), places)
+    return Spread(
+        _joined(values / size, there), checked, _joined(held_out / size, np.where(left > 1e-9, left, 0.0))
+    )
+
+
+def _several(there: Scores) -> NDArray[np.bool_]:
+    return np.count_nonzero(there, axis=1, keepdims=True) > 1
+
+
+def _joined(values: Scores, there: Scores) -> Scores:
+    """Scores within components of several classes, and what each class has of a component."""
+    within = np.where(_several(there) & (there > 0), values, 0.0)
+    total = there.sum(1, keepdims=True)
+    shares = there / np.where(total > 0, total, 1.0)
+    return centred(within) + COMPONENT * centred(shares)
+
+
+def centred(scores: Scores) -> Scores:
+    """Scores less their mean over the classes."""
+    return scores - scores.mean(1, keepdims=True)
+
+
+def unlabelled_size(values: Scores, places: Int[np.ndarray, " row"]) -> float:
+    """Root mean square over the nodes other than `places`; 1 where there is nothing."""
     free = np.ones(len(values), bool)
     free[places] = False
     size = float(np.sqrt(np.mean(np.square(values[free if free.any() else ~free]))))
-    size = size if size > 0 else 1.0
-    return Spread(values / size, checked, held_out / size)
+    return size if size > 0 else 1.0
 
 
 def rows_to_check(labels: Labels) -> Int[np.ndarray, " checked"]:

@@ -8,5 +8,5 @@ class ReadingSettings:
     """Numbers of the graph reading and of its combination with the linear one."""
 
     n_neighbors: int = 10
-    leak: float = 1e-5
+    leak: float = 1e-6
     tolerance: float = 1e-5
