@@ -20,7 +20,7 @@ from metaplastic.studies.paper.common import (
     mean_gain,
     outcome,
     select,
-    untrained_rule,
+    untrained,
     values,
 )
 from metaplastic.studies.paper.experiment import (
@@ -105,7 +105,7 @@ class MetaCurves(AbstractExperiment):
 
     def _measured(self, subject: Subject, progress: Progress) -> list[dict[str, Any]]:
         """Accuracy before and after meta-training, by split and kind of task."""
-        rules = {UNTRAINED: untrained_rule(), subject.name: subject.rule}
+        presets = {UNTRAINED: untrained(), subject.name: subject.preset}
         rows = []
         for split, sources in SPLITS.items():
             shapes = (s for s in RECIPES["base"].shapes if s.name in self.kinds)
@@ -113,10 +113,12 @@ class MetaCurves(AbstractExperiment):
                 recipe = dataclasses.replace(RECIPES["base"], shapes=(shape,))
                 row: dict[str, Any] = {"split": split, "kind": shape.name, "accuracy": {}}
                 try:
-                    for name, given in rules.items():
-                        rule = given.suited(sparse=shape.source in BAGS)
-                        rule = rule.for_activation(shape.activation)
-                        buckets = build_buckets(recipe, split_rule(rule)[1], split=split)
+                    for name, preset in presets.items():
+                        sparse = shape.source in BAGS
+                        rule = preset.rules.rule_for(shape.activation, sparse=sparse)
+                        whitening = preset.presentation.whitening
+                        presented = dataclasses.replace(recipe, whitening=whitening)
+                        buckets = build_buckets(presented, split_rule(rule)[1], split=split)
                         score = Validator(
                             buckets,
                             inner_steps=self.inner_steps,

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from metaplastic.data.sets import load_set
 from metaplastic.errors import InputError
-from metaplastic.learners import RuleLearner
-from metaplastic.learners.pool import Shuffled
-from metaplastic.learners.rule_learner import draw_batches
+from metaplastic.learners import RuleLearner, plain_learner
+from metaplastic.learners.pool import Shuffled, draw_batches
 from metaplastic.models import MLP, Trace
 from metaplastic.report import Line, Table, learner_figure, line_figure
 from metaplastic.rules import LocalRule
@@ -21,14 +20,13 @@ from metaplastic.rules.local.dissect import PARTS, ablations, dissect, pair_fact
 from metaplastic.studies.paper.common import (
     extremes,
     gain,
-    learned_part,
     measure,
     outcome,
     percent,
     rounded,
     select,
     to_record,
-    untrained_rule,
+    untrained,
     values,
 )
 from metaplastic.studies.paper.experiment import (
@@ -92,7 +90,7 @@ class Terms(AbstractExperiment):
         return cls(dataset=dataset, n_draws=options.n_draws, seeds=options.seeds)
 
     def run(self, subject: Subject, progress: Progress) -> Result:
-        rule = learned_part(subject.rule)
+        rule = subject.preset.rules.main
         if not isinstance(rule, LocalRule):
             raise InputError(
                 f"terms takes rules of the kind of base apart, and {subject.name} is of class "
@@ -116,7 +114,7 @@ class Terms(AbstractExperiment):
         return found
 
     def _learner(self, rule: Any, n_steps: int | None = None) -> RuleLearner:
-        return RuleLearner(
+        return plain_learner(
             rule,
             hidden_sizes=self.hidden_sizes,
             n_components=self.n_components,
@@ -158,7 +156,7 @@ class Terms(AbstractExperiment):
         """By panel and level of pre-synaptic activity: drives and mean changes."""
         seed = self.seeds[0]
         model, trace, state = self._models(rule, x, seed)[self.curve_step]
-        start = learned_part(untrained_rule())
+        start = untrained().rules.main
         top = len(trace) - 1
         panels = {f"{name}, first layer": (rule, 0), f"{name}, top layer": (rule, top)}
         if isinstance(start, LocalRule):
