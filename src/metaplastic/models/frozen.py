@@ -29,6 +29,9 @@ PRINCIPAL_ROWS = 2048
 N_PRINCIPAL = 64
 """Most principal components among direct features (docs/experiments.md)."""
 
+ROUNDING = 1e-8
+"""Least mean variance of presented columns, whose mean squares are about 1, that is no rounding."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrozenMLP:
@@ -153,7 +156,8 @@ def with_direct(encoder: FrozenMLP, n_direct: int, x: Rows, *, seed: int) -> Fro
     They are copies of the columns if `n_direct` is a multiple of their number. Else (below it) they
     are the leading principal components of the presented rows of `x` `(n, pre)`, turned by a random
     rotation: so none has more variance than another, and a readout that standardises its
-    features does not blow up the faint ones. Together they have as much variance as the others.
+    features does not blow up the faint ones. Together they have as much variance as the others, or
+    none if all of these rows are equal.
     """
     n_in = encoder.n_features_in
     if n_direct % n_in == 0:
@@ -163,8 +167,10 @@ def with_direct(encoder: FrozenMLP, n_direct: int, x: Rows, *, seed: int) -> Fro
         rows = dense(x[: min(PRINCIPAL_ROWS, block_rows(n_in))])
         axes, variances = principal_axes(encoder._present(rows), min(n_direct, N_PRINCIPAL))
         random = np.random.default_rng([seed, 12]).normal(size=(n_direct, axes.shape[1]))
-        total = max(float(np.sum(variances)), np.finfo(np.float32).tiny)
-        direct = np.sqrt(encoder.n_features_out / total) * axes @ np.linalg.qr(random)[0].T
+        total = float(np.sum(variances))
+        # Rows that are all equal, but for rounding of presented inputs near 1, have no directions.
+        factor = np.sqrt(encoder.n_features_out / total) if total > ROUNDING * n_in else 0.0
+        direct = factor * axes @ np.linalg.qr(random)[0].T
     return dataclasses.replace(encoder, direct=direct.astype(np.float32))
 
 
