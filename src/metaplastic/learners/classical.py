@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA as SklearnPCA
 from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractLearner, Encoder
 from metaplastic.learners.pool import check_pool, pool_scaling, row_blocks, subsample
+from metaplastic.learners.programs import training
 from metaplastic.learners.rule_learner import FREEZE_ROWS
 from metaplastic.models import FrozenMLP, InputScaling, freeze, init_mlp
 from metaplastic.models.scaling import CLIP, apply_scaling
@@ -174,6 +175,7 @@ class RandomNetwork(AbstractLearner):
     sizes: tuple[int, ...] = (128, 128, 512)
     activation: str = "relu"
 
+    @training()
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """Draw the weights; only the presentation and the statistics come from the pool."""
         x = check_pool(x)

@@ -29,6 +29,7 @@ from metaplastic.learners.descent import (
     with_affine_top,
 )
 from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling
+from metaplastic.learners.programs import training
 from metaplastic.learners.rule_learner import chunk_steps
 from metaplastic.models import InputScaling, check_activation, dense, freeze, init_mlp
 from metaplastic.types import PRNGKey, Rows
@@ -58,6 +59,7 @@ class NetworkPredictor:
     x: Rows
     scaling: InputScaling
 
+    @training()
     def __call__(
         self,
         labelled: NDArray[np.int64],

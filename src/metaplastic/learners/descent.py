@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
 from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
-from metaplastic.learners.programs import keep_programs
+from metaplastic.learners.programs import training
 from metaplastic.learners.rule_learner import FREEZE_ROWS, chunk_steps, draw_batches
 from metaplastic.models import (
     MLP,
@@ -83,6 +83,7 @@ def _descend(
     return parameters, moments, all_finite((parameters, moments))
 
 
+@training()
 def minimise(
     loss: AbstractLoss,
     parameters: Parameters,
@@ -106,7 +107,6 @@ def minimise(
     Raises:
         DivergenceError: if parameters or moments stop being finite.
     """
-    keep_programs()
     optimiser: Any = optax.adamw(learning_rate)
     moments = optimiser.init(parameters)
     warmup = max(1, round(WARMUP * n_steps))
@@ -258,6 +258,7 @@ class AbstractNetworkLearner(AbstractLearner):
         model, found = self.fit_parameters(x, seed=seed)
         return self.freeze(model, found.head, subsample(x, FREEZE_ROWS, seed=seed))
 
+    @training()
     def fit_parameters(self, x: Rows, *, seed: int) -> tuple[MLP, Parameters]:
         """The trained base model, and it again with its head: for looking at losses."""
         x = check_pool(x)

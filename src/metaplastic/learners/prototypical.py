@@ -19,6 +19,7 @@ from metaplastic.learners.descent import (
     minimise,
 )
 from metaplastic.learners.pool import check_pool, pool_scaling, subsample
+from metaplastic.learners.programs import training
 from metaplastic.learners.rule_learner import CHUNK, FREEZE_ROWS
 from metaplastic.models import MLP, FrozenMLP, fit_scaling, freeze, init_mlp
 from metaplastic.objectives.prototypical import Prototypical
@@ -74,6 +75,7 @@ class PrototypicalNetwork(AbstractLearner):
     model: MLP
 
     @classmethod
+    @training()
     def meta_train(
         cls,
         tasks: SourceTasks,

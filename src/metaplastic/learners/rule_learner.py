@@ -24,7 +24,7 @@ from metaplastic.learners.pool import (
     share_of_least,
     subsample,
 )
-from metaplastic.learners.programs import keep_programs
+from metaplastic.learners.programs import training
 from metaplastic.models import (
     AUTO,
     MLP,
@@ -83,6 +83,7 @@ def _scan(
     return model, state, all_finite((model.layers, state))
 
 
+@training()
 def train(
     rule: AbstractUpdateRule,
     model: MLP,
@@ -102,7 +103,6 @@ def train(
     Raises:
         DivergenceError: if parameters or state stop being finite.
     """
-    keep_programs()
     rule = rule.for_activation(model.activation)
     most = chunk_steps(*batches.shape[1:])
     for start in range(0, len(batches), most):
@@ -250,6 +250,7 @@ class RuleLearner(AbstractLearner):
         ]
         return [(ones[i * len(names) // count], each) for i, each in enumerate(seeds)]
 
+    @training()
     def fit_with_snapshots(
         self,
         x: Rows,
@@ -292,6 +293,7 @@ class RuleLearner(AbstractLearner):
         encoder = first_features(encoder, self.n_components - n_direct)
         return with_direct(encoder, n_direct, x, seed=seed) if n_direct else encoder
 
+    @training()
     def starts(
         self, x: Rows, networks: Sequence[tuple["RuleLearner", int]]
     ) -> list[tuple[MLP, RuleState, PRNGKey]]:
