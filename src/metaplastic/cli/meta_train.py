@@ -15,7 +15,9 @@ RECIPES = ("base", "broad", "drawn", "images", "metz2018", "metz2018_small", "mi
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run directory")
     parser.add_argument(
-        "--recipe", metavar="NAME", help=f"where to start from: {', '.join(RECIPES)} (base)"
+        "--recipe",
+        metavar="NAME",
+        help=f"where to start from: {', '.join(RECIPES)} (base; with --resume, the run's own)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings on top of it")
     parser.add_argument(
@@ -80,16 +82,11 @@ def _run(args: argparse.Namespace) -> int:
         configure_cpu_devices(args.workers)
     from metaplastic.learners.programs import keep_programs
     from metaplastic.meta.run import RunOptions
-    from metaplastic.recipes.training import Words, recipe_to_resume, run_recipe
+    from metaplastic.recipes.training import run_recipe
 
     keep_programs()
 
-    said = args.recipe or args.config or args.changes
-    if args.resume and not said:
-        recipe = recipe_to_resume(args.out)
-    else:
-        recipe = Words(args.recipe or "base", args.config, tuple(args.changes)).recipe()
-    recipe = _with_cluster(recipe, args)
+    recipe = _with_cluster(_recipe(args), args)
     options = RunOptions(
         resume=args.resume,
         evaluate_every=args.evaluate_every,
@@ -111,6 +108,19 @@ def _run(args: argparse.Namespace) -> int:
     if result.status != "finished":
         note(f"saved; go on with: metaplastic meta-train --out {args.out} --resume")
     return INTERRUPTED_STATUS if result.status == "interrupted" else 0
+
+
+def _recipe(args: argparse.Namespace) -> Any:
+    """The recipe that the words mean: on resuming, the run's own one with what is said on top."""
+    from metaplastic.recipes.config import change_recipe, read_recipe
+    from metaplastic.recipes.training import Words, recipe_to_resume
+
+    if not args.resume or args.recipe is not None:
+        return Words(args.recipe or "base", args.config, tuple(args.changes)).recipe()
+    recipe = recipe_to_resume(args.out)
+    if args.config is not None:
+        recipe = read_recipe(args.config, recipe)
+    return change_recipe(recipe, args.changes)
 
 
 def _with_cluster(recipe: Any, args: argparse.Namespace) -> Any:

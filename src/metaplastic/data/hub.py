@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.data.cache import cache_dir
+from metaplastic.data.cache import NOWHERE, cache_dir
 from metaplastic.data.columns import find_label, label_array
 from metaplastic.data.folders import grey_images
 from metaplastic.data.texts import bag_of_words
@@ -170,6 +170,7 @@ def load_openml(name: str, version: int | None, label: str | None) -> Found:
         try:
             target = "default-target" if label is None else label
             chosen: Any = {"version": "active" if version is None else version}
+            chosen["cache"] = cache_dir() != NOWHERE
             found: Any = fetch_openml(
                 name, **chosen, data_home=str(cache_dir()), target_column=target, as_frame=True
             )

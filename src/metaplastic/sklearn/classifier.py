@@ -124,7 +124,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         x, labels = check_rows_and_labels(self, X, y, least=2)
         labelled = find_labelled(labels)
         classes, numbers = number_classes(labels[labelled])
-        self.transformer_ = transformer.fit(x)
+        # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
+        self.transformer_ = transformer.set_output(transform="default").fit(x)
         features = self.transformer_.transform(x)
         self.head_ = fit_head(head, features, features[labelled], numbers)
         self.classes_ = classes

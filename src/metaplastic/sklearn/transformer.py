@@ -13,6 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from metaplastic.learners import RuleLearner
+from metaplastic.learners.programs import training
 from metaplastic.models import MLP, FrozenMLP
 from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule, RuleState
@@ -122,6 +123,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.flatten = flatten
 
+    @training()
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from the rows of `X`; whatever was learned before is forgotten.
 
@@ -166,6 +168,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
         return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
 
+    @training()
     def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.
 
