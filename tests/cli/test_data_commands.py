@@ -8,6 +8,7 @@ import pytest
 
 from metaplastic.cli import main
 from metaplastic.data import files
+from metaplastic.data.readers import arrays
 from metaplastic.models import load_encoder
 from metaplastic.sklearn import RuleTransformer
 
@@ -73,7 +74,7 @@ def test_the_same_seed_gives_the_same_encoder(
 def test_one_pass_over_a_file_that_is_mapped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(files, "MAPPED_BYTES", 1000)
+    monkeypatch.setattr(arrays, "MAPPED_BYTES", 1000)
     x = np.random.default_rng(0).normal(size=(200, 5))
     np.save(tmp_path / "x.npy", x)
     assert isinstance(files.read_table(tmp_path / "x.npy").x, np.memmap)
