@@ -68,9 +68,10 @@ def find_labelled(y: NDArray) -> NDArray[np.bool_]:
 
 def _check_strings(y: NDArray) -> None:
     strings = {str(v).strip() for v in y if isinstance(v, str)}
-    if str(UNLABELLED) in strings:
+    marks = sorted(text for text in strings if _MARK.fullmatch(text))
+    if marks:
         raise InputError(
-            f"y holds strings, the string '{UNLABELLED}' among them; to mark unlabelled rows "
+            f"y holds strings, the string '{marks[0]}' among them; to mark unlabelled rows "
             "beside string labels, give an array of dtype object with -1 or None"
         )
     spelt = sorted((strings & SPELT_MISSING) | (strings & {""}))
@@ -151,7 +152,7 @@ def _marked(texts: NDArray, unlabelled: NDArray[np.bool_]) -> NDArray:
 def typed_labels(values: Sequence[Any] | NDArray, source: object) -> NDArray:
     """Labels `(n,)` of values that have types: whole numbers become int64, the others strings.
 
-    Strings stay strings, whatever they spell; but "-1" marks an unlabelled row.
+    Strings stay strings, whatever they spell; but "-1" (or "-1.0") marks an unlabelled row.
 
     Args:
         values: `(n,)` or `(n, 1)`.
@@ -187,7 +188,7 @@ def _finished(found: list[int | str]) -> NDArray:
     if all(isinstance(v, int) and abs(v) < 2**63 for v in found):
         return np.array(found, np.int64)
     texts = np.array([str(v) for v in found])
-    return _marked(texts, np.array([str(v) == str(UNLABELLED) for v in found]))
+    return _marked(texts, np.array([bool(_MARK.fullmatch(str(v))) for v in found]))
 
 
 def _plain(value: Any, row: int, source: object) -> int | str:
