@@ -195,7 +195,7 @@ def test_data_is_listed_and_checked(table: Path, capsys: pytest.CaptureFixture[s
     assert found["remarks"] == []
     shown = run(capsys, "data", "check", "iris")[1]
     assert "columns: 4" in shown
-    assert "remark 1: 1 rows repeat another one" in shown
+    assert "remark 1: 1 row repeats another one" in shown
 
 
 def test_words_are_those_that_the_encoder_was_fitted_to(
@@ -216,7 +216,7 @@ def test_words_are_those_that_the_encoder_was_fitted_to(
     np.testing.assert_array_equal(np.load("features.npy"), encoder(counts))
     status, out, _ = run(capsys, "data", "check", "train.csv", "--text", "review", "--json")
     assert status == 0
-    assert "16 rows repeat another one" in json.loads(out)["remarks"][0]
+    assert "16 rows repeat others" in json.loads(out)["remarks"][0]
 
 
 def test_columns_must_be_those_that_the_encoder_was_fitted_to(

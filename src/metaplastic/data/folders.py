@@ -151,11 +151,16 @@ def _choose(
 
 def _is_note(file: Path) -> bool:
     stem = file.stem.lower()
-    return stem.split(".")[0] in _NOTES or stem.endswith(_NOTE_ENDINGS) or stem in (
-        "classes",
-        "wnids",
-        "words",
-        "val_annotations",
+    return (
+        stem.split(".")[0] in _NOTES
+        or stem.endswith(_NOTE_ENDINGS)
+        or stem
+        in (
+            "classes",
+            "wnids",
+            "words",
+            "val_annotations",
+        )
     )
 
 

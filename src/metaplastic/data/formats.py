@@ -60,12 +60,23 @@ _TABLE = frozenset({"label", "text", "words", "header", "decimal"})
 _ARRAYS = frozenset({"label", "transpose"})
 _IMAGES = frozenset({"image_size", "words", "levels"})
 
-TEXT = Format("text tables", (".csv", ".tsv", ".tab", ".txt", ".data", ".amat"), _never,
-              read_delimited, _TABLE)
-IDX = Format("IDX (-ubyte, -int, .idx)", (".idx", ".idx1", ".idx2", ".idx3"), _is_idx,
-             idx.read_pair, frozenset({"transpose"}))
-SVMLIGHT = Format("LIBSVM and svmlight", (".svm", ".libsvm", ".svmlight"), is_svmlight,
-                  read_svmlight, frozenset())
+TEXT = Format(
+    "text tables",
+    (".csv", ".tsv", ".tab", ".txt", ".data", ".amat"),
+    _never,
+    read_delimited,
+    _TABLE,
+)
+IDX = Format(
+    "IDX (-ubyte, -int, .idx)",
+    (".idx", ".idx1", ".idx2", ".idx3"),
+    _is_idx,
+    idx.read_pair,
+    frozenset({"transpose"}),
+)
+SVMLIGHT = Format(
+    "LIBSVM and svmlight", (".svm", ".libsvm", ".svmlight"), is_svmlight, read_svmlight, frozenset()
+)
 
 FORMATS = (
     Format("NumPy", (".npy", ".npz"), _magic(b"\x93NUMPY"), read_numpy, _ARRAYS),

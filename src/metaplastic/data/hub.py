@@ -128,7 +128,9 @@ def _stored(table: Any, pa: Any) -> Any:
     for i, field in enumerate(table.schema):
         if isinstance(field.type, pa.ExtensionType):
             chunks = [chunk.storage for chunk in table.column(i).chunks]
-            table = table.set_column(i, field.name, pa.chunked_array(chunks, field.type.storage_type))
+            table = table.set_column(
+                i, field.name, pa.chunked_array(chunks, field.type.storage_type)
+            )
     return table
 
 
@@ -182,8 +184,12 @@ def _of_frame(frame: Any, target: Any, source: str) -> Table:
                 f"{source}: column {name!r} holds {kind}, neither numbers nor categories; give the "
                 "table as a file without it"
             )
-        values = [None if gap else v for v, gap in zip(frame[name], frame[name].isna(), strict=True)]
-        columns.append(Column(str(name), values, tuple(map(str, kind.categories)) if nominal else None))
+        values = [
+            None if gap else v for v, gap in zip(frame[name], frame[name].isna(), strict=True)
+        ]
+        columns.append(
+            Column(str(name), values, tuple(map(str, kind.categories)) if nominal else None)
+        )
     x, names = encode(columns, source)
     return Table(x, None if target is None else typed_labels(target.tolist(), source), names)
 

@@ -20,9 +20,8 @@ UNLABELLED = -1
 SPELT_MISSING = frozenset({"nan", "NaN", "NaT", "None", "<NA>"})
 """What becomes of a missing value that a program made a string of."""
 
-MISSING_CELLS = SPELT_MISSING | frozenset(
-    "? #N/A #NA -NaN -nan 1.#IND -1.#IND 1.#QNAN -1.#QNAN N/A NA NULL n/a null <null>".split()
-)
+MISSING_CELLS = SPELT_MISSING | {"?", "<null>", "N/A", "NA", "NULL", "n/a", "null", "#N/A", "#NA"}
+MISSING_CELLS |= {"-nan", "-NaN", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 """Cells of text files that pandas, Weka and KEEL take for missing values."""
 
 _MARK = re.compile(r"-1(\.0*)?([eE][+-]?0+)?")
@@ -166,7 +165,7 @@ def typed_labels(values: Sequence[Any] | NDArray, source: object) -> NDArray:
     else:
         array = np.empty(len(values), object)
         array[:] = values
-    if array.ndim == 2 and array.shape[1] == 1:
+    if array.ndim == 2 and array.shape[-1:] == (1,):
         array = array[:, 0]
     if array.ndim != 1:
         raise FileFormatError(

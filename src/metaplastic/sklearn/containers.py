@@ -87,8 +87,8 @@ def _check_cells(name: Any, cells: Sequence[Any]) -> None:
     for row, cell in enumerate(cells):
         if is_missing(cell) or cell is None:
             raise InputError(
-                f"X contains NaN, first in row {row} (counted from 0) of column {name!r}; fill it or "
-                "drop the row"
+                f"X contains NaN, first in row {row} (counted from 0) of column {name!r}; fill it "
+                "or drop the row"
             )
         if _TIMES.match(type(cell).__name__.lower()):
             raise InputError(

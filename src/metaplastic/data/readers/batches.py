@@ -64,7 +64,9 @@ def _cifar100(path: Path, records: NDArray[np.uint8], options: Options) -> Table
         raise FileFormatError(f"{path}: not a CIFAR-100 batch (it has a label above 19 or 99)")
     y = records[:, 0 if label == "coarse" else 1].astype(np.int64)
     other = "coarse" if label == "fine" else "fine"
-    return Table(records[:, 2:], y, None, (f"labels: the {label} ones; --label {other} for others",))
+    return Table(
+        records[:, 2:], y, None, (f"labels: the {label} ones; --label {other} for others",)
+    )
 
 
 def _stl_labels(path: Path, x: NDArray[np.uint8]) -> Table:

@@ -135,7 +135,9 @@ def _is_numeric(kind: Any) -> bool:
 def _is_list(kind: Any) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return (
+        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    )
 
 
 def numbers(values: Any, name: str, source: object) -> NDArray:
@@ -156,7 +158,8 @@ def numbers(values: Any, name: str, source: object) -> NDArray:
         )
     if _is_list(kind):
         inner = numbers(values.flatten(), name, source)
-        if len(inner) % max(1, len(values)) or len(set(pa.compute.list_value_length(values).to_pylist())) > 1:
+        # Lists of a fixed size have no lengths of their own.
+        if hasattr(values, "value_lengths") and len(set(values.value_lengths().to_pylist())) > 1:
             raise FileFormatError(f"{source}: column {name!r} holds lists of several lengths")
         return inner.reshape(len(values), -1)
     if pa.types.is_decimal(kind):
@@ -180,8 +183,8 @@ def check_text(texts: Sequence[Any], name: str, source: object) -> None:
     missing = [i for i, value in enumerate(texts) if not isinstance(value, str)]
     if missing:
         raise FileFormatError(
-            f"{source}: row {missing[0] + 1} has no text in column {name!r}; drop the row, or write "
-            "an empty text"
+            f"{source}: row {missing[0] + 1} has no text in column {name!r}; drop the row, or "
+            "write an empty text"
         )
 
 
@@ -189,4 +192,3 @@ def check_both(text: int | None, label: int | None, names: Sequence[str], source
     """Raise `InputError` if one column is to be text and label."""
     if text is not None and text == label:
         raise InputError(f"{source}: column {names[text]!r} cannot be both text and label")
-

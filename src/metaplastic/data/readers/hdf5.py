@@ -63,7 +63,9 @@ def _refuse_others(file: Any, path: Path) -> None:
             f"{path}: an AnnData file; save the matrix and the labels of it: scipy.sparse.save_npz "
             "or np.savez of adata.X and adata.obs[...]"
         )
-    if "PYTABLES_FORMAT_VERSION" in file.attrs or any("pandas_type" in g.attrs for g in file.values()):
+    if "PYTABLES_FORMAT_VERSION" in file.attrs or any(
+        "pandas_type" in g.attrs for g in file.values()
+    ):
         raise FileFormatError(
             f"{path}: a file of pandas or PyTables; save the frame with to_parquet instead"
         )
@@ -73,7 +75,9 @@ def _refuse_others(file: Any, path: Path) -> None:
         )
 
 
-def _datasets(group: Any, path: Path, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _datasets(
+    group: Any, path: Path, prefix: str = "", depth: int = 0
+) -> Iterator[tuple[str, Any]]:
     import h5py
 
     for number, name in enumerate(group):

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from metaplastic.data.labels import MISSING_CELLS, text_labels
-from metaplastic.data.readers.delimited import is_code, read_delimited
+from metaplastic.data.readers.cells import is_code
+from metaplastic.data.readers.delimited import read_delimited
 from metaplastic.data.readers.layout import SAMPLE_LINES, find_layout, is_header, is_number
 from metaplastic.data.readers.nominal import Column, encode
 from metaplastic.data.readers.streams import open_text
@@ -51,7 +52,9 @@ def read_keel(path: Path, options: Options) -> Table:
             return read_delimited(path, options)
         label = layout.width - 1
         remarks = ("labels: the last column, as in files of KEEL; name the file .csv if not",)
-    nominal = [not all(is_number(r[i]) or r[i] in MISSING_CELLS for r in cells) for i in range(len(names))]
+    nominal = [
+        not all(is_number(r[i]) or r[i] in MISSING_CELLS for r in cells) for i in range(len(names))
+    ]
     table = _table(path, cells, names, nominal, {}, find_label(names, label, path))
     return Table(table.x, table.y, table.names if any(nominal[:-1]) else None, remarks)
 

@@ -1,6 +1,7 @@
 """What a text table looks like: what separates its cells, and whether it begins with names."""
 
 import csv
+import itertools
 import math
 import re
 from collections import Counter
@@ -237,7 +238,7 @@ def _comes_no_more(word: str, others: Sequence[str]) -> bool:
 
 def _monotone(cells: Sequence[str]) -> bool:
     values = [float(cell) for cell in cells]
-    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
+    steps = [b - a for a, b in itertools.pairwise(values)]
     return bool(steps or len(cells) == 1) and (
         all(step > 0 for step in steps) or all(step < 0 for step in steps)
     )

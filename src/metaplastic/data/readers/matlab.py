@@ -67,7 +67,10 @@ def _variables(path: Path) -> dict[str, Any]:
         ) from error
     arrays = {name: value for name, value in found.items() if not name.startswith("__")}
     for name, value in arrays.items():
-        if getattr(value, "dtype", np.dtype(object)).names or type(value).__name__ == "MatlabOpaque":
+        if (
+            getattr(value, "dtype", np.dtype(object)).names
+            or type(value).__name__ == "MatlabOpaque"
+        ):
             raise FileFormatError(
                 f"{path}: {name} is a structure; save the matrices in it as X and y of their own"
             )
@@ -96,9 +99,8 @@ def _rows_first(
     if x.ndim == 4 and x.shape[:3] == _SVHN_SHAPE:
         # As in batches of CIFAR: colours one after the other.
         x = x.transpose(3, 2, 0, 1)
-        if y is not None and y.dtype.kind == "i" and set(np.unique(y)) <= set(range(1, 11)):
-            if 10 in y:
-                return x, y % 10, ("labels: 10 stands for the digit 0, as in SVHN",)
+        if y is not None and 10 in y and set(np.unique(y)) <= set(range(1, 11)):
+            return x, y % 10, ("labels: 10 stands for the digit 0, as in SVHN",)
         return x, y, ()
     if x.ndim > 2:
         if y is None or (x.shape[0] == len(y)) == (x.shape[-1] == len(y)):
@@ -110,7 +112,7 @@ def _rows_first(
             return np.moveaxis(x, -1, 0), y, ("rows: the last axis of X",)
     if x.ndim == 2 and y is not None and x.shape[0] != len(y) and x.shape[1] == len(y):
         raise FileFormatError(
-            f"{path}: X has the shape {x.shape} and there are {len(y)} labels; save X transposed, a "
-            "row a sample"
+            f"{path}: X has the shape {x.shape} and there are {len(y)} labels; save X transposed, "
+            "a row a sample"
         )
     return x, y, ()

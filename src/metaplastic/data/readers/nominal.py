@@ -29,7 +29,9 @@ def encode(columns: Sequence[Column], source: object) -> tuple[NDArray, tuple[st
     gaps = [(name, count) for name, count in missing if count]
     if gaps:
         name, count = gaps[0]
-        row = next(i for c in columns if c.name == name for i, v in enumerate(c.values) if v is None)
+        row = next(
+            i for c in columns if c.name == name for i, v in enumerate(c.values) if v is None
+        )
         raise FileFormatError(
             f"{source}: {len(gaps)} columns have missing values, {name!r} {count}, first in row "
             f"{row + 1}; fill them, or drop the rows"

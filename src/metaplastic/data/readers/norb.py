@@ -36,7 +36,7 @@ def read_norb(path: Path, options: Options) -> Table:
     """
     del options
     x = _matrix(path)
-    if x.ndim < 2 or "-dat" not in path.name.lower() and x.ndim < 3:
+    if x.ndim < 2 or ("-dat" not in path.name.lower() and x.ndim < 3):
         raise FileFormatError(
             f"{path}: holds numbers of shape {x.shape}, which are no images; name the file -dat.mat"
         )

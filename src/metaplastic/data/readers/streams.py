@@ -82,8 +82,8 @@ def open_text(path: Path) -> Iterator[TextIO]:
             yield text
         except UnicodeDecodeError as error:
             raise FileFormatError(
-                f"{path}: not a table of texts or numbers in UTF-8 ({error.reason} at byte {error.start}); "
-                "save it as UTF-8"
+                f"{path}: not a table of texts or numbers in UTF-8 ({error.reason} at byte "
+                f"{error.start}); save it as UTF-8"
             ) from error
 
 
