@@ -19,8 +19,8 @@ class Form(NamedTuple):
     write: Callable[[Path], Path]
     x: Any
     y: Any
-    options: dict[str, Any] = {}
-    package: str | None = None
+    options: dict[str, Any]
+    package: str | None
 
 
 FORMS: dict[str, Form] = {}
@@ -231,8 +231,8 @@ def ts(folder: Path) -> Path:
 def ts_wide(folder: Path) -> Path:
     return put(
         folder / "a_TEST.ts",
-        "@problemName a\n@timeStamps false\n@univariate false\n@dimensions 2\n@classLabel true 1 2\n"
-        "@data\n1,2:10,20:1\n3,4:30,40:2\n",
+        "@problemName a\n@timeStamps false\n@univariate false\n@dimensions 2\n"
+        "@classLabel true 1 2\n@data\n1,2:10,20:1\n3,4:30,40:2\n",
     )
 
 

@@ -109,7 +109,7 @@ def find_label(names: Sequence[str], label: str | int | None, path: object) -> i
     except ValueError:
         number = len(names)
     if not -len(names) <= number < len(names):
-        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        shown = ", ".join(name[:40] for name in names[:8]) + (", ..." if len(names) > 8 else "")
         raise InputError(f"{path} has no column {label!r}; its {len(names)} columns are {shown}")
     return number % len(names)
 
@@ -147,7 +147,7 @@ def _not_finite(x: Any, names: tuple[str, ...] | None) -> str:
 
 def place(column: int, names: Sequence[str] | None) -> str:
     """A column for people: its name, or its number as `label=` counts."""
-    return f"column {names[column]!r}" if names else f"column {column} (from 0)"
+    return f"column {names[column]!r:.60}" if names else f"column {column} (from 0)"
 
 
 def turned(x: NDArray, source: object) -> NDArray:

@@ -4,11 +4,11 @@ import bz2
 import gzip
 import lzma
 
-import field_forms
 import numpy as np
 import pytest
-from field_forms import FORMS, fcs, idx, mat5, norb_matrix, npz, png, put
 
+import field_forms
+from field_forms import FORMS, fcs, idx, mat5, norb_matrix, npz, png, put
 from metaplastic.data import read_table
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 

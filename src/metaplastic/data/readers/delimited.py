@@ -61,8 +61,9 @@ def read_delimited(path: Path, options: Options) -> Table:
 
 def _plan(path: Path, options: Options) -> Plan:
     lines, whole = first_lines(path)
-    layout = find_layout(lines, whole, suffix=Path(plain_name(path)).suffix, path=path)
-    rows, decimal = layout.rows, options.decimal or "."
+    decimal, suffix = options.decimal or ".", Path(plain_name(path)).suffix
+    layout = find_layout(lines, whole, suffix=suffix, decimal=decimal, path=path)
+    rows = layout.rows
     _check_decimal(path, layout.delimiter, rows, options.decimal)
     if decimal == ",":
         rows = [[pointed(cell) for cell in row] for row in rows]

@@ -15,7 +15,9 @@ from metaplastic.errors import FileFormatError
 SPACES = " "
 """Stands for any run of spaces and tabs."""
 
-DELIMITERS = (",", ";", "\t", "|", SPACES)
+DELIMITERS = (";", "\t", "|", SPACES, ",")
+"""In the order in which they win a tie: a comma that another one rivals is a decimal comma."""
+
 SAMPLE_LINES = 400
 TRUTH = {
     **{word: "1" for word in ("True", "TRUE", "true")},
@@ -83,7 +85,13 @@ class Layout(NamedTuple):
 
 
 def find_layout(
-    lines: Sequence[str], whole: bool, *, suffix: str, texts: bool = False, path: object = ""
+    lines: Sequence[str],
+    whole: bool,
+    *,
+    suffix: str,
+    texts: bool = False,
+    decimal: str | None = None,
+    path: object = "",
 ) -> Layout:
     """What separates the cells: what cuts most rows into equally many, at best into numbers.
 
@@ -92,32 +100,40 @@ def find_layout(
         whole: whether they are all.
         suffix: of the file, which decides between what fits equally well.
         texts: whether cells are texts, which are full of spaces and commas.
+        decimal: the decimal mark, which separates no cells but quoted ones.
         path: for the message.
 
     Raises:
         FileFormatError: if there is nothing.
     """
     order = ("\t", *DELIMITERS) if suffix in (".tsv", ".tab") else DELIMITERS
-    best, best_score = None, None
+    if decimal == "," and not any('"' in line for line in lines):
+        order = tuple(d for d in order if d != ",")
+    best, best_score, unclosed = None, None, False
+    # Between two tabs an empty cell is missing, which a run of spaces would hide.
+    spaces = not texts and not any("\t\t" in line for line in lines)
     for delimiter in dict.fromkeys(order):
-        if texts and delimiter == SPACES:
+        if delimiter == SPACES and not spaces:
             continue
         rows = _sample(lines, delimiter, whole)
         if not rows:
+            unclosed = unclosed or any(line.strip() for line in lines)
             continue
         widths = Counter(map(len, rows))
         width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
         if texts:
             width, count = len(rows[0]), widths[len(rows[0])]
         alike = count / len(rows) if width > 1 else 0.0
-        score = (round(alike, 1), _numbers(rows, width, texts), count == len(rows))
+        score = (alike, _numbers(rows, width, texts))
         if best_score is None or score > best_score:
             best, best_score = Layout(delimiter, rows, width), score
-    if best is None:
-        quoted = any('"' in line for line in lines)
+    if unclosed and (best is None or best.width == 1):
         raise FileFormatError(
-            f"{path}: row 1 opens a quote that never closes" if quoted else f"{path}: empty file"
+            f"{path}: row 1 (line 1) opens a quote that does not close where a cell ends; double "
+            "the quotes within a cell, or leave them out"
         )
+    if best is None:
+        raise FileFormatError(f"{path}: empty file")
     return best
 
 
@@ -180,7 +196,7 @@ def is_header(rows: Sequence[Sequence[str]], label: str | int | None, path: obje
         if row.chance < 0.2 or not row.may_be_names:
             return row.chance < 0.2
         raise _ambiguous(path, first)
-    if row.chance < _RARE or (row.are_counted and len(numbers) > 2):
+    if row.chance < _RARE or (row.are_counted and (len(numbers) > 2 or row.chance < 0.1)):
         return True
     return _decided(False, path, first) if row.are_counted else False
 
@@ -245,7 +261,7 @@ def _monotone(cells: Sequence[str]) -> bool:
 
 
 def _ambiguous(path: object, cells: Sequence[str]) -> Ambiguous:
-    shown = ", ".join(cells[:4]) + (", ..." if len(cells) > 4 else "")
+    shown = ", ".join(cell[:40] for cell in cells[:4]) + (", ..." if len(cells) > 4 else "")
     return Ambiguous(
         f"{path}: the first row ({shown}) may be names of columns or data: say --header or "
         "--no-header (header=True or False)"
