@@ -18,7 +18,7 @@ from metaplastic.models import MLP, FrozenMLP
 from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule, RuleState
 from metaplastic.sklearn.parameters import NETWORKS, draw_seed, make_learner, stable_batch_size
-from metaplastic.sklearn.rows import check_rows
+from metaplastic.sklearn.rows import check_one_pass, check_rows
 from metaplastic.sklearn.stream import Stream, Training
 
 Auto = Literal["auto"]
@@ -146,6 +146,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         x = check_rows(self, X, reset=True, least=2)
         seed = draw_seed(self.random_state)
         if self.n_steps is None:
+            check_one_pass(x.shape[0], learner.preset.networks.batch_size)
             stream = Stream(learner, x.shape[1], seed)
             stream.extend(x)
             return self._keep(stream)
