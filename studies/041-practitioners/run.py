@@ -1,21 +1,16 @@
 """What to use with few labels: `FewShotClassifier` beside what scikit-learn has.
 
-Every method sees all rows of a set without labels, and 1, 3, 10 or 50 labelled rows a class. All
-have their usual settings; none is tuned to a set. Seconds are those of one fit and prediction:
-what is learned without labels, once, and the mean over draws of what needs labels.
-
-    python benchmarks/practitioner.py [--sets NAME ...] [--draws N] [--quick]
-
-Writes `docs/results/practitioner.json` and `practitioner.md`.
+All methods have their usual settings; none is tuned to a set. Seconds are those of one fit and
+prediction: what is learned without labels, once, and the mean over draws of what needs labels.
 """
 
 import time
 import warnings
-from collections.abc import Callable
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from few_labels import SHOTS, UNLABELLED, Draw, Pool, draws, parse, pools, write
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
@@ -24,11 +19,23 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
+from laboratory import Call
+from laboratory.few_labels import (
+    SHOTS,
+    UNLABELLED,
+    Draw,
+    Pool,
+    add_arguments,
+    draws,
+    pools,
+    settings_of,
+)
 from metaplastic.learners import KMeansTriangle
 from metaplastic.report.tables import Table
 from metaplastic.sklearn import RuleTransformer
 from metaplastic.sklearn.heads import fit_head
 
+SEEDS = (0,)
 SETS = ("digits", "mnist14", "fashion14", "movie_snippets", "breast_cancer", "wine", "iris")
 OURS = "FewShotClassifier"
 Features = NDArray[np.floating]
@@ -110,7 +117,7 @@ METHODS: dict[str, tuple[Callable[[Pool], Features], Predict]] = {
 }
 
 
-def measure(pool: Pool, args: Any) -> list[dict[str, Any]]:
+def measure_pool(pool: Pool, args: Namespace) -> list[dict[str, Any]]:
     """A row for every method and number of labels: accuracy of every draw, seconds."""
     rows = []
     cases = [draw for shots in SHOTS for draw in draws(pool.y, shots, args.draws, args.max_test)]
@@ -157,16 +164,22 @@ def table_of(rows: list[dict[str, Any]], n_draws: int) -> Table:
     return Table(("set", "labels a class", *METHODS), tuple(cells), note)
 
 
-def main() -> None:
-    """Measure and write."""
-    args = parse(__doc__, SETS, ("wine", "digits"))
+def arguments(parser: ArgumentParser) -> None:
+    """Sets and sizes."""
+    add_arguments(parser, SETS)
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """Every method on every set that is on this machine."""
+    args = settings_of(call, SETS, ("wine", "digits"))
     rows: list[dict[str, Any]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of convergence, with few labels
         for pool in pools(args.sets, args.max_rows):
-            rows += measure(pool, args)
-    write("practitioner", table_of(rows, args.draws), rows, args)
+            rows += measure_pool(pool, args)
+    return {"settings": vars(args), "rows": rows}
 
 
-if __name__ == "__main__":
-    main()
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """Methods in columns, sets and numbers of labels in rows."""
+    return {"methods": table_of(result["rows"], result["settings"]["draws"])}

@@ -3,18 +3,17 @@
 For both heads and 1 to 50 labels a class: accuracy, mean confidence (the largest probability of a
 row), expected calibration error (mean distance of accuracy and confidence over ten bins of
 confidence, weighted by rows) and log loss beside that of equal probabilities for all classes.
-
-    python benchmarks/calibration.py [--sets NAME ...] [--draws N] [--quick]
-
-Writes `docs/results/calibration.json`, `calibration.md` and the figure `calibration.png`.
 """
 
+from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from few_labels import RESULTS, SHOTS, UNLABELLED, draws, parse, pools, write
 from numpy.typing import NDArray
 
+from laboratory import Call
+from laboratory.few_labels import SHOTS, UNLABELLED, add_arguments, draws, pools, settings_of
 from metaplastic.report.style import (
     BLUE,
     GREEN,
@@ -22,12 +21,12 @@ from metaplastic.report.style import (
     VERMILLION,
     drawing,
     new_figure,
-    save_png,
 )
 from metaplastic.report.tables import Table
 from metaplastic.sklearn import RuleTransformer
 from metaplastic.sklearn.heads import HeadName, fit_head
 
+SEEDS = (0,)
 SETS = ("digits", "mnist14", "breast_cancer", "wine")
 HEADS: tuple[HeadName, ...] = ("ridge", "logistic")
 BINS = 10
@@ -55,9 +54,14 @@ def reliability(
     }
 
 
-def main() -> None:
-    """Measure and write."""
-    args = parse(__doc__, SETS, ("wine",))
+def arguments(parser: ArgumentParser) -> None:
+    """Sets and sizes."""
+    add_arguments(parser, SETS)
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """A row for every set, number of labels and head."""
+    args = settings_of(call, SETS, ("wine",))
     rows: list[dict[str, Any]] = []
     for pool in pools(args.sets, args.max_rows):
         features = RuleTransformer(random_state=0).fit_transform(pool.x)
@@ -73,9 +77,12 @@ def main() -> None:
                     bins, numbers = reliability(np.concatenate(found), np.concatenate(truth))
                     key = {"set": pool.name, "shots": shots, "head": head}
                     rows.append({**key, **numbers, "bins": bins})
-    write("calibration", table_of(rows, args.draws), rows, args)
-    if not args.quick:
-        draw_figure(rows)
+    return {"settings": vars(args), "rows": rows}
+
+
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """A line for every set, number of labels and head."""
+    return {"calibration": table_of(result["rows"], result["settings"]["draws"])}
 
 
 def table_of(rows: list[dict[str, Any]], n_draws: int) -> Table:
@@ -100,8 +107,9 @@ def table_of(rows: list[dict[str, Any]], n_draws: int) -> Table:
     return Table((*header, "log loss"), cells, note)
 
 
-def draw_figure(rows: list[dict[str, Any]]) -> None:
+def draw(result: Mapping[str, Any]) -> Any:
     """Accuracy against confidence, one panel a head; on the diagonal is perfect."""
+    rows = result["rows"]
     looks = tuple(zip(SHOTS, (BLUE, ORANGE, GREEN, VERMILLION), "os^D", strict=True))
     with drawing():
         figure = new_figure(4.0)
@@ -120,8 +128,4 @@ def draw_figure(rows: list[dict[str, Any]]) -> None:
             panel.set(title=f"{head} head", xlabel="confidence", xlim=(0, 1.02), ylim=(0, 1.02))
         panels[0].set_ylabel("accuracy")
         panels[0].legend(title="labels a class")
-    save_png(figure, RESULTS / "calibration.png")
-
-
-if __name__ == "__main__":
-    main()
+    return figure

@@ -1,27 +1,13 @@
-"""Every learner on every public set, ranked: `docs/leaderboard.md` from what `few-shot` measured.
+"""Every learner on every public set, ranked, from what the experiment `few-shot` measured."""
 
-    python benchmarks/leaderboard.py             # from docs/page/few-shot.json
-    python benchmarks/leaderboard.py --quick     # measures the quick form, prints, writes nothing
-
-The measurements are those of `metaplastic reproduce few-shot --out docs/page`.
-"""
-
-import argparse
-import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from metaplastic.evaluation import OWN
-from metaplastic.files import write_atomically
 from metaplastic.report import Table
 from metaplastic.studies.paper.common import select, values
-from metaplastic.studies.paper.experiment import Options
-from metaplastic.studies.paper.run import reproduce
 
-DOCS = Path(__file__).parents[1] / "docs"
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -70,11 +56,11 @@ def document(content: Mapping[str, Any]) -> str:
     settings, origin = content["settings"], content["provenance"]
     parts = [
         "# Leaderboard\n",
-        "Made by `python benchmarks/leaderboard.py` from `docs/page/few-shot.json` (`metaplastic "
-        "reproduce few-shot --out docs/page`); not edited by hand. The protocol is that of "
+        "Made by `python studies 007` from `studies/007-paper-experiments/page/few-shot.json`; not "
+        "edited by hand. The protocol is that of "
         'docs/design.md, "How a representation is judged": columns permuted, '
         f"{len(settings['seeds'])} seeds x {settings['n_draws']} draws. Standard errors and "
-        "figures are on [the page of all experiments](page/index.html).\n",
+        "figures are in [the study](../studies/007-paper-experiments/README.md).\n",
         f"Seeds {settings['seeds']}, commit {origin['commit']}, machine {origin['machine']}.\n",
     ]
     for shots in values(rows, "shots"):
@@ -82,22 +68,3 @@ def document(content: Mapping[str, Any]) -> str:
         parts += [title, board(rows, shots, own).markdown()]
     parts += ["## Seconds\n", seconds([r for r in rows if r["readout"] != OWN], own).markdown()]
     return "\n".join(parts)
-
-
-def main() -> None:
-    """Read or measure, then write or print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="measure little, write nothing")
-    args = parser.parse_args()
-    if args.quick:
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "page"
-            reproduce(["few-shot"], out, options=Options(quick=True), show=False)
-            print(document(json.loads((out / "few-shot.json").read_text("utf-8"))))
-        return
-    content = json.loads((DOCS / "page" / "few-shot.json").read_text("utf-8"))
-    write_atomically(DOCS / "leaderboard.md", document(content).encode())
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,13 @@
-"""Draw validation during meta-training from the run directories of its stages, in order.
+"""Validation during meta-training, from the run directories of its stages in order.
 
-Of a run without evaluations (`--no-evaluation`), the rules that it kept are evaluated now. Writes
-the evaluation records and the run's length beside the shipped rule (`base.curves.json`) and
-`docs/results/meta_curves.png`; with `--name`, both to `docs/results` under that name.
+If a run has no evaluations (`--no-evaluation`), the rules that it kept are evaluated now.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from metaplastic.files import write_atomically
 from metaplastic.meta.problem import split_rule
 from metaplastic.meta.validation import Validator
 from metaplastic.recipes.config import read_recipe
@@ -25,17 +21,14 @@ from metaplastic.report.style import (
     VERMILLION,
     drawing,
     new_figure,
-    save_png,
 )
-from metaplastic.rules.catalog import shipped_path
 from metaplastic.rules.io import load_rule_file
 
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 LINES = ("-", "--", "-.", ":")
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
-def read(runs: list[Path], found: dict[str, Any]) -> dict[str, Any]:
+def read_curves(runs: list[Path], found: dict[str, Any]) -> dict[str, Any]:
     """Evaluations of all stages on one axis of updates; a stage begins where the last one ended.
 
     `found` is what an earlier call returned for the stages before, or empty.
@@ -66,7 +59,7 @@ def evaluate_kept(run: Path) -> list[dict[str, Any]]:
     return found
 
 
-def draw(found: dict[str, Any]) -> Any:
+def curve_figure(found: dict[str, Any]) -> Any:
     """Loss of every bucket over updates, the mean in black."""
     points = found["evaluations"]
     with drawing():
@@ -110,22 +103,3 @@ def _by_stage(found: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
         end = begin + stage["updates"]
         yield [p for p in found["evaluations"] if begin < p["step"] <= end]
         begin = end
-
-
-def main() -> None:
-    """Read, write, draw."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, help="run directories, in order")
-    parser.add_argument("--append", action="store_true", help="to the stages already written")
-    parser.add_argument("--name", help="of the files, if the runs did not make base")
-    args = parser.parse_args()
-    shipped = shipped_path("base").with_suffix(".curves.json")
-    written = RESULTS / f"{args.name}.json" if args.name else shipped
-    found = read(args.runs, json.loads(written.read_text()) if args.append else {})
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_atomically(written, json.dumps(found, indent=1).encode())
-    save_png(draw(found), RESULTS / f"{args.name or 'meta_curves'}.png")
-
-
-if __name__ == "__main__":
-    main()

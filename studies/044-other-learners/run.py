@@ -1,30 +1,21 @@
 """Settings of autoencoders, VICReg and the classifiers, chosen on validation glyphs.
 
 One setting after another is varied, and a value that is better is kept (coordinate descent); of
-what was tried, the first that is within `CLOSE` of the best is chosen. Only
-tasks of font families that meta-training does not see are used, never a set on which results are
-reported: the other learners are tuned on what the rule was meta-trained on, and no more.
-
-    python benchmarks/search.py [--learner NAME ...] [--resume] [--quick]
-
-Writes `docs/results/search.json`, after every setting, and `search.md`. `--resume` takes what
-that file holds for measured; `--quick` measures little and writes nothing.
+what was tried, the first that is within `CLOSE` of the best is chosen.
 """
 
-import argparse
 import dataclasses
-import json
 import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pools import validation_pool
 
+from laboratory import Call
+from laboratory.pools import validation_pool
 from metaplastic.data import Dataset
-from metaplastic.evaluation import evaluate, provenance
-from metaplastic.files import write_atomically
+from metaplastic.evaluation import evaluate
 from metaplastic.learners import (
     Autoencoder,
     LabelPropagation,
@@ -34,7 +25,7 @@ from metaplastic.learners import (
 )
 from metaplastic.report.tables import Table
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
+SEEDS = (0,)
 POOLS = (("glyphs 14x14", 3), ("glyphs 8x8", 1))
 """Kind and seed: two tasks that the simplest learners leave much of to learn."""
 
@@ -109,7 +100,9 @@ Rows = dict[str, dict[str, Any]]
 """By name and settings: those settings, and the accuracies in percent by pool and readout."""
 
 
-def measure(learner: Any, pools: list[Dataset], n_draws: int) -> dict[str, dict[str, float]]:
+def measure_learner(
+    learner: Any, pools: list[Dataset], n_draws: int
+) -> dict[str, dict[str, float]]:
     """Accuracies in percent and seconds of the unlabelled phase, by pool."""
     found = {}
     for pool in pools:
@@ -190,52 +183,52 @@ def table_of(rows: Rows, chosen: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(("", *names, "mean", "fit s"), tuple(cells), note, frozenset(marked))
 
 
-def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: ArgumentParser) -> None:
+    """Which learners, and whether what has been measured is kept."""
     parser.add_argument("--learner", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--resume", action="store_true", help="keep what has been measured")
-    parser.add_argument("--quick", action="store_true", help="few steps, writes nothing")
-    args = parser.parse_args()
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """Vary the settings of all learners, or of those that are named."""
     pools = [
         dataclasses.replace(validation_pool(kind, seed), name=f"{kind} ({seed})")
-        for kind, seed in (POOLS[1:] if args.quick else POOLS)
+        for kind, seed in (POOLS[1:] if call.quick else POOLS)
     ]
-    result = RESULTS / "search.json"
-    rows: Rows = {}
-    if args.resume and result.exists():
-        rows = json.loads(result.read_text())["rows"]
-
-    def save() -> None:
-        chosen = chosen_of(rows)
-        data = {"provenance": provenance(seeds=(0,)), "chosen": chosen, "rows": rows}
-        write_atomically(result, (json.dumps(data, indent=1) + "\n").encode())
-        write_atomically(RESULTS / "search.md", table_of(rows, chosen).markdown().encode())
-
-    for name in args.learner:
+    resumed = not call.quick and call.options.resume and call.earlier
+    rows: Rows = dict(call.earlier["rows"]) if resumed and call.earlier else {}
+    for name in ("autoencoder",) if call.quick else call.options.learner:
         case = CASES[name]
-        if args.quick:
+        if call.quick:
             few = {"n_steps": 20} if "n_steps" in case.start else {}
             case = dataclasses.replace(case, start={**case.start, **few}, values={})
-
-        def tried(changes: Mapping[str, Any], name: str = name, case: Case = case) -> float:
-            settings = {**case.start, **changes}
-            key = key_of(name, settings)
-            if key not in rows:
-                found = measure(case.learner(changes), pools, 2 if args.quick else N_DRAWS)
-                rows[key] = {
-                    "learner": name,
-                    "settings": settings,
-                    "accuracies": found,
-                    "score": score(found),
-                }
-                print(key, f"{rows[key]['score']:.2f}", found, file=sys.stderr, flush=True)
-            return rows[key]["score"]
-
-        for _ in search(case, tried):
-            if not args.quick:
-                save()
+        for _ in search(case, _tried(name, case, pools, rows, 2 if call.quick else N_DRAWS)):
+            call.save({"chosen": chosen_of(rows), "rows": rows})
+    return {"chosen": chosen_of(rows), "rows": rows}
 
 
-if __name__ == "__main__":
-    main()
+def _tried(
+    name: str, case: Case, pools: list[Dataset], rows: Rows, n_draws: int
+) -> Callable[[Mapping[str, Any]], float]:
+    """The score of changed settings, measured unless `rows` has them; they are added to it."""
+
+    def tried(changes: Mapping[str, Any]) -> float:
+        settings = {**case.start, **changes}
+        key = key_of(name, settings)
+        if key not in rows:
+            found = measure_learner(case.learner(changes), pools, n_draws)
+            rows[key] = {
+                "learner": name,
+                "settings": settings,
+                "accuracies": found,
+                "score": score(found),
+            }
+            print(key, f"{rows[key]['score']:.2f}", found, file=sys.stderr, flush=True)
+        return rows[key]["score"]
+
+    return tried
+
+
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """Every setting that was tried."""
+    return {"settings": table_of(result["rows"], result["chosen"])}

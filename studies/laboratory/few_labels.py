@@ -1,23 +1,18 @@
-"""What `practitioner.py` and `calibration.py` share: sets, draws of labels, files of results."""
+"""Few labelled rows of a public set: which sets, which rows, how many draws."""
 
 import argparse
 import dataclasses
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from laboratory.study import Call
 from metaplastic.data.sets import load_set
 from metaplastic.errors import MissingDataError
-from metaplastic.evaluation import provenance
-from metaplastic.files import write_atomically
-from metaplastic.report.tables import Table
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
 SHOTS = (1, 3, 10, 50)
 UNLABELLED = -1
 
@@ -70,29 +65,22 @@ def draws(y: NDArray[np.int64], shots: int, count: int, max_test: int) -> list[D
     return found
 
 
-def parse(description: str | None, sets: Sequence[str], quick: Sequence[str]) -> argparse.Namespace:
-    """Options of both commands; `--quick` is few sets and draws, and writes nothing."""
-    parser = argparse.ArgumentParser(description=description)
+def add_arguments(parser: argparse.ArgumentParser, sets: Sequence[str]) -> None:
+    """Options of the studies on few labels."""
     parser.add_argument("--sets", nargs="+", default=list(sets), help="names of `data list`")
     parser.add_argument("--draws", type=int, default=10, help="draws of labels (10)")
     parser.add_argument("--max-rows", type=int, default=5000, help="rows of a set (5000)")
     parser.add_argument("--max-test", type=int, default=1000, help="rows tested a draw (1000)")
-    parser.add_argument("--quick", action="store_true", help=f"{' '.join(quick)}, two draws")
-    args = parser.parse_args()
-    if args.quick:
-        args.sets, args.draws, args.max_rows = list(quick), 2, 400
-    return args
 
 
-def write(
-    name: str, table: Table, rows: Sequence[dict[str, Any]], args: argparse.Namespace
-) -> None:
-    """Print the table; unless quick, write it and the numbers behind it to docs/results."""
-    print(table.text())
-    if args.quick:
-        return
-    settings = {k: v for k, v in vars(args).items() if k != "quick"}
-    document = {"provenance": provenance(seeds=[0]), "settings": settings, "rows": list(rows)}
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    write_atomically(RESULTS / f"{name}.json", (json.dumps(document, indent=1) + "\n").encode())
-    write_atomically(RESULTS / f"{name}.md", table.markdown().encode())
+def settings_of(call: Call, sets: Sequence[str], quick: Sequence[str]) -> argparse.Namespace:
+    """What the options say; with `--quick`, few sets and rows and two draws."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser, sets)
+    found = parser.parse_args([])
+    if call.quick:
+        found.sets, found.draws, found.max_rows = list(quick), 2, 400
+        return found
+    for name in vars(found):
+        setattr(found, name, getattr(call.options, name))
+    return found

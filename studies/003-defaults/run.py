@@ -1,0 +1,28 @@
+"""One setting of the learner at a time around its defaults, on validation pools."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from laboratory import Call, Table
+from laboratory.pool_study import baselines, measure_on_pools, pool_table
+from laboratory.settings import CHANGES, label_of
+from metaplastic.learners import RuleLearner
+from metaplastic.rules import load_rule
+
+SEEDS = (0,)
+KINDS = ("glyphs deformed", "strokes 14x14", "silhouettes 14x14")
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """The defaults, and every change of one setting."""
+    default = RuleLearner(load_rule("base"))
+    changes = CHANGES[:1] if call.quick else CHANGES
+    changed = {label_of(change): dataclasses.replace(default, **change) for change in changes}
+    learners = baselines() | {"base": default} | changed
+    return {"rows": measure_on_pools(call, learners, KINDS, n_pools=len(SEEDS))}
+
+
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """Every setting on every kind of pool."""
+    return {"settings": pool_table(result["rows"], bold="base", n_pools=len(SEEDS))}
