@@ -1,14 +1,12 @@
 """One setting of the learner at a time around its defaults, on validation pools."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from laboratory import Call, Table
 from laboratory.pool_study import baselines, measure_on_pools, pool_table
+from laboratory.rules import learner_of
 from laboratory.settings import CHANGES, label_of
-from metaplastic.learners import RuleLearner
-from metaplastic.rules import load_rule
 
 SEEDS = (0,)
 KINDS = ("glyphs deformed", "strokes 14x14", "silhouettes 14x14")
@@ -16,10 +14,9 @@ KINDS = ("glyphs deformed", "strokes 14x14", "silhouettes 14x14")
 
 def measure(call: Call) -> dict[str, Any]:
     """The defaults, and every change of one setting."""
-    default = RuleLearner(load_rule("base"))
     changes = CHANGES[:1] if call.quick else CHANGES
-    changed = {label_of(change): dataclasses.replace(default, **change) for change in changes}
-    learners = baselines() | {"base": default} | changed
+    changed = {label_of(change): learner_of(**change) for change in changes}
+    learners = baselines() | {"base": learner_of()} | changed
     return {"rows": measure_on_pools(call, learners, KINDS, n_pools=len(SEEDS))}
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from laboratory import Call, Table
 from laboratory.curves import curve_figure
-from laboratory.pool_study import pool_table, stage_rule
+from laboratory.pool_study import pool_table
 from laboratory.pools import ROWS, validation_pool
+from laboratory.rules import learner_of, stage_rule
 from metaplastic.evaluation import evaluate
-from metaplastic.learners import RuleLearner
 from metaplastic.rules import LocalRule, load_rule
 
 FOLDER = Path(__file__).parent
@@ -45,7 +45,7 @@ def measure(call: Call) -> dict[str, Any]:
     for label, rule, kind, n_rows in _cases("stage7"):
         pool = validation_pool(kind, 0, 300 if call.quick else n_rows)
         for n_steps in (2,) if call.quick else STEPS:
-            learner = RuleLearner(rule, n_networks=2, n_components=128, n_steps=n_steps)
+            learner = learner_of(rule, n_networks=2, n_components=128, n_steps=n_steps)
             records = evaluate({label: learner}, pool, n_draws=10, seeds=(0,))
             found = {record.readout: round(100 * record.mean, 1) for record in records}
             row = {"rule": label, "pool": kind, "rows": n_rows, "steps": n_steps, **found}

@@ -5,7 +5,7 @@ from typing import Any
 
 from laboratory import Call, Table
 from laboratory.nonlinearities import measure_nonlinearities, nonlinearity_table
-from laboratory.pool_study import stage_rule
+from laboratory.rules import stage_rule
 
 SEEDS = (0,)
 KIND, N_POOLS = "glyphs 14x14", 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from laboratory import Call, Table
 from laboratory.nonlinearities import measure_nonlinearities, nonlinearity_table
-from laboratory.pool_study import stage_rule
+from laboratory.rules import stage_rule
 from laboratory.runs import run_figure, run_table
 
 FOLDER = Path(__file__).parent

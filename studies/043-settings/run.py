@@ -4,22 +4,23 @@ A report, not a choice: the defaults were chosen by study 003, on pools that no 
 on. One setting is varied at a time, as there.
 """
 
-import dataclasses
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from typing import Any
 
 from laboratory import Call, Table
+from laboratory.rules import learner_of
 from laboratory.settings import CHANGES, label_of
 from metaplastic.data import Dataset
 from metaplastic.data.sets import load_set
 from metaplastic.errors import MissingDataError
 from metaplastic.evaluation import evaluate
 from metaplastic.learners import RuleLearner
-from metaplastic.rules import load_rule
 
 SEEDS, DRAWS = (0, 1, 2), 30
+BATCH = 256
+"""The largest batch of any change."""
 SETS = ("digits", "mnist14", "fashion14", "movie_snippets", "breast_cancer", "wine")
 
 
@@ -30,12 +31,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 def measure(call: Call) -> dict[str, Any]:
     """Accuracies and seconds of the defaults and of every change."""
-    default = RuleLearner(load_rule("base"))
     changes = ({},) if call.quick else ({}, *CHANGES)
     sets = list(_sets(("wine",) if call.quick else call.options.sets))
     rows: dict[str, dict[str, dict[str, float]]] = {}
     for change in changes:
-        learner = dataclasses.replace(default, **change)
+        learner = learner_of(**change)
         rows[label_of(change)] = {data.name: _measure(learner, data, call.quick) for data in sets}
         print(label_of(change), rows[label_of(change)], file=sys.stderr, flush=True)
         call.save({"rows": rows})
@@ -58,7 +58,7 @@ def _measure(learner: RuleLearner, data: Dataset, quick: bool) -> dict[str, floa
 
     The first of two fits is not timed where programs must be compiled: the shape is met before.
     """
-    learner.fit(data.x[: learner.batch_size], seed=0)
+    learner.fit(data.x[:BATCH], seed=0)
     draws, seeds = (3, (0,)) if quick else (DRAWS, SEEDS)
     records = evaluate({"": learner}, data, n_draws=draws, seeds=seeds)
     found = {record.readout: 100 * record.mean for record in records}

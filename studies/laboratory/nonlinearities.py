@@ -6,13 +6,11 @@ from statistics import mean
 from typing import Any
 
 from laboratory.pools import validation_pool
+from laboratory.rules import learner_of
 from laboratory.study import Call
 from metaplastic.evaluation import evaluate
-from metaplastic.learners import RuleLearner
 from metaplastic.models import ACTIVATIONS
 from metaplastic.report import Table
-from metaplastic.rules import load_rule
-from metaplastic.studies.paper.common import learned_part
 
 BOUNDED = ("tanh", "sigmoid", "sine", "step")
 Row = dict[str, Any]
@@ -29,10 +27,10 @@ def measure_nonlinearities(
     pools = [validation_pool(kind, seed, n_rows) for seed in range(n_pools)]
     rows: list[Row] = []
     for label, source in rules.items():
-        rule = learned_part(load_rule(source))
         for activation in ACTIVATIONS[:2] if call.quick else ACTIVATIONS:
-            learner = RuleLearner(
-                rule,
+            learner = learner_of(
+                source,
+                direct=False,
                 n_networks=1,
                 n_components=128,
                 activation=activation,

@@ -1,6 +1,5 @@
 """Every learner on every public set, by the protocol; results kept beside new ones."""
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laboratory.pools import glyph_pool
+from laboratory.rules import BASE, learner_of, untrained_learner
 from metaplastic.data import Dataset
 from metaplastic.data.sets import load_set
 from metaplastic.errors import InputError, MissingDataError
@@ -21,14 +21,11 @@ from metaplastic.learners import (
     LabelPropagation,
     RandomNetwork,
     Raw,
-    RuleLearner,
     SupervisedMLP,
     VariationalAutoencoder,
     VICReg,
     WithInputs,
 )
-from metaplastic.rules.catalog import load_rule
-from metaplastic.studies.paper.common import learned_part, untrained_rule
 
 SETS = (
     "mnist14",
@@ -45,20 +42,18 @@ WITH_RULES = SETS[:4]
 
 HAND_DESIGNED = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb")
 BEST = ("oja", "softhebb")
-BASE = "base"
 SEEDS = (0, 1, 2)
 
 
 def learners(hand_designed: bool) -> dict[str, Judged]:
     """All by label; hand-designed rules train the network that `base` trains."""
-    default = RuleLearner(load_rule(BASE))
     found: dict[str, Judged] = {
         "raw": Raw(),
         "PCA-32": PCA(32),
         "k-means-32": KMeansTriangle(32),
         "k-means-400": KMeansTriangle(400),
         "k-means-400 + inputs": WithInputs(KMeansTriangle(400)),
-        "random network": RandomNetwork((*default.hidden_sizes, default.n_components)),
+        "random network": RandomNetwork(),
         "autoencoder": Autoencoder(),
         "vae": VariationalAutoencoder(),
         "vae-gaussian": VariationalAutoencoder.gaussian(),
@@ -67,13 +62,13 @@ def learners(hand_designed: bool) -> dict[str, Judged]:
         "label propagation": LabelPropagation(),
     }
     if hand_designed:
-        found |= {name: RuleLearner(load_rule(name)) for name in HAND_DESIGNED}
+        found |= {name: learner_of(name) for name in HAND_DESIGNED}
         # The shape that suits them better than a deep one.
-        found |= {f"{n}, one layer": RuleLearner(load_rule(n), hidden_sizes=()) for n in BEST}
-    found["base, learned part"] = RuleLearner(learned_part(default.rule))
-    found["untrained rule"] = RuleLearner(untrained_rule())
-    found["base, relu+tanh"] = dataclasses.replace(default, activation="relu+tanh")
-    found[BASE] = default
+        found |= {f"{name}, one layer": learner_of(name, hidden_sizes=()) for name in BEST}
+    found["base, learned part"] = learner_of(direct=False)
+    found["untrained rule"] = untrained_learner()
+    found["base, relu+tanh"] = learner_of(activation="relu+tanh")
+    found[BASE] = learner_of()
     return found
 
 
