@@ -29,9 +29,8 @@ def run_table(folder: Path, stages: Mapping[str, str]) -> Table:
     rows = tuple(_row(folder / stage, shown) for stage, shown in stages.items())
     header = ("", "from", "updates", "rate", "tasks an update", "seconds", "first loss", "last")
     note = (
-        f"Losses are the meta-loss, means of the first and of the last {WINDOW} updates; seconds "
-        "are of one core, compiling included. Rates fall to the fraction that the configuration "
-        "names. `-`: no metrics were kept."
+        f"Losses are the meta-loss, means of the first and of the last {WINDOW} updates. Seconds "
+        "include compiling. A dash: no metrics were kept."
     )
     return Table(header, rows, note)
 
