@@ -78,7 +78,7 @@ def _successors() -> list[Record]:
 def _architecture() -> Table:
     """Stage 11 on the digits by nonlinearity."""
     kept = json.loads((FOLDER / "architecture.json").read_text("utf-8"))
-    rows = select(kept["rows"], learner="stage 11", sweep="activation")
+    rows = select(kept["rows"], learner="stage 11", sweep="nonlinearity")
     cells = tuple(
         (name, *(f"{100 * row['mean']:.1f}" for row in select(rows, value=name)))
         for name in values(rows, "value")
