@@ -1,7 +1,7 @@
 """A rule whose numbers are the mean of several rules' numbers.
 
-    python benchmarks/average.py docs/results/stage20/rule.safetensors \\
-        docs/results/stage27/rule.safetensors --whiten 0.25 --out RULE.safetensors
+    python benchmarks/average.py studies/015-drawn-things/stage20/rule.safetensors \\
+        studies/019-whitened-in-part/stage27/rule.safetensors --whiten 0.25 --out RULE.safetensors
 
 The rules must be of one class with the same fields, but for the power of whitening if one is given.
 What is known of each stays in the metadata.

@@ -1,8 +1,8 @@
 """A rule that brings others, for sparse inputs or bounded nonlinearities: how `base` is made.
 
-    python benchmarks/combine.py docs/results/stage20/rule.safetensors --whiten 0.25 \\
-        --sparse docs/results/stage7/rule.safetensors \\
-        --bounded docs/results/stage31/rule.safetensors \\
+    python benchmarks/combine.py studies/015-drawn-things/stage20/rule.safetensors --whiten 0.25 \\
+        --sparse studies/006-real-words/stage7/rule.safetensors \\
+        --bounded studies/020-whitened-in-turn/stage31/rule.safetensors \\
         --note "stage 20 of docs/experiments.md, 7 for sparse inputs, 31 for bounded" \\
         --out src/metaplastic/rules/shipped/base.safetensors
 
