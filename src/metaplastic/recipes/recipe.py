@@ -32,6 +32,7 @@ from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, 
 from metaplastic.meta.executor import Bucket
 from metaplastic.meta.problem import RuleProblem
 from metaplastic.meta.train import OuterConfig
+from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.objectives import FewShotRidge
 from metaplastic.recipes.shapes import (
     BASE_SHAPES,
@@ -47,6 +48,10 @@ from metaplastic.rules.local import told_outputs, widened
 from metaplastic.scale import ClusterSettings
 from metaplastic.tasks import Augmentation, SourceTasks
 
+SEEN = DirectSettings(components=32)
+"""Direct features that the readout of a meta-loss sees. An encoder has more of them: that was
+settled after the shipped rules had been trained."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -56,10 +61,12 @@ class Recipe:
     widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
     with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
     inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
-    targets. `with_inputs`, `settle`, `with_outputs` and `whiten` are those of `LocalRule`, `own`
-    that of `WordSource` for writings, `shade` that of `Augmentation` for pictures, `rows` that of
-    `SourceTasks`. `cluster` is used by the executor `ray` and is no part of what identifies a run.
-    The other fields are those of the classes that they configure; `truncation` is in meta-losses
+    targets. `settle` and `with_outputs` are those of `LocalRule`. `direct` lets the readout of the
+    meta-loss see inputs beside the learned features; `whitening` is that of
+    `PresentationSettings`. `own` is that of `WordSource` for writings, `shade` that of
+    `Augmentation` for pictures, `rows` that of `SourceTasks`. `cluster` is used by the executor
+    `ray` and is no part of what identifies a run. The other fields are those of the classes that
+    they configure; `truncation` is in meta-losses
     (`steps_per_loss` inner steps each).
     """
 
@@ -84,10 +91,10 @@ class Recipe:
     own: tuple[float, float] = (0.2, 1.0)
     shade: float = 0.0
     rows: tuple[int, int] = (0, 0)
-    with_inputs: bool = False
+    direct: bool = False
     settle: int = 0
     with_outputs: bool = False
-    whiten: float = 0.0
+    whitening: float = 0.0
     seed: int = 0
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
@@ -100,7 +107,7 @@ RECIPES: dict[str, Recipe] = {
         shots=5,
         horizons=(10, 250),
         hidden=48,
-        with_inputs=True,
+        direct=True,
     ),
     "broad": Recipe(
         name="broad",
@@ -113,8 +120,9 @@ RECIPES: dict[str, Recipe] = {
         shade=1.2,
         rows=(200, 20_000),
         hidden=48,
-        with_inputs=True,
+        direct=True,
         settle=100,
+        whitening=0.25,
     ),
     "drawn": Recipe(
         name="drawn",
@@ -124,8 +132,9 @@ RECIPES: dict[str, Recipe] = {
         shots=5,
         horizons=(10, 250),
         hidden=48,
-        with_inputs=True,
+        direct=True,
         settle=100,
+        whitening=0.25,
     ),
     "mixed": Recipe(
         name="mixed",
@@ -135,8 +144,9 @@ RECIPES: dict[str, Recipe] = {
         shots=5,
         horizons=(10, 250),
         hidden=48,
-        with_inputs=True,
+        direct=True,
         settle=100,
+        whitening=0.25,
     ),
     "metz2018": Recipe(
         name="metz2018",
@@ -200,26 +210,19 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
     """The rule that a recipe starts from; raises what `load_rule` raises."""
     key = jax.random.key(recipe.seed)
     if recipe.start:
-        rule = load_rule(recipe.start).suited(sparse=False).for_activation("relu")
-        if not isinstance(rule, LocalRule):
-            return rule
-        rule = told_outputs(rule) if recipe.with_outputs else rule
-        wider = widened(rule, max(recipe.hidden, rule.element_in.shape[0]), key=key)
-        return dataclasses.replace(
-            wider,
-            with_inputs=rule.with_inputs or recipe.with_inputs,
-            settle=recipe.settle or rule.settle,
-            whiten=recipe.whiten or rule.whiten,
-        )
+        rule = load_rule(recipe.start)
+        if isinstance(rule, LocalRule):
+            rule = told_outputs(rule) if recipe.with_outputs else rule
+            rule = widened(rule, max(recipe.hidden, rule.hidden), key=key)
+            rule = dataclasses.replace(rule, settle=recipe.settle or rule.settle)
+        return rule
     if recipe.rule == "local":
         return LocalRule.create(
             key=key,
             hidden=recipe.hidden,
             lateral=recipe.lateral,
-            with_inputs=recipe.with_inputs,
             settle=recipe.settle,
             with_outputs=recipe.with_outputs,
-            whiten=recipe.whiten,
         )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(
@@ -246,6 +249,7 @@ def build_buckets(
     """One bucket per shape, data from `split`; `theta_free` is the rule without its theta."""
     score: Any = recipe.score
     objective = FewShotRidge(strength=recipe.ridge, score=score)
+    presentation = PresentationSettings(whitening=recipe.whitening)
     images = _Images(split)
     augmentations = {
         "glyphs": Augmentation(),
@@ -279,7 +283,8 @@ def build_buckets(
             shape.shots or recipe.shots,
             recipe.steps_per_loss,
             recipe.horizons,
-            see_inputs=shape.see_inputs,
+            presentation=presentation,
+            direct=SEEN if recipe.direct and shape.direct else None,
         )
         buckets.append(Bucket(shape.name, problem, shape.n_tasks, _cost(sizes, shape.batch_size)))
     return buckets
