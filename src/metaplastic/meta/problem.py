@@ -97,19 +97,11 @@ class RuleProblem(AbstractInnerProblem):
         task_key, data_key, model_key, rule_key = jax.random.split(key, 4)
         rule = eqx.combine(theta, self.rule)
         task = self.tasks.sample(key=task_key)
-        scaling = self._presentation(task, key=data_key)
+        scaling = present(self.tasks, task, self.rule.whitening, key=data_key)
         model = init_model(
             rule, self.sizes, key=model_key, activation=self.activation, scaling=scaling
         )
         return RuleCarry(task, model, rule.init(model, key=rule_key))
-
-    def _presentation(self, task: Task, *, key: PRNGKey) -> InputScaling:
-        scaling = fit_scaling(self.tasks.unlabelled(task, SCALING_SAMPLES, key=key))
-        if not is_whitened(self.tasks.n_features, self.rule.whitening):
-            return scaling
-        x = self.tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
-        whitening = fit_whitening(scaling.plain(x), self.rule.whitening)
-        return dataclasses.replace(scaling, whitening=whitening)
 
     def step(
         self, theta: Theta, carry: RuleCarry, *, key: PRNGKey
@@ -123,9 +115,7 @@ class RuleProblem(AbstractInnerProblem):
 
     def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
         """Log-uniform over `horizons` inner steps, in problem steps."""
-        low, high = (jnp.log(h / self.steps_per_loss) for h in self.horizons)
-        drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
-        return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
+        return draw_horizon(self.horizons, key=key, steps=self.steps_per_loss)
 
     def advance(self, theta: Theta, carry: RuleCarry, steps: int, *, key: PRNGKey) -> RuleCarry:
         """Apply the rule `steps` times to fresh batches of the carry's task."""
@@ -191,6 +181,25 @@ def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample di
     """Centred, with total variance 1."""
     centred = features - jnp.mean(features, axis=0)
     return centred * jax.lax.rsqrt(jnp.sum(jnp.mean(jnp.square(centred), axis=0)) + 1e-8)
+
+
+def present(
+    tasks: AbstractTaskDistribution, task: Task, power: float, *, key: PRNGKey
+) -> InputScaling:
+    """The presentation of a task's inputs, whitened with that power where there are columns
+    enough."""
+    scaling = fit_scaling(tasks.unlabelled(task, SCALING_SAMPLES, key=key))
+    if not is_whitened(tasks.n_features, power):
+        return scaling
+    x = tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
+    return dataclasses.replace(scaling, whitening=fit_whitening(scaling.plain(x), power))
+
+
+def draw_horizon(horizons: tuple[int, int], *, key: PRNGKey, steps: int = 1) -> Int[Array, ""]:
+    """Log-uniform over `horizons` inner steps, in problem steps of `steps` inner ones."""
+    low, high = (jnp.log(h / steps) for h in horizons)
+    drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
+    return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
 
 
 def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:

@@ -13,7 +13,7 @@ from metaplastic.errors import InputError
 from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
-from metaplastic.rules.local import LocalRule, told_outputs
+from metaplastic.rules.local import ContextRule, LocalRule, told_outputs
 from metaplastic.rules.metz2018 import Metz2018
 from metaplastic.rules.oja import Oja
 from metaplastic.rules.sanger import Sanger
@@ -87,9 +87,34 @@ def _describe_local(rule: LocalRule) -> dict[str, Any]:
     return described | brought
 
 
-def _metz2018(*, n_top: int, learning_rate: float, equivariant: bool) -> Metz2018:
+_CONTEXT_FIELDS = {
+    "hidden": int,
+    "lateral": bool,
+    "with_inputs": bool,
+    "settle": int,
+    "with_outputs": bool,
+    "whiten": float,
+}
+
+
+def _context(**fields: Any) -> ContextRule:
+    return ContextRule.create(LocalRule.create(key=jax.random.key(0), **fields))
+
+
+def _describe_context(rule: ContextRule) -> dict[str, Any]:
+    described = _describe_local(rule.rule)
+    return {name: described[name] for name in _CONTEXT_FIELDS}
+
+
+def _metz2018(
+    *, n_top: int, learning_rate: float, equivariant: bool, unit_norm: bool = False
+) -> Metz2018:
     return Metz2018.create(
-        key=jax.random.key(0), n_top=n_top, learning_rate=learning_rate, equivariant=equivariant
+        key=jax.random.key(0),
+        n_top=n_top,
+        learning_rate=learning_rate,
+        equivariant=equivariant,
+        unit_norm=unit_norm,
     )
 
 
@@ -98,6 +123,7 @@ def _describe_metz2018(rule: Metz2018) -> dict[str, Any]:
         "n_top": rule.n_top or 1,
         "learning_rate": rule.learning_rate,
         "equivariant": rule.equivariant,
+        "unit_norm": rule.unit_norm,
     }
 
 
@@ -123,9 +149,11 @@ KINDS: Mapping[str, RuleKind] = {
         RuleKind(
             Metz2018,
             _metz2018,
-            {"n_top": int, "learning_rate": float, "equivariant": bool},
+            {"n_top": int, "learning_rate": float, "equivariant": bool, "unit_norm": bool},
             _describe_metz2018,
+            younger=frozenset({"unit_norm"}),
         ),
+        RuleKind(ContextRule, _context, _CONTEXT_FIELDS, _describe_context),
         RuleKind(Hebb, Hebb),
         RuleKind(Oja, Oja, {"subspace": bool}, lambda rule: {"subspace": rule.subspace}),
         RuleKind(Sanger, Sanger),

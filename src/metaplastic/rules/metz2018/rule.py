@@ -1,7 +1,6 @@
 """`metz2018`: the update rule that Metz et al. published, and an equivariant variant of it."""
 
 import math
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -51,9 +50,6 @@ class Metz2018(AbstractUpdateRule):
     the update.
     """
 
-    initialisation: ClassVar[Initialisation] = "published"
-    readout: ClassVar[Readout] = "post"
-
     top: TopNetwork
     hidden: HiddenNetwork
     delta_readout: Affine
@@ -62,6 +58,17 @@ class Metz2018(AbstractUpdateRule):
     bias_offset: Float[Array, " 1"]
     learning_rate: float = eqx.field(static=True)
     equivariant: bool = eqx.field(static=True)
+    unit_norm: bool = eqx.field(static=True, default=False)
+
+    @property
+    def initialisation(self) -> Initialisation:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """`published`, or `unit_norm`."""
+        return "unit_norm" if self.unit_norm else "published"
+
+    @property
+    def readout(self) -> Readout:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The top layer's `post` as published, or with `unit_norm` its `drive`."""
+        return "drive" if self.unit_norm else "post"
 
     @property
     def locality(self) -> Locality:
@@ -81,6 +88,7 @@ class Metz2018(AbstractUpdateRule):
         n_top: int = N_TOP,
         learning_rate: float = LEARNING_RATE,
         equivariant: bool = False,
+        unit_norm: bool = False,
     ) -> "Metz2018":
         """An untrained rule, initialised as published: its step is almost all weight decay.
 
@@ -89,6 +97,8 @@ class Metz2018(AbstractUpdateRule):
             n_top: top units of the base models it will train; no matter if `equivariant`.
             learning_rate: inner learning rate eta, in (0, 1].
             equivariant: leave out what depends on the order of units and samples.
+            unit_norm: networks start with weights of unit norm and are read by their drive, as
+                those of `local`; otherwise as published.
 
         Raises:
             InputError: for a number of units below 1 or a learning rate out of range.
@@ -107,6 +117,7 @@ class Metz2018(AbstractUpdateRule):
             bias_offset=jnp.zeros(1),
             learning_rate=learning_rate,
             equivariant=equivariant,
+            unit_norm=unit_norm,
         )
 
     def init(self, model: MLP, *, key: PRNGKey) -> tuple[()]:
