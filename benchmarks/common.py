@@ -18,9 +18,9 @@ import numpy as np
 
 from metaplastic.data import ImageSource
 from metaplastic.errors import InputError
+from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
 from metaplastic.meta.problem import RuleProblem, split_rule
-from metaplastic.meta.records import provenance
 from metaplastic.objectives import FewShotRidge
 from metaplastic.rules import AbstractUpdateRule, LocalRule, apply_rule, init_model
 from metaplastic.tasks import Augmentation, SourceTasks

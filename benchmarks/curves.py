@@ -13,9 +13,9 @@ from typing import Any
 
 from metaplastic.files import write_atomically
 from metaplastic.meta.problem import split_rule
-from metaplastic.recipes.base import RECIPES, build_buckets
+from metaplastic.meta.validation import Validator
 from metaplastic.recipes.config import read_recipe
-from metaplastic.recipes.validation import Validator
+from metaplastic.recipes.recipe import RECIPES, build_buckets
 from metaplastic.report.style import (
     BLUE,
     GREEN,

@@ -24,11 +24,10 @@ import numpy as np
 from common import rule_label, whitened
 from pools import KINDS, ROWS, validation_pool
 
+from metaplastic.evaluation import evaluate, provenance
 from metaplastic.files import write_atomically
 from metaplastic.learners import PCA, AbstractLearner, KMeansTriangle, Raw, RuleLearner
 from metaplastic.learners import rule_learner as rule_learners
-from metaplastic.meta.evaluation import evaluate
-from metaplastic.meta.records import provenance
 from metaplastic.models import AUTO, scaling
 from metaplastic.report.tables import Table
 from metaplastic.rules.catalog import load_rule

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from metaplastic.data.sets import load_set
 from metaplastic.errors import MissingDataError
+from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
-from metaplastic.meta.records import provenance
 from metaplastic.report.tables import Table
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"

@@ -9,12 +9,12 @@ import argparse
 import json
 from pathlib import Path
 
+from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
 from metaplastic.meta.problem import split_rule
-from metaplastic.meta.records import provenance
-from metaplastic.recipes.base import build_buckets, build_rule
-from metaplastic.recipes.experiment import recipe_to_resume
-from metaplastic.recipes.validation import Validator
+from metaplastic.meta.validation import Validator
+from metaplastic.recipes.recipe import build_buckets, build_rule
+from metaplastic.recipes.training import recipe_to_resume
 from metaplastic.rules.catalog import load_rule
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"

@@ -14,12 +14,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from metaplastic.evaluation import OWN
 from metaplastic.files import write_atomically
-from metaplastic.meta.evaluation import OWN
-from metaplastic.recipes.reproduce.common import select, values
-from metaplastic.recipes.reproduce.experiment import Options
-from metaplastic.recipes.reproduce.run import reproduce
 from metaplastic.report import Table
+from metaplastic.studies.paper.common import select, values
+from metaplastic.studies.paper.experiment import Options
+from metaplastic.studies.paper.run import reproduce
 
 DOCS = Path(__file__).parents[1] / "docs"
 Rows = Sequence[Mapping[str, Any]]

@@ -14,8 +14,8 @@ from pathlib import Path
 from common import keep_rows, rule_label
 from pools import ROWS, validation_pool
 
+from metaplastic.evaluation import evaluate
 from metaplastic.learners import RuleLearner
-from metaplastic.meta.evaluation import evaluate
 from metaplastic.rules import AbstractUpdateRule, LocalRule, load_rule
 
 FILE = Path(__file__).parents[1] / "docs" / "results" / "long_learning.json"

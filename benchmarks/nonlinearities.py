@@ -14,8 +14,8 @@ from statistics import mean
 from common import keep_rows, rule_label
 from pools import KINDS, validation_pool
 
+from metaplastic.evaluation import evaluate
 from metaplastic.learners import RuleLearner
-from metaplastic.meta.evaluation import evaluate
 from metaplastic.models import ACTIVATIONS
 from metaplastic.rules import LocalRule, load_rule
 

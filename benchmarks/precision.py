@@ -24,11 +24,11 @@ from unittest import mock
 import jax
 import numpy as np
 
+from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
-from metaplastic.meta.records import provenance
+from metaplastic.meta.run import RunOptions
 from metaplastic.recipes.config import change_recipe, named_recipe
-from metaplastic.recipes.experiment import run_recipe
-from metaplastic.recipes.run import RunOptions
+from metaplastic.recipes.training import run_recipe
 from metaplastic.report.style import BLUE, GREEN, ORANGE, drawing, new_figure, save_png
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"

@@ -24,6 +24,16 @@ from pools import glyph_pool
 from metaplastic.data import Dataset
 from metaplastic.data.sets import load_set
 from metaplastic.errors import InputError, MissingDataError
+from metaplastic.evaluation import (
+    OWN,
+    Judged,
+    Record,
+    compare,
+    evaluate,
+    from_json,
+    provenance,
+    to_json,
+)
 from metaplastic.files import write_atomically
 from metaplastic.learners import (
     PCA,
@@ -38,9 +48,7 @@ from metaplastic.learners import (
     VICReg,
     WithInputs,
 )
-from metaplastic.meta.evaluation import OWN, Judged, evaluate
-from metaplastic.meta.records import Record, compare, from_json, provenance, to_json
-from metaplastic.recipes.base import RECIPES, build_rule
+from metaplastic.recipes.recipe import RECIPES, build_rule
 from metaplastic.report import comparison_table
 from metaplastic.report.tables import Table
 from metaplastic.rules import LocalRule

@@ -23,6 +23,7 @@ import numpy as np
 from pools import validation_pool
 
 from metaplastic.data import Dataset
+from metaplastic.evaluation import evaluate, provenance
 from metaplastic.files import write_atomically
 from metaplastic.learners import (
     Autoencoder,
@@ -31,8 +32,6 @@ from metaplastic.learners import (
     VariationalAutoencoder,
     VICReg,
 )
-from metaplastic.meta.evaluation import evaluate
-from metaplastic.meta.records import provenance
 from metaplastic.report.tables import Table
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"

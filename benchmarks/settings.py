@@ -19,10 +19,9 @@ from defaults import CHANGES
 
 from metaplastic.data.sets import load_set
 from metaplastic.errors import MissingDataError
+from metaplastic.evaluation import evaluate, provenance
 from metaplastic.files import write_atomically
 from metaplastic.learners import RuleLearner
-from metaplastic.meta.evaluation import evaluate
-from metaplastic.meta.records import provenance
 from metaplastic.report.tables import Table
 from metaplastic.rules import load_rule
 

@@ -4,8 +4,8 @@ import json
 
 import jax
 
-from metaplastic.recipes.base import RECIPES
 from metaplastic.recipes.config import recipe_text
+from metaplastic.recipes.recipe import RECIPES
 from metaplastic.rules import LocalRule, save_rule
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from metaplastic.errors import InputError, MissingDataError
-from metaplastic.meta.records import from_json
+from metaplastic.evaluation import from_json
 
 
 @pytest.fixture

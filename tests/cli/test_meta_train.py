@@ -13,8 +13,8 @@ from safetensors.numpy import load_file
 
 from metaplastic.cli import main, meta_train
 from metaplastic.errors import ConfigurationError
-from metaplastic.recipes.base import RECIPES
 from metaplastic.recipes.config import change_recipe, fingerprint, read_recipe, recipe_text
+from metaplastic.recipes.recipe import RECIPES
 from metaplastic.rules import load_rule
 
 SMALL = RECIPES["small"]

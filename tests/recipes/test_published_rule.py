@@ -12,10 +12,10 @@ import pytest
 from metaplastic.cli import main
 from metaplastic.data.glyphs import SIDE, GlyphSet, _save, glyph_path
 from metaplastic.errors import DivergenceError, InputError
+from metaplastic.evaluation import evaluate
 from metaplastic.learners import Raw, RuleLearner
-from metaplastic.meta.evaluation import evaluate
-from metaplastic.recipes.base import build_rule
-from metaplastic.recipes.experiment import recipe_to_resume
+from metaplastic.recipes.recipe import build_rule
+from metaplastic.recipes.training import recipe_to_resume
 from metaplastic.rules import Metz2018, load_rule
 from metaplastic.sklearn import RuleTransformer
 from metaplastic.trees import all_finite

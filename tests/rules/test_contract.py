@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaplastic.models import MLP, Layer, LayerTrace, fit_scaling
+from metaplastic.models import MLP, Layer, LayerTrace, fit_presentation
 from metaplastic.rules import LocalRule, Metz2018, apply_rule, init_model
 from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
@@ -171,7 +171,7 @@ def test_the_scale_of_raw_inputs_does_not_matter(rule, start):
     model, state, x = start
 
     def run(x):
-        scaled = eqx.tree_at(lambda m: m.scaling, model, fit_scaling(x))
+        scaled = eqx.tree_at(lambda m: m.presentation, model, fit_presentation(x))
         return step(rule, scaled, state, x, jax.random.key(4))[0].layers
 
     assert_close(run(x), run(1024.0 * x))

@@ -79,8 +79,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.workers is not None and not on_ray:
         configure_cpu_devices(args.workers)
     from metaplastic.learners.programs import keep_programs
-    from metaplastic.recipes.experiment import Words, recipe_to_resume, run_recipe
-    from metaplastic.recipes.run import RunOptions
+    from metaplastic.meta.run import RunOptions
+    from metaplastic.recipes.training import Words, recipe_to_resume, run_recipe
 
     keep_programs()
 

@@ -1,6 +1,5 @@
 """The inner problem: the only place where task, model, rule and meta-objective meet."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +13,13 @@ from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
 from metaplastic.models import (
     MLP,
-    InputScaling,
+    PLAIN,
+    DirectSettings,
+    Presentation,
+    PresentationSettings,
     check_activation,
-    fit_scaling,
-    fit_whitening,
-    is_whitened,
+    fit_presentation,
+    leading_axes,
 )
 from metaplastic.objectives import AbstractMetaObjective
 from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
@@ -34,12 +35,11 @@ WHITENING_SAMPLES = 1024
 """And its whitening: there are more numbers to it."""
 
 MAX_DIRECT = 256
-"""Most inputs that the readout of a meta-loss sees as they are. Wider ones come as principal
-components."""
+"""Most inputs that the readout of a meta-loss sees as they are. Of more inputs it sees leading
+principal components."""
 
-N_PRINCIPAL, PRINCIPAL_SAMPLES, PRINCIPAL_ROUNDS = 32, 256, 3
-"""These, unlabelled inputs from which they are taken, and rounds of subspace iteration. An encoder
-has more of them: that was settled after the shipped rules had been trained."""
+PRINCIPAL_SAMPLES = 256
+"""Unlabelled inputs from which these are taken."""
 
 
 class RuleCarry(eqx.Module):
@@ -57,8 +57,8 @@ class RuleProblem(AbstractInnerProblem):
     part of the rule, `rule` here its static part (`split_rule` makes both).
     Each inner step is rematerialised in the backward pass (`checkpoint=True`), so memory grows by
     the size of the base model per inner step and not by that of its activations; sampled batches
-    are kept. The readout of the meta-loss sees the inputs beside the learned features if the rule
-    has direct connections, unless `see_inputs` is off: then the learned ones must do alone.
+    are kept. `presentation` is that of the inputs. With `direct` the readout of the meta-loss sees
+    inputs beside the learned features, so that the rule need not preserve what they say.
     """
 
     tasks: AbstractTaskDistribution
@@ -71,7 +71,8 @@ class RuleProblem(AbstractInnerProblem):
     steps_per_loss: int = eqx.field(static=True)
     horizons: tuple[int, int] = eqx.field(static=True)
     checkpoint: bool = eqx.field(static=True, default=True)
-    see_inputs: bool = eqx.field(static=True, default=True)
+    presentation: PresentationSettings = eqx.field(static=True, default=PLAIN)
+    direct: DirectSettings | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
@@ -97,9 +98,9 @@ class RuleProblem(AbstractInnerProblem):
         task_key, data_key, model_key, rule_key = jax.random.split(key, 4)
         rule = eqx.combine(theta, self.rule)
         task = self.tasks.sample(key=task_key)
-        scaling = present(self.tasks, task, self.rule.whitening, key=data_key)
+        presentation = present(self.tasks, task, self.presentation, key=data_key)
         model = init_model(
-            rule, self.sizes, key=model_key, activation=self.activation, scaling=scaling
+            rule, self.sizes, key=model_key, activation=self.activation, presentation=presentation
         )
         return RuleCarry(task, model, rule.init(model, key=rule_key))
 
@@ -142,8 +143,8 @@ class RuleProblem(AbstractInnerProblem):
         x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
         trace = model.trace(checkpoint_name(x, "batch"))
         features = model.read(trace)
-        if self.rule.direct and self.see_inputs:
-            inputs = model.scaling.plain(x)
+        if self.direct is not None:
+            inputs = model.presentation.scaled(x)
             if inputs.shape[1] > MAX_DIRECT:
                 inputs = inputs @ self._principal_axes(task, model, key=jax.random.fold_in(key, 1))
             features = jnp.concatenate([_unit_power(inputs), _unit_power(features)], axis=1)
@@ -162,12 +163,10 @@ class RuleProblem(AbstractInnerProblem):
         self, task: Task, model: MLP, *, key: PRNGKey
     ) -> Float[Array, "pre direct"]:
         """Leading principal axes of the task's presented inputs; they do not depend on theta."""
+        assert self.direct is not None
         data_key, start_key = jax.random.split(key)
-        x = model.scaling.plain(self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key))
-        x = x - jnp.mean(x, axis=0)
-        axes = jax.random.normal(start_key, (x.shape[1], N_PRINCIPAL))
-        for _ in range(PRINCIPAL_ROUNDS):
-            axes = jnp.linalg.qr(x.T @ (x @ axes))[0]
+        x = self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key)
+        axes = leading_axes(model.presentation.scaled(x), self.direct.components, key=start_key)
         return checkpoint_name(jax.lax.stop_gradient(axes), "batch")
 
     def _remat(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -184,15 +183,14 @@ def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample di
 
 
 def present(
-    tasks: AbstractTaskDistribution, task: Task, power: float, *, key: PRNGKey
-) -> InputScaling:
-    """The presentation of a task's inputs, whitened with that power where there are columns
-    enough."""
-    scaling = fit_scaling(tasks.unlabelled(task, SCALING_SAMPLES, key=key))
-    if not is_whitened(tasks.n_features, power):
-        return scaling
-    x = tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
-    return dataclasses.replace(scaling, whitening=fit_whitening(scaling.plain(x), power))
+    tasks: AbstractTaskDistribution, task: Task, settings: PresentationSettings, *, key: PRNGKey
+) -> Presentation:
+    """The presentation of a task's inputs, fitted to unlabelled ones."""
+    x = tasks.unlabelled(task, SCALING_SAMPLES, key=key)
+    more = None
+    if settings.whitens(tasks.n_features):
+        more = tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
+    return fit_presentation(x, settings, more)
 
 
 def draw_horizon(horizons: tuple[int, int], *, key: PRNGKey, steps: int = 1) -> Int[Array, ""]:

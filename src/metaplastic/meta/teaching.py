@@ -15,7 +15,16 @@ from jaxtyping import Array, Bool, Float, Int
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
 from metaplastic.meta.problem import draw_horizon, present
-from metaplastic.models import MLP, Delta, Layer, check_activation, unit_columns, unit_rows
+from metaplastic.models import (
+    MLP,
+    PLAIN,
+    Delta,
+    Layer,
+    PresentationSettings,
+    check_activation,
+    unit_columns,
+    unit_rows,
+)
 from metaplastic.rules import AbstractUpdateRule, init_model
 from metaplastic.rules.base import RuleState
 from metaplastic.tasks import AbstractTaskDistribution, Task
@@ -68,7 +77,7 @@ class TeachingProblem(AbstractInnerProblem):
     of a step is the mean over layers of `mismatch`; no gradient passes from step to step. Networks
     start as the student's do. A teacher of unit-norm weights sees those of another start with
     columns and feedback rows of unit norm, which changes nothing of what the network computes.
-    `whiten` is the power with which the inputs of half of the networks are whitened.
+    Where `presentation` whitens inputs, it does so for half of the networks.
 
     Raises:
         InputError: for settings out of range, or a teacher that cannot live in the student's
@@ -82,8 +91,8 @@ class TeachingProblem(AbstractInnerProblem):
     activation: str = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     horizons: tuple[int, int] = eqx.field(static=True)
-    lesson: Lesson = eqx.field(static=True, default=Lesson())  # it is frozen
-    whiten: float = eqx.field(static=True, default=0.0)
+    lesson: Lesson = eqx.field(static=True, default=Lesson())
+    presentation: PresentationSettings = eqx.field(static=True, default=PLAIN)
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
@@ -110,14 +119,14 @@ class TeachingProblem(AbstractInnerProblem):
         task_key, data_key, model_key, *rule_keys = jax.random.split(key, 5)
         student = eqx.combine(theta, self.student)
         task = self.tasks.sample(key=task_key)
-        scaling = present(self.tasks, task, self.whiten, key=data_key)
+        presentation = present(self.tasks, task, self.presentation, key=data_key)
         plain = jax.random.bernoulli(jax.random.fold_in(data_key, 2))
         model = init_model(
             student,
             self.sizes,
             key=model_key,
             activation=self.activation,
-            scaling=select(plain, scaling.unwhitened(), scaling),
+            presentation=select(plain, presentation.unwhitened(), presentation),
         )
         taught = student.init(model, key=rule_keys[1])
         return TeachingCarry(task, model, self.teacher.init(model, key=rule_keys[0]), taught)

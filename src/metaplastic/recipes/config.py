@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from metaplastic.errors import ConfigurationError, InputError
-from metaplastic.recipes.base import RECIPES, Recipe
+from metaplastic.recipes.recipe import RECIPES, Recipe
 
 
 def named_recipe(name: str) -> Recipe:

@@ -1,27 +1,23 @@
-"""Teaching: who teaches, and what; the teachers of a rule, and which of them a shape has."""
+"""Teaching: who teaches, what counts, and which teacher a shape has."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Literal
 
 from metaplastic.meta.teaching import Lesson
-from metaplastic.models import BOUNDED
+from metaplastic.presets import load_preset
+from metaplastic.presets.io import list_presets
 from metaplastic.recipes.shapes import WRITINGS, Shape
-from metaplastic.rules import AbstractUpdateRule
+from metaplastic.rules import RuleSet
 from metaplastic.rules.catalog import load_rule
 
-Kind = Literal["main", "bounded", "sparse"]
-"""What a teacher is for: inputs that are mostly zeros; bounded nonlinearities on other inputs; all
-else."""
-
 SPARSE_SOURCES = (WRITINGS, "topics")
-"""Of bags of words."""
+"""Of bags of words: inputs that are mostly zeros."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Teaching:
-    """Section `[teaching]` of a recipe. Without a `teacher`, a name or path that `load_rule`
-    takes, a rule is meta-trained and not taught; the other fields are those of `Lesson`."""
+    """Section `[teaching]` of a recipe. Without a `teacher`, the name of a preset or what
+    `load_rule` takes, a rule is meta-trained and not taught. The other fields are those of
+    `Lesson`."""
 
     teacher: str = ""
     weight: float = 1.0
@@ -36,19 +32,14 @@ class Teaching:
         return Lesson(self.weight, self.feedback, self.bias, self.size, self.student)
 
 
-def teachers(name: str) -> Mapping[Kind, AbstractUpdateRule]:
-    """The rules that a rule brings, each to teach where it is the best; raises what `load_rule`
-    raises."""
-    rule = load_rule(name)
-    return {
-        "main": rule.suited(sparse=False).for_activation("relu"),
-        "bounded": rule.suited(sparse=False).for_activation("tanh"),
-        "sparse": rule.suited(sparse=True).for_activation("relu"),
-    }
+def teachers(name: str) -> RuleSet:
+    """The rules of a preset, each to teach where it is the best, or one rule for everything.
+
+    Raises what `load_preset` and `load_rule` raise.
+    """
+    return load_preset(name).rules if name in list_presets() else RuleSet(load_rule(name))
 
 
-def kind_of(shape: Shape) -> Kind:
-    """The kind of teacher that networks of this shape on its source call for."""
-    if shape.source in SPARSE_SOURCES:
-        return "sparse"
-    return "bounded" if shape.activation in BOUNDED else "main"
+def is_sparse(shape: Shape) -> bool:
+    """Whether the inputs of a shape are mostly zeros."""
+    return shape.source in SPARSE_SOURCES

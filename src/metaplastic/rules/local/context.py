@@ -1,7 +1,8 @@
 """`context`: a local rule that looks what kind of inputs and nonlinearity its network has."""
 
 import dataclasses
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.models import BOUNDED, MLP, Delta, Initialisation, Readout, Trace
-from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.rules.base import AbstractUpdateRule, Variant
 from metaplastic.rules.local.rule import LocalRule
 from metaplastic.types import Locality, PRNGKey
 
@@ -51,6 +52,11 @@ class ContextRule(AbstractUpdateRule):
     neuromodulator's; it depends on the inputs alone.
     """
 
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("context", "`local` that sees what kind of inputs its network has, untrained"),
+    )
+    file_fields: ClassVar[Mapping[str, type]] = LocalRule.file_fields
+
     initialisation: ClassVar[Initialisation] = "unit_norm"
     readout: ClassVar[Readout] = "drive"
 
@@ -61,19 +67,15 @@ class ContextRule(AbstractUpdateRule):
     def locality(self) -> Locality:
         return self.rule.locality
 
-    @property
-    def direct(self) -> bool:
-        return self.rule.direct
-
-    @property
-    def whitening(self) -> float:
-        return self.rule.whitening
-
     @classmethod
-    def create(cls, rule: LocalRule) -> "ContextRule":
-        """`rule`, which does the same in every context until it is trained."""
-        shifts = Shifts.none(rule.element_in.shape[0])
-        return cls(rule, shifts)  # pyright: ignore[reportCallIssue]  # `locality` is a property
+    def create(cls, *, key: PRNGKey, **fields: Any) -> "ContextRule":
+        """An untrained rule, the same in every context; fields and errors of `LocalRule.create`."""
+        rule = LocalRule.create(key=key, **fields)
+        # `locality` is a property, not a field, which pyright does not see.
+        return cls(rule, Shifts.none(rule.hidden))  # pyright: ignore[reportCallIssue]
+
+    def file_values(self) -> dict[str, Any]:
+        return self.rule.file_values()
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
         """The number of steps done."""

@@ -1,6 +1,8 @@
 """`metz2018`: the update rule that Metz et al. published, and an equivariant variant of it."""
 
 import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -9,7 +11,7 @@ from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models import MLP, Delta, Initialisation, Layer, Readout, Trace
-from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.rules.base import AbstractUpdateRule, Variant
 from metaplastic.rules.metz2018.networks import (
     CHANNELS,
     N_SIGNAL,
@@ -50,6 +52,22 @@ class Metz2018(AbstractUpdateRule):
     the update.
     """
 
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("metz2018", "the rule of Metz et al. 2018 before meta-training"),
+        Variant(
+            "metz2018_equivariant",
+            "the same without what depends on the order of units and samples, before meta-training",
+            {"equivariant": True},
+        ),
+    )
+    file_fields: ClassVar[Mapping[str, type]] = {
+        "n_top": int,
+        "learning_rate": float,
+        "equivariant": bool,
+        "unit_norm": bool,
+    }
+    later_fields: ClassVar[frozenset[str]] = frozenset({"unit_norm"})
+
     top: TopNetwork
     hidden: HiddenNetwork
     delta_readout: Affine
@@ -80,8 +98,12 @@ class Metz2018(AbstractUpdateRule):
         """The number of top units that theta is made for; `None` if any will do."""
         return None if self.equivariant else self.top.mixing[0].offset.shape[0]
 
+    def file_values(self) -> dict[str, Any]:
+        """As in the class; an equivariant rule, made for any number of top units, says 1."""
+        return {**super().file_values(), "n_top": self.n_top or 1}
+
     @classmethod
-    def create(
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]  # its own fields by name
         cls,
         *,
         key: PRNGKey,
