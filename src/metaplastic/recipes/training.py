@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +44,23 @@ class Words:
         if self.config is not None:
             start = read_recipe(self.config, start)
         return change_recipe(start, self.changes)
+
+
+STUDENTS: Mapping[str, Mapping[str, Any]] = {
+    "local": {"rule": "local"},
+    "local_strict": {"rule": "local", "lateral": False},
+    "context": {"rule": "context"},
+    "metz2018": {"rule": "metz2018"},
+    "metz2018_equivariant": {"rule": "metz2018_equivariant"},
+}
+"""What a recipe says of students by name, which start untrained."""
+
+
+def distilled(recipe: Recipe, teacher: str, student: str) -> Recipe:
+    """`recipe` with this teacher, and a student by name or file."""
+    fields = STUDENTS.get(student, {"start": student})
+    teaching = dataclasses.replace(recipe.teaching, teacher=teacher)
+    return dataclasses.replace(recipe, teaching=teaching, **fields)
 
 
 def recipe_to_resume(out: Path) -> Recipe:
