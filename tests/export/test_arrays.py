@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.export import export_arrays, export_onnx
 from metaplastic.models import ACTIVATIONS, load_encoder, with_direct
-from metaplastic.models.scaling import CLIP
+from metaplastic.models.presentation import CLIP
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "export.md"
 

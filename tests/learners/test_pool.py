@@ -8,12 +8,12 @@ from metaplastic.learners import pool as pools
 from metaplastic.learners.pool import (
     Shuffled,
     check_pool,
-    pool_scaling,
+    pool_presentation,
     row_blocks,
     share_of_least,
     subsample,
 )
-from metaplastic.models import fit_scaling
+from metaplastic.models import fit_presentation
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_the_least_of_columns_that_vary_is_counted(monkeypatch):
 
 def test_scaling_of_the_pool_is_that_of_one_batch_dense_or_sparse():
     x = np.random.default_rng(0).poisson(0.3, (9000, 7)) * np.arange(7)
-    expected = fit_scaling(jnp.asarray(x, jnp.float32))
+    expected = fit_presentation(jnp.asarray(x, jnp.float32))
     for pool in (x, scipy.sparse.csr_array(x)):
-        found = pool_scaling(pool)
+        found = pool_presentation(pool)
         np.testing.assert_allclose(found.shift, expected.shift, rtol=1e-5)
         np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-4)
         np.testing.assert_allclose(found.gain, expected.gain, rtol=1e-4)

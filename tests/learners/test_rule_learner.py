@@ -11,7 +11,7 @@ import pytest
 
 from metaplastic.errors import DivergenceError, InputError, MetaplasticError
 from metaplastic.learners import RuleLearner, rule_learner, train
-from metaplastic.learners.pool import pool_scaling
+from metaplastic.learners.pool import pool_presentation
 from metaplastic.models import MLP, Delta, Readout, Trace, freeze
 from metaplastic.rules import AbstractUpdateRule, LocalRule
 from metaplastic.rules.hebb import Hebb
@@ -64,7 +64,7 @@ def learner(**changes):
 
 
 def test_training_in_pieces_equals_training_at_once(pool):
-    model, state, key = learner().start(pool_scaling(pool), seed=0)
+    model, state, key = learner().start(pool_presentation(pool), seed=0)
     rows = np.random.default_rng(1).integers(0, 90, (70, 16))
     rule = Noisy(jnp.float32(0.1))
     whole, _ = train(rule, model, state, pool[rows], key=key)
@@ -97,7 +97,7 @@ def test_snapshots_show_every_asked_step_and_change_nothing(pool):
 
 
 def test_no_steps_leave_the_model_as_it_starts(pool):
-    model = learner().start(pool_scaling(pool), seed=3)[0]
+    model = learner().start(pool_presentation(pool), seed=3)[0]
     np.testing.assert_array_equal(
         learner(n_steps=0).fit(pool, seed=3)(pool), freeze(model, pool)(pool)
     )

@@ -45,7 +45,7 @@ def test_inputs_are_whitened_for_a_rule_that_asks_for_it(n_columns, expected):
     tasks = SourceTasks.create(HiddenManifold(n_columns, 3))
     _, problem = make(rule=rest, tasks=tasks, sizes=(n_columns, 6, 4))
     carry = eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))
-    scaling = carry.model.scaling
+    scaling = carry.model.presentation
     assert (scaling.whitening is not None) is expected
     if expected:
         x = tasks.unlabelled(carry.task, 500, key=jax.random.key(2))
@@ -118,7 +118,7 @@ def test_readouts_of_a_rule_with_inputs_see_them(start, monkeypatch, most):
     for a, b in zip(plain.T, learned.T, strict=True):
         assert np.corrcoef(a, b)[0, 1] > 0.9999
     x, _ = problem.tasks.labelled(carry.task, 8, key=jax.random.key(5))
-    inputs = np.asarray(carry.model.scaling(x))[: len(both)]
+    inputs = np.asarray(carry.model.presentation(x))[: len(both)]
     direct = both[:, :most]
     design = np.column_stack([direct, np.ones(len(direct))])
     missing = np.sum(np.square(design @ np.linalg.pinv(design) @ inputs - inputs))

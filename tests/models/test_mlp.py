@@ -8,9 +8,9 @@ import scipy.linalg
 import scipy.sparse
 
 from metaplastic.errors import InputError
-from metaplastic.models import ACTIVATIONS, activate, fit_scaling, freeze, init_mlp
+from metaplastic.models import ACTIVATIONS, activate, fit_presentation, freeze, init_mlp
 from metaplastic.models.frozen import diagonal_blocks, row_product
-from metaplastic.models.scaling import CLIP
+from metaplastic.models.presentation import CLIP
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,9 @@ def pool():
 
 
 def test_trace_has_normalised_drives_and_chained_layers(pool):
-    model = init_mlp((12, 9, 5), key=jax.random.key(0), scaling=fit_scaling(jnp.asarray(pool)))
+    model = init_mlp(
+        (12, 9, 5), key=jax.random.key(0), presentation=fit_presentation(jnp.asarray(pool))
+    )
     first, second = model.trace(jnp.asarray(pool))
     for trace in (first, second):
         np.testing.assert_allclose(trace.drive.mean(0), 0.0, atol=1e-4)
@@ -72,7 +74,7 @@ def test_frozen_model_equals_the_model_on_the_whole_pool(pool, activation, reado
         key=jax.random.key(1),
         activation=activation,
         readout=readout,
-        scaling=fit_scaling(jnp.asarray(pool)),
+        presentation=fit_presentation(jnp.asarray(pool)),
     )
     found = freeze(model, pool)(pool)
     np.testing.assert_allclose(found, model.features(jnp.asarray(pool)), atol=2e-4)
@@ -94,7 +96,7 @@ def test_scaling_evens_units_and_tames_tails():
     x[:, 2] = 7.0
     x[:, 3] *= 1e-6
     x[:40, 4] = 500.0
-    scaling = fit_scaling(jnp.asarray(x, jnp.float32))
+    scaling = fit_presentation(jnp.asarray(x, jnp.float32))
     out = np.asarray(scaling(jnp.asarray(x, jnp.float32)))
     spread = out.std(0)
     assert np.all(out[:, 2] == 0.0)
@@ -106,20 +108,22 @@ def test_scaling_evens_units_and_tames_tails():
 def test_scaling_is_that_of_eighth_powers():
     x = np.random.default_rng(1).exponential(size=(500, 3)) * [1.0, 1e-7, 1e7]
     spread = np.mean((x - x.mean(0)) ** 8, axis=0) ** 0.125
-    scaling = fit_scaling(jnp.asarray(x, jnp.float32))
+    scaling = fit_presentation(jnp.asarray(x, jnp.float32))
     np.testing.assert_allclose(scaling.scale, 1.0 / spread, rtol=1e-4)
 
 
 def test_scaling_keeps_rare_events_rare():
     rare = (np.arange(1000) < 10).astype(np.float32)
     common = (np.arange(1000) % 2).astype(np.float32)
-    out = np.asarray(fit_scaling(x := jnp.stack([jnp.asarray(rare), jnp.asarray(common)], 1))(x))
+    out = np.asarray(
+        fit_presentation(x := jnp.stack([jnp.asarray(rare), jnp.asarray(common)], 1))(x)
+    )
     # By standard deviations both columns would count alike.
     assert out[:, 0].std() < 0.25 * out[:, 1].std()
 
 
 def test_scaling_of_constant_inputs_is_zero():
-    out = fit_scaling(jnp.full((10, 3), 4.0))(jnp.full((2, 3), 4.0))
+    out = fit_presentation(jnp.full((10, 3), 4.0))(jnp.full((2, 3), 4.0))
     np.testing.assert_array_equal(out, np.zeros((2, 3)))
 
 

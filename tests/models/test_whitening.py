@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from metaplastic.learners.pool import pool_presentation, pool_scaling
-from metaplastic.models import N_WHITENED, fit_scaling, fit_whitening, freeze, init_mlp
+from metaplastic.learners.pool import pool_presentation
+from metaplastic.models import N_WHITENED, fit_presentation, fit_whitening, freeze, init_mlp
 
 
 @pytest.fixture(scope="module")
@@ -42,20 +42,20 @@ def test_leading_variances_come_nearer_to_the_next_and_the_total_stays(wide, pow
 def test_of_a_pool_it_is_that_of_one_batch_dense_or_sparse(wide, n):
     x = np.where(np.abs(wide[:n]) < 0.3, 0.0, wide[:n]).astype(np.float32)
     rows = jnp.asarray(x)
-    plain = fit_scaling(rows)
+    plain = fit_presentation(rows)
     whole = dataclasses.replace(plain, whitening=fit_whitening(plain.plain(rows), 0.25))
     for pool in (x, scipy.sparse.csr_matrix(x)):
         found = pool_presentation(pool, 0.25)
         np.testing.assert_allclose(found(rows), whole(rows), atol=2e-4)
-        np.testing.assert_allclose(found.plain(rows), pool_scaling(x)(rows), atol=1e-5)
+        np.testing.assert_allclose(found.plain(rows), pool_presentation(x)(rows), atol=1e-5)
     assert pool_presentation(x, 0.0).whitening is None
 
 
 def test_a_frozen_model_has_it_in_its_weights(wide):
-    model = init_mlp((60, 9, 5), key=jax.random.key(1), scaling=pool_presentation(wide, 0.25))
+    model = init_mlp((60, 9, 5), key=jax.random.key(1), presentation=pool_presentation(wide, 0.25))
     found = freeze(model, wide)
     np.testing.assert_allclose(found(wide), model.features(jnp.asarray(wide)), atol=2e-4)
-    bare = dataclasses.replace(model, scaling=pool_scaling(wide))
+    bare = dataclasses.replace(model, presentation=pool_presentation(wide))
     assert np.abs(freeze(bare, wide)(wide) - found(wide)).max() > 0.1
 
 

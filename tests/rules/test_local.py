@@ -153,7 +153,7 @@ def test_a_step_agrees_with_the_equations(rule, sizes, time, activation):
             type(layer)(layer.weight, bias.astype(jnp.float64), layer.feedback)
             for layer, bias in zip(model.layers, biased, strict=True)
         )
-        model = type(model)(layers, model.scaling, model.activation, model.readout)
+        model = type(model)(layers, model.presentation, model.activation, model.readout)
         x = jax.random.normal(jax.random.key(3), (9, sizes[0]), jnp.float64)
         after, state, trace = step(wide, model, jnp.asarray(time), x, key=jax.random.key(0))
         theta = {k: np.asarray(a) for k, a in vars(wide).items() if isinstance(a, jax.Array)}

@@ -19,8 +19,8 @@ from metaplastic.learners import (
     VICReg,
 )
 from metaplastic.models import plain_activation
-from metaplastic.rules import AbstractUpdateRule, Metz2018
-from metaplastic.rules.catalog import load_rule
+from metaplastic.presets import NetworkSettings
+from metaplastic.presets.io import resolve
 
 LEARNERS = {
     "raw": "the inputs themselves",
@@ -40,18 +40,18 @@ LEARNERS = {
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """The base model and its training by a rule, as `RuleLearner`.
+    """The base model and its training by a rule, as in `NetworkSettings`.
 
     Networks that are trained by gradient descent are of the same shape and otherwise as their
-    classes say (chosen by `benchmarks/search.py`).
+    classes say (chosen by study 044).
     """
 
-    hidden_sizes: tuple[int, ...] = RuleLearner.hidden_sizes
-    n_components: int = RuleLearner.n_components
-    activation: str = RuleLearner.activation
-    n_steps: int = RuleLearner.n_steps
-    batch_size: int = RuleLearner.batch_size
-    n_networks: int = RuleLearner.n_networks
+    hidden_sizes: tuple[int, ...] = NetworkSettings.hidden_sizes
+    n_components: int = NetworkSettings.n_components
+    activation: str = NetworkSettings.activation
+    n_steps: int = NetworkSettings.n_steps
+    batch_size: int = NetworkSettings.batch_size
+    n_networks: int = NetworkSettings.n_networks
 
 
 def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> dict[str, Judged]:
@@ -65,15 +65,13 @@ def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> d
     """
     found: dict[str, Judged] = {name: _learner(name, network) for name in others}
     for name in rules:
-        rule = load_rule(name)
-        found[name] = RuleLearner(rule, alias=name, **dataclasses.asdict(_fitted(network, rule)))
+        preset = resolve(name)
+        sizes = dataclasses.asdict(network)
+        if preset.rules.main.n_top is not None:
+            sizes["n_components"] = preset.rules.main.n_top * network.n_networks
+            preset = preset.without_direct()
+        found[name] = RuleLearner(preset.with_networks(**sizes), alias=name)
     return found
-
-
-def _fitted(network: Network, rule: AbstractUpdateRule) -> Network:
-    if isinstance(rule, Metz2018) and rule.n_top:
-        return dataclasses.replace(network, n_components=rule.n_top * network.n_networks)
-    return network
 
 
 def _learner(name: str, network: Network) -> Judged:

@@ -10,11 +10,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.sklearn.heads import HeadName, check_head, fit_head
-from metaplastic.sklearn.labels import check_categories, find_labelled, number_classes
+from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
+from metaplastic.sklearn.parameters import NETWORKS
 from metaplastic.sklearn.rows import check_rows, check_rows_and_labels
-from metaplastic.sklearn.transformer import RuleTransformer
+from metaplastic.sklearn.transformer import Auto, RuleTransformer
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -29,7 +31,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    rule, hidden_sizes, n_components, activation, n_steps, batch_size, n_networks
+    rule, hidden_sizes, n_components, activation, n_steps, batch_size, n_networks, preset
         As in `RuleTransformer`.
     head : {"ridge", "logistic"}, default="ridge"
         Ridge regression to targets -1 and 1, its strength chosen by leave-one-out on the labelled
@@ -72,12 +74,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         rule: str | Path | AbstractUpdateRule = "base",
-        hidden_sizes: tuple[int, ...] = (128, 128),
-        n_components: int = 512,
+        hidden_sizes: tuple[int, ...] | Auto = "auto",
+        n_components: int | Auto = "auto",
         activation: str = "auto",
-        n_steps: int | None = 100,
-        batch_size: int = 128,
-        n_networks: int = 8,
+        n_steps: int | Auto | None = "auto",
+        batch_size: int | Auto = "auto",
+        n_networks: int | Auto = "auto",
+        preset: str | Path | Preset = "base",
         head: HeadName = "ridge",
         random_state: int | np.random.RandomState | None = None,
         flatten: bool = False,
@@ -89,6 +92,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.n_steps = n_steps
         self.batch_size = batch_size
         self.n_networks = n_networks
+        self.preset = preset
         self.head = head
         self.random_state = random_state
         self.flatten = flatten
@@ -114,23 +118,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             if the rule leaves the finite numbers.
         """
         head = check_head(self.head)
-        names = (
-            "rule",
-            "hidden_sizes",
-            "n_components",
-            "activation",
-            "n_steps",
-            "batch_size",
-            "n_networks",
-        )
-        transformer = RuleTransformer(
-            **{name: getattr(self, name) for name in names}, random_state=self.random_state
-        )
-        check_categories(y)
+        names = ("rule", *NETWORKS, "preset", "random_state")
+        transformer = RuleTransformer(**{name: getattr(self, name) for name in names})
+        check_given(y)
         x, labels = check_rows_and_labels(self, X, y, least=2)
         labelled = find_labelled(labels)
         classes, numbers = number_classes(labels[labelled])
-        self.transformer_ = transformer.fit(x)
+        # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
+        self.transformer_ = transformer.set_output(transform="default").fit(x)
         features = self.transformer_.transform(x)
         self.head_ = fit_head(head, features, features[labelled], numbers)
         self.classes_ = classes

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.learners import AbstractLearner, RuleLearner
-from metaplastic.learners.pool import subsample
-from metaplastic.learners.rule_learner import FREEZE_ROWS
 from metaplastic.models import MLP, FrozenMLP
 
 
@@ -18,17 +16,17 @@ class Trajectory:
 
     def __init__(self, learner: RuleLearner, steps: Sequence[int]) -> None:
         self.learner = learner
-        self.steps = sorted({s for s in steps if s <= learner.n_steps} | {learner.n_steps})
+        last = learner.preset.networks.n_steps
+        self.steps = sorted({s for s in steps if s <= last} | {last})
         self._found: dict[int, tuple[NDArray, dict[int, FrozenMLP]]] = {}
 
     def at(self, x: NDArray, step: int, *, seed: int) -> FrozenMLP:
         """The encoder after `step` inner steps on the pool `x`."""
         if seed not in self._found or not np.array_equal(self._found[seed][0], x):
             encoders: dict[int, FrozenMLP] = {}
-            rows = subsample(x, FREEZE_ROWS, seed=seed)
 
             def keep(done: int, models: tuple[MLP, ...], _: object) -> None:
-                encoders[done] = self.learner.freeze(models, rows, seed=seed)
+                encoders[done] = self.learner.freeze(models, x, seed=seed)
 
             self.learner.fit_with_snapshots(
                 x,

@@ -25,6 +25,8 @@ from metaplastic.learners import (
     Raw,
     RuleLearner,
 )
+from metaplastic.presets import NetworkSettings, Preset, plain_preset
+from metaplastic.presets.io import resolve
 from metaplastic.recipes.recipe import RECIPES, build_rule
 from metaplastic.report import (
     comparison_table,
@@ -50,7 +52,7 @@ RESULTS = "results.json"
 
 @dataclasses.dataclass(frozen=True)
 class DemoConfig:
-    """Sizes of the demo; the network and its training are the defaults of `RuleLearner`.
+    """Sizes of the demo; the network and its training are the defaults of `NetworkSettings`.
 
     `curve_steps` are the inner steps at which accuracy is measured for the curve (with
     `curve_draws` draws a seed), besides the last one; `n_points` and `n_fields` are the images
@@ -65,11 +67,11 @@ class DemoConfig:
     curve_draws: int = 10
     n_points: int = 1000
     n_fields: int = 32
-    hidden_sizes: tuple[int, ...] = RuleLearner.hidden_sizes
-    n_components: int = RuleLearner.n_components
-    n_steps: int = RuleLearner.n_steps
-    batch_size: int = RuleLearner.batch_size
-    n_networks: int = RuleLearner.n_networks
+    hidden_sizes: tuple[int, ...] = NetworkSettings.hidden_sizes
+    n_components: int = NetworkSettings.n_components
+    n_steps: int = NetworkSettings.n_steps
+    batch_size: int = NetworkSettings.batch_size
+    n_networks: int = NetworkSettings.n_networks
 
 
 QUICK = DemoConfig(n_seeds=1, n_draws=10, curve_steps=(0, 50), curve_draws=5, n_points=500)
@@ -109,7 +111,7 @@ def run_demo(
     started = time.perf_counter()
     config = config or (QUICK if quick else DemoConfig())
     require_matplotlib()
-    trained = load_rule(rule)
+    trained = resolve(rule)
     dataset = load_set(config.dataset) if dataset is None else dataset
     out = prepare_folder(Path(out), (RESULTS,), "a demo")
     seeds = tuple(range(seed, seed + config.n_seeds))
@@ -152,28 +154,29 @@ def run_demo(
     return results
 
 
-def demo_learner(config: DemoConfig, rule: AbstractUpdateRule) -> RuleLearner:
-    """The network of the demo, trained by `rule`."""
-    return RuleLearner(
-        rule,
+def demo_learner(config: DemoConfig, preset: Preset) -> RuleLearner:
+    """The networks of the demo, trained as the preset says."""
+    networks = preset.with_networks(
         hidden_sizes=config.hidden_sizes,
         n_components=config.n_components,
         n_steps=config.n_steps,
         batch_size=config.batch_size,
         n_networks=config.n_networks,
     )
+    return RuleLearner(networks)
 
 
-def demo_learners(
-    config: DemoConfig, rule: AbstractUpdateRule, name: str
-) -> dict[str, AbstractLearner]:
-    """All learners by name, in the order of the table; `rule` comes last."""
+def demo_learners(config: DemoConfig, preset: Preset, name: str) -> dict[str, AbstractLearner]:
+    """All learners by name, in the order of the table; that of `preset` comes last.
+
+    Hand-designed rules have a plain preset: their features are learned alone.
+    """
     by_hand = {
-        title: demo_learner(config, load_rule(hand))
+        title: demo_learner(config, plain_preset(load_rule(hand)))
         for hand, title in HAND_DESIGNED.items()
         if hand != name
     }
-    untrained = build_rule(RECIPES["base"])
+    untrained = resolve(build_rule(RECIPES["base"]))
     return {
         "raw": Raw(),
         "PCA-32": PCA(32),
@@ -182,7 +185,7 @@ def demo_learners(
         "random network": RandomNetwork((*config.hidden_sizes, config.n_components)),
         **by_hand,
         **({} if name == "local" else {UNTRAINED: demo_learner(config, untrained)}),
-        name: demo_learner(config, rule),
+        name: demo_learner(config, preset),
     }
 
 
@@ -241,8 +244,8 @@ def _before_after(learner: RuleLearner, dataset: LabelledSet, seed: int) -> Befo
     columns = np.random.default_rng(seed).permutation(x.shape[1])
     x = x[:, columns]
     trajectory = Trajectory(learner, (0,))
-    before, after = (trajectory.at(x, step, seed=seed) for step in (0, learner.n_steps))
-    return BeforeAfter(before, after, learner.n_steps, x, np.asarray(dataset.y), columns)
+    before, after = (trajectory.at(x, step, seed=seed) for step in (0, trajectory.steps[-1]))
+    return BeforeAfter(before, after, trajectory.steps[-1], x, np.asarray(dataset.y), columns)
 
 
 def _rule_name(rule: str | Path | AbstractUpdateRule) -> str:

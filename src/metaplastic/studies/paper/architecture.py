@@ -8,6 +8,7 @@ from metaplastic.data.sets import load_set
 from metaplastic.evaluation import LabelledSet
 from metaplastic.learners import AbstractLearner, RandomNetwork, RuleLearner
 from metaplastic.models import ACTIVATIONS
+from metaplastic.presets import Preset
 from metaplastic.report import Line, Table, line_figure
 from metaplastic.report.lines import Scale
 from metaplastic.studies._trajectory import AtStep, Trajectory
@@ -15,12 +16,11 @@ from metaplastic.studies.paper.common import (
     UNTRAINED,
     extremes,
     gain_over_best,
-    learned_part,
     measure,
     outcome,
     percent,
     select,
-    untrained_rule,
+    untrained,
     values,
 )
 from metaplastic.studies.paper.experiment import (
@@ -93,22 +93,22 @@ class Architecture(AbstractExperiment):
 
     def run(self, subject: Subject, progress: Progress) -> Result:
         dataset = load_set(self.dataset)
-        rules = {
-            subject.name: learned_part(subject.rule),
-            UNTRAINED: learned_part(untrained_rule()),
+        presets = {
+            subject.name: subject.preset.without_direct(),
+            UNTRAINED: untrained().without_direct(),
         }
         rows: list[dict[str, Any]] = []
         for sweep, value, change in self._points():
-            first = self._learner(rules[subject.name], **change)
+            first = self._learner(presets[subject.name], **change).preset.networks
             sizes = (*first.hidden_sizes, first.n_components)
             learners: dict[str, AbstractLearner] = {
-                name: self._learner(rule, **change) for name, rule in rules.items()
+                name: self._learner(preset, **change) for name, preset in presets.items()
             }
             learners[RANDOM] = RandomNetwork(sizes, first.activation)
             rows += self._measure(learners, dataset, sweep, value, progress)
         trajectories = {
-            name: Trajectory(self._learner(rule, n_steps=max(self.steps)), self.steps)
-            for name, rule in rules.items()
+            name: Trajectory(self._learner(preset, n_steps=max(self.steps)), self.steps)
+            for name, preset in presets.items()
         }
         for step in self.steps:
             learners = {name: AtStep(each, step) for name, each in trajectories.items()}
@@ -128,16 +128,15 @@ class Architecture(AbstractExperiment):
     def _hidden(self) -> tuple[int, ...]:
         return (self.width,) * (self.depth - 1)
 
-    def _learner(self, rule: Any, **change: Any) -> RuleLearner:
-        plain = RuleLearner(
-            rule,
-            hidden_sizes=self._hidden(),
-            n_components=self.n_components,
-            n_steps=self.n_steps,
-            n_networks=1,
-            activation="relu",
-        )
-        return dataclasses.replace(plain, **change)
+    def _learner(self, preset: Preset, **change: Any) -> RuleLearner:
+        one: dict[str, Any] = {
+            "hidden_sizes": self._hidden(),
+            "n_components": self.n_components,
+            "n_steps": self.n_steps,
+            "n_networks": 1,
+            "activation": "relu",
+        }
+        return RuleLearner(preset.with_networks(**{**one, **change}))
 
     def _measure(
         self,

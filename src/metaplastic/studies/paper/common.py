@@ -21,8 +21,9 @@ from metaplastic.evaluation import (
     mean_and_error,
     provenance,
 )
+from metaplastic.presets import Preset
+from metaplastic.presets.io import resolve
 from metaplastic.recipes.recipe import RECIPES, build_rule
-from metaplastic.rules import AbstractUpdateRule, LocalRule
 from metaplastic.studies.paper.experiment import Outcome, Progress
 from metaplastic.studies.paper.kept import measurement_key
 
@@ -38,14 +39,9 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
-def untrained_rule() -> AbstractUpdateRule:
-    """The rule that meta-training started from: that of the recipe of `base`."""
-    return build_rule(RECIPES["base"])
-
-
-def learned_part(rule: AbstractUpdateRule) -> AbstractUpdateRule:
-    """The rule without direct connections: features are the network's alone."""
-    return dataclasses.replace(rule, with_inputs=False) if isinstance(rule, LocalRule) else rule
+def untrained() -> Preset:
+    """`base` with the rule that its meta-training started from: that of the recipe of `base`."""
+    return resolve(build_rule(RECIPES["base"]))
 
 
 def measure(

@@ -11,9 +11,10 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from metaplastic.presets import Preset
+from metaplastic.presets.io import resolve, settings_of
 from metaplastic.report import Table
 from metaplastic.rules import AbstractUpdateRule
-from metaplastic.rules.catalog import load_rule
 from metaplastic.studies.paper.kept import Kept
 
 if TYPE_CHECKING:
@@ -42,18 +43,21 @@ DRAWS, QUICK_DRAWS = 30, 10
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Subject:
-    """The rule that is examined, the name it goes by, and a digest of all that it is."""
+    """The preset that is examined, the name it goes by, and a digest of all that it is."""
 
     name: str
-    rule: AbstractUpdateRule
+    preset: Preset
     digest: str
 
     @classmethod
     def load(cls, rule: str | Path | AbstractUpdateRule) -> "Subject":
-        """By a name or path, or the rule itself; raises what `load_rule` raises."""
-        loaded = load_rule(rule)
+        """By a rule's name or path, or the rule itself; raises what `presets.io.resolve` raises."""
+        preset = resolve(rule)
         named = isinstance(rule, str | Path)
-        return cls(Path(rule).stem if named else type(loaded).__name__, loaded, digest(loaded))
+        name = Path(rule).stem if named else type(preset.rules.main).__name__
+        parts = [digest(each) for each in preset.rules.named().values()]
+        whole = hashlib.sha256(f"{settings_of(preset)} {parts}".encode()).hexdigest()
+        return cls(name, preset, whole)
 
 
 def digest(rule: AbstractUpdateRule) -> str:

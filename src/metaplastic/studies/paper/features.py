@@ -19,7 +19,6 @@ from metaplastic.studies._trajectory import AtStep, Trajectory
 from metaplastic.studies.paper.common import (
     Gain,
     gain,
-    learned_part,
     measure,
     outcome,
     percent,
@@ -112,12 +111,13 @@ class Features(AbstractExperiment):
 
     def _learner(self, subject: Subject, n_steps: int) -> RuleLearner:
         return RuleLearner(
-            learned_part(subject.rule),
-            hidden_sizes=self.hidden_sizes,
-            n_components=self.n_components,
-            n_steps=n_steps,
-            n_networks=1,
-            activation="relu",
+            subject.preset.without_direct().with_networks(
+                hidden_sizes=self.hidden_sizes,
+                n_components=self.n_components,
+                n_steps=n_steps,
+                n_networks=1,
+                activation="relu",
+            )
         )
 
     def _images(self, subject: Subject, progress: Progress) -> Result:

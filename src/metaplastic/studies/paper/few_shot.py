@@ -19,7 +19,7 @@ from metaplastic.studies.paper.common import (
     outcome,
     percent,
     select,
-    untrained_rule,
+    untrained,
     values,
 )
 from metaplastic.studies.paper.experiment import (
@@ -134,8 +134,8 @@ class FewShot(AbstractExperiment):
             found |= learners([rule], (), own)
         found.pop(subject.name, None)
         network = dataclasses.asdict(self.network)
-        found[UNTRAINED] = RuleLearner(untrained_rule(), **network)
-        found[subject.name] = RuleLearner(subject.rule, **network)
+        found[UNTRAINED] = RuleLearner(untrained().with_networks(**network))
+        found[subject.name] = RuleLearner(subject.preset.with_networks(**network))
         return found
 
     def tables(self, result: Result) -> Mapping[str, Table]:

@@ -7,7 +7,6 @@ same other learners without measuring those again.
 import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,6 @@ from metaplastic import __version__
 from metaplastic.errors import InputError
 from metaplastic.evaluation import Judged, LabelledSet, Record
 from metaplastic.files import write_atomically
-from metaplastic.learners import RuleLearner
-from metaplastic.models.frozen import N_PRINCIPAL
-from metaplastic.rules.kinds import KINDS
 from metaplastic.studies._trajectory import AtStep
 
 FOLDER = "measurements"
@@ -36,11 +32,6 @@ def measurement_key(learner: Judged, dataset: LabelledSet, how: Mapping[str, Any
     for part in (*parts, dataset.y):
         _add(found, np.asarray(part))
     _add(found, learner)
-    judged = learner.trajectory.learner if isinstance(learner, AtStep) else learner
-    if isinstance(judged, RuleLearner) and judged.rule.direct:
-        # How inputs stand among the features is no field of the learner.
-        n_direct = judged.n_direct(math.prod(x.shape[1:]))
-        found.update(f"{n_direct} direct of {N_PRINCIPAL} components".encode())
     return found.hexdigest()[:32]
 
 
@@ -117,11 +108,10 @@ def _add(found: Any, thing: Any) -> None:
         for item in thing:
             _add(found, item)
     elif dataclasses.is_dataclass(thing):
-        kind = KINDS.get(type(thing).__name__)
-        younger = kind.younger if kind else ()
+        later = getattr(type(thing), "later_fields", ())
         for field in dataclasses.fields(thing):
             # As in a rule file, a field that came later says nothing where it changes nothing.
-            if field.name in younger and getattr(thing, field.name) == field.default:
+            if field.name in later and getattr(thing, field.name) == field.default:
                 continue
             found.update(field.name.encode())
             _add(found, getattr(thing, field.name))

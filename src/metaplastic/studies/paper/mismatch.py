@@ -18,7 +18,6 @@ from metaplastic.report import Line, Table, line_figure
 from metaplastic.studies._trajectory import AtStep, Trajectory
 from metaplastic.studies.paper.common import (
     gain,
-    learned_part,
     measure,
     outcome,
     percent,
@@ -103,11 +102,12 @@ class Mismatch(AbstractExperiment):
             )
             losses[str(step)] = [round(loss, 6) for loss in watched.losses]
         learner = RuleLearner(
-            learned_part(subject.rule),
-            **shape,
-            activation="relu",
-            n_steps=max(self.rule_steps),
-            n_networks=1,
+            subject.preset.without_direct().with_networks(
+                **shape,
+                activation="relu",
+                n_steps=max(self.rule_steps),
+                n_networks=1,
+            )
         )
         trajectory = Trajectory(learner, self.rule_steps)
         for step in self.rule_steps:
@@ -204,6 +204,6 @@ class Watched(AbstractLearner):
         """As the autoencoder's."""
         model, found = self.vae.fit_parameters(x, seed=seed)
         batch = jnp.asarray(dense(subsample(x, LOSS_ROWS, seed=seed)))
-        loss = self.vae.loss(x, model.scaling)(found, batch, key=jax.random.key(seed))
+        loss = self.vae.loss(x, model.presentation)(found, batch, key=jax.random.key(seed))
         self.losses.append(float(loss))
         return self.vae.freeze(model, found.head, subsample(x, FREEZE_ROWS, seed=seed))

@@ -13,7 +13,6 @@ from metaplastic.learners import AbstractLearner, PrototypicalNetwork, RuleLearn
 from metaplastic.report import Line, Table, line_figure
 from metaplastic.studies.paper.common import (
     gain,
-    learned_part,
     measure,
     outcome,
     percent,
@@ -83,12 +82,13 @@ class Permutation(AbstractExperiment):
             learners[name] = self._meta_trained(dataset.image_shape[0], permute)
             progress(f"{name}: meta-trained in {self.meta_steps:,} steps")
         learners[subject.name] = RuleLearner(
-            learned_part(subject.rule),
-            hidden_sizes=self.hidden_sizes,
-            n_components=self.n_components,
-            n_steps=self.n_steps,
-            n_networks=1,
-            activation="relu",
+            subject.preset.without_direct().with_networks(
+                hidden_sizes=self.hidden_sizes,
+                n_components=self.n_components,
+                n_steps=self.n_steps,
+                n_networks=1,
+                activation="relu",
+            )
         )
         rows: list[dict[str, Any]] = []
         for pixels in (INTACT, PERMUTED):

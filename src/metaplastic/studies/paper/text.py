@@ -17,6 +17,8 @@ from metaplastic.meta.executor import LocalExecutor
 from metaplastic.meta.problem import split_rule
 from metaplastic.meta.run import KEPT_RULES, RULE_FILE
 from metaplastic.meta.train import averaged_rule, meta_train
+from metaplastic.models import NO_DIRECT
+from metaplastic.presets import NetworkSettings, plain_preset
 from metaplastic.recipes.recipe import (
     RECIPES,
     Recipe,
@@ -35,7 +37,6 @@ from metaplastic.studies.paper.common import (
     Gain,
     file_digest,
     gain,
-    learned_part,
     measure,
     outcome,
     percent,
@@ -67,7 +68,7 @@ class Text(AbstractExperiment):
     digest: str = ""
     updates: tuple[int, ...] = (10, 30, 100, 300, 600)
     steps: tuple[int, ...] = (0, 3, 10, 30, 100, 300)
-    hidden_sizes: tuple[int, ...] = RuleLearner.hidden_sizes
+    hidden_sizes: tuple[int, ...] = NetworkSettings.hidden_sizes
     n_components: int = 256
     n_networks: int = 4
     shots: int = 10
@@ -124,19 +125,19 @@ class Text(AbstractExperiment):
             "progress": progress,
         }
         early_to_late = self._checkpoints(progress)
-        rules = {**early_to_late, subject.name: subject.rule}
-        if subject.rule.direct:
-            rules[f"{subject.name}, learned part"] = learned_part(subject.rule)
-        for name, rule in rules.items():
-            learner = RuleLearner(
-                rule,
+        presets = {name: plain_preset(rule) for name, rule in early_to_late.items()}
+        presets[subject.name] = subject.preset
+        if subject.preset.direct != NO_DIRECT:
+            presets[f"{subject.name}, learned part"] = subject.preset.without_direct()
+        for name, preset in presets.items():
+            one = preset.with_networks(
                 hidden_sizes=self.hidden_sizes,
                 n_components=self.n_components,
                 n_steps=max(self.steps),
                 n_networks=self.n_networks,
                 activation="relu",
             )
-            trajectory = Trajectory(learner, self.steps)
+            trajectory = Trajectory(RuleLearner(one), self.steps)
             for step in self.steps:
                 point = {name: AtStep(trajectory, step)}
                 rows += measure(point, dataset, **how, note=f", step {step}", step=step)
@@ -163,7 +164,7 @@ class Text(AbstractExperiment):
                 file = self.meta_run / RULE_FILE
                 found[int(load_rule_file(file)[1].get("updates", 1))] = load_rule(file)
             found = {n: found[n] for n in spaced(sorted(found), 1 + len(Text.updates))}
-        rules = {f"{count:,} updates": learned_part(rule) for count, rule in found.items()}
+        rules = {f"{count:,} updates": rule for count, rule in found.items()}
         return {UNTRAINED if name.startswith("0 ") else name: r for name, r in rules.items()}
 
     def tables(self, result: Result) -> Mapping[str, Table]:

@@ -1,0 +1,45 @@
+"""Rule files of version 0.1, whose `LocalRule` held what is a preset's now.
+
+Such a file may hold three rules, and it says how inputs were presented to them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+SETTINGS = ("with_inputs", "whiten")
+"""Settings that a rule file of version 0.1 may hold: whether features hold the inputs too, and the
+power of the whitening."""
+
+BROUGHT = ("sparse", "bounded")
+"""Flags of such a file: whether it holds these rules too."""
+
+Parts = dict[str, tuple[dict[str, NDArray], Any]]
+
+
+def split_legacy(
+    tensors: Mapping[str, NDArray], described: dict[str, Any]
+) -> tuple[Parts, dict[str, Any]]:
+    """The rules of a rule file, by role, and the settings that it holds beside them.
+
+    Both are as in the file for one that is not of version 0.1. What is damaged stays, so that
+    `unpack` refuses it.
+    """
+    fields = described.get("fields")
+    if not isinstance(fields, dict) or described.get("class") != "LocalRule":
+        return {"main": (dict(tensors), described)}, {}
+    if not fields.keys() & {*SETTINGS, *BROUGHT}:
+        return {"main": (dict(tensors), described)}, {}
+    settings = {name: fields[name] for name in SETTINGS if name in fields}
+    kept = {name: value for name, value in fields.items() if name not in (*SETTINGS, *BROUGHT)}
+    main = dict(tensors)
+    parts: Parts = {}
+    for role in BROUGHT:
+        if fields.get(role) is True:
+            names = [name for name in main if name.startswith(f"{role}.")]
+            own = {name.removeprefix(f"{role}."): main.pop(name) for name in names}
+            also = {"with_outputs": True} if role == "bounded" else {}
+            parts[role] = (own, {"class": "LocalRule", "fields": {**kept, **also}})
+    parts["main"] = (main, {"class": "LocalRule", "fields": kept})
+    return parts, settings
