@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from metaplastic.readings.neighbours import Neighbours
+
 Features = Float[np.ndarray, "row dim"]
 Scores = Float[np.ndarray, "row class"]
 Labels = Int[np.ndarray, " row"]
@@ -23,11 +25,14 @@ class AbstractReading(abc.ABC):
     """
 
     @abc.abstractmethod
-    def scores(self, features: Features) -> Scores:
-        """Scores `(n, C)` of the rows `(n, d)`; the class with the largest is predicted."""
+    def scores(self, features: Features, near: Neighbours | None = None) -> Scores:
+        """Scores `(n, C)` of the rows `(n, d)`; the class with the largest is predicted.
+
+        `near` are the nodes of the graph nearest to the rows, where they are known already.
+        """
 
     @abc.abstractmethod
-    def probabilities(self, features: Features) -> Scores:
+    def probabilities(self, features: Features, near: Neighbours | None = None) -> Scores:
         """Probabilities `(n, C)`, ordered as the scores of a row are; every row sums to 1."""
 
     @abc.abstractmethod

@@ -19,6 +19,7 @@ from metaplastic.readings.base import (
     row_product,
     sharpened,
 )
+from metaplastic.readings.neighbours import Neighbours
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,11 +32,11 @@ class LogisticReading(AbstractReading):
     bias: Float[np.ndarray, " class"]
     n_labelled: int
 
-    def scores(self, features: Features) -> Scores:
+    def scores(self, features: Features, near: Neighbours | None = None) -> Scores:
         presented = (np.asarray(features, np.float64) - self.shift) * self.factor
         return row_product(presented, self.weight) + self.bias
 
-    def probabilities(self, features: Features) -> Scores:
+    def probabilities(self, features: Features, near: Neighbours | None = None) -> Scores:
         return sharpened(self.scores(features), 1.0)
 
     def explain(self) -> str:

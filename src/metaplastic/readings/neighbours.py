@@ -86,7 +86,11 @@ def exact_search(
 
 
 def _nearest(
-    rows: Rows, queries: Rows, query: Int[np.ndarray, " pair"], row: Int[np.ndarray, " pair"], k: int
+    rows: Rows,
+    queries: Rows,
+    query: Int[np.ndarray, " pair"],
+    row: Int[np.ndarray, " pair"],
+    k: int,
 ) -> tuple[Places, Distances]:
     """Of the candidates `(query, row)`, sorted by query, the `k` nearest of every query."""
     found = pair_distances(rows, queries, query, row)
@@ -153,9 +157,7 @@ def _candidate_search(rows: Rows, k: int) -> Neighbours:
         own = np.arange(block.start, block.stop)[:, None]
         named = np.where(named < 0, own, named)  # -1 where cells hold too few
         query, column = np.nonzero(named != own)
-        places[block], squared[block] = _nearest(
-            rows, rows[block], query, named[query, column], k
-        )
+        places[block], squared[block] = _nearest(rows, rows[block], query, named[query, column], k)
     return Neighbours(places, squared)
 
 

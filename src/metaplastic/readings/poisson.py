@@ -25,7 +25,7 @@ from metaplastic.readings.base import (
     sharpened,
 )
 from metaplastic.readings.graph import Graph, edge_weights
-from metaplastic.readings.neighbours import exact_search
+from metaplastic.readings.neighbours import Neighbours, exact_search
 from metaplastic.readings.settings import ReadingSettings
 
 HELD_OUT = 64
@@ -70,7 +70,9 @@ def spread_labels(
     left = np.maximum(left, 0.0)  # of rounding
     size = unlabelled_size(centred(np.where(_several(there), values, 0.0)), places)
     return Spread(
-        _joined(values / size, there), checked, _joined(held_out / size, np.where(left > 1e-9, left, 0.0))
+        _joined(values / size, there),
+        checked,
+        _joined(held_out / size, np.where(left > 1e-9, left, 0.0)),
     )
 
 
@@ -121,40 +123,53 @@ class NodeScores:
     values: Float[np.ndarray, "node class"]
     k: int
 
-    def __call__(self, features: Features) -> Scores:
-        rows = np.ascontiguousarray(features, np.float32) - self.shift
-        found = exact_search(self.nodes, rows, self.k)
-        weights = edge_weights(found.squared)
+    def __call__(self, features: Features, near: Neighbours | None = None) -> Scores:
+        if near is None:
+            near = self.nearest(features)
+        weights = edge_weights(near.squared)
         weights /= weights.sum(1, keepdims=True)
-        return (weights[:, None, :] @ self.values[found.places])[:, 0]
+        return (weights[:, None, :] @ self.values[near.places])[:, 0]
+
+    def nearest(self, features: Features) -> Neighbours:
+        """The nodes nearest to the rows."""
+        rows = np.ascontiguousarray(features, np.float32) - self.shift
+        return exact_search(self.nodes, rows, self.k)
+
+    def arrays(self) -> dict[str, NDArray]:
+        """All arrays, by name."""
+        return {"shift": self.shift, "nodes": self.nodes, "values": self.values}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray], fields: Mapping[str, Any]) -> Self:
+        """As `AbstractReading.restore`."""
+        return cls(arrays["shift"], arrays["nodes"], arrays["values"], int(fields["k"]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GraphReading(AbstractReading):
-    """`scores = nodes(features) + bias / sharpness`; probabilities `softmax(sharpness scores)`."""
+    """`scores = sharpness * node scores + bias`; probabilities are their softmax."""
 
     nodes: NodeScores
     bias: Float[np.ndarray, " class"]
     sharpness: float
     story: str
 
-    def scores(self, features: Features) -> Scores:
-        return self.nodes(features) + self.bias / self.sharpness
+    def scores(self, features: Features, near: Neighbours | None = None) -> Scores:
+        return self.sharpness * self.nodes(features, near) + self.bias
 
-    def probabilities(self, features: Features) -> Scores:
-        return sharpened(self.scores(features), self.sharpness)
+    def probabilities(self, features: Features, near: Neighbours | None = None) -> Scores:
+        return sharpened(self.scores(features, near), 1.0)
 
     def explain(self) -> str:
         return self.story
 
     def arrays(self) -> dict[str, NDArray]:
-        own = self.nodes
-        return {"shift": own.shift, "nodes": own.nodes, "values": own.values, "bias": self.bias}
+        return {**self.nodes.arrays(), "prior": self.bias}
 
     def fields(self) -> dict[str, Any]:
         return {"k": self.nodes.k, "sharpness": self.sharpness, "story": self.story}
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray], fields: Mapping[str, Any]) -> Self:
-        nodes = NodeScores(arrays["shift"], arrays["nodes"], arrays["values"], int(fields["k"]))
-        return cls(nodes, arrays["bias"], float(fields["sharpness"]), str(fields["story"]))
+        nodes = NodeScores.restore(arrays, fields)
+        return cls(nodes, arrays["prior"], float(fields["sharpness"]), str(fields["story"]))

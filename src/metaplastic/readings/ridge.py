@@ -17,6 +17,7 @@ from metaplastic.readings.base import (
     row_product,
     sharpened,
 )
+from metaplastic.readings.neighbours import Neighbours
 from metaplastic.readings.sharpness import expected_sharpness, fit_sharpness
 
 STRENGTHS = np.logspace(-3, 3, 13)
@@ -37,10 +38,10 @@ class RidgeReading(AbstractReading):
     strength: float
     n_labelled: int
 
-    def scores(self, features: Features) -> Scores:
+    def scores(self, features: Features, near: Neighbours | None = None) -> Scores:
         return row_product(np.asarray(features, np.float64) * self.factor, self.weight) + self.bias
 
-    def probabilities(self, features: Features) -> Scores:
+    def probabilities(self, features: Features, near: Neighbours | None = None) -> Scores:
         return sharpened(self.scores(features), self.sharpness)
 
     def explain(self) -> str:
@@ -72,8 +73,8 @@ class RidgeFit:
     held_out: Scores
 
 
-def fit_ridge(factor: float, support: Features, labels: Labels) -> RidgeReading:
-    """Fit to labelled rows.
+def read_ridge(factor: float, support: Features, labels: Labels) -> tuple[RidgeReading, Scores]:
+    """Fit to labelled rows; the reading, and the scores of every labelled row left out.
 
     Args:
         factor: of the features; `overall_factor` of the pool, or 1 if they are divided already.
@@ -87,7 +88,8 @@ def fit_ridge(factor: float, support: Features, labels: Labels) -> RidgeReading:
     several = np.bincount(labels)[labels] > 1
     expected = expected_sharpness(fit.fitted, labels)
     sharpness = fit_sharpness(fit.held_out[several], labels[several], expected)
-    return RidgeReading(factor, fit.weight, fit.bias, sharpness, fit.strength, len(labels))
+    reading = RidgeReading(factor, fit.weight, fit.bias, sharpness, fit.strength, len(labels))
+    return reading, fit.held_out
 
 
 def solve_ridge(
@@ -117,18 +119,14 @@ def solve_ridge(
     return RidgeFit(strength, weight, target_mean - mean @ weight, fitted, held_out)
 
 
-def predict_paper_ridge(support: Features, labels: Labels, query: Features) -> Labels:
-    """Class numbers by ridge 0.1 on the summed Gram matrix, bias unpenalised.
+def fit_paper_ridge(support: Features, labels: Labels) -> RidgeReading:
+    """Ridge 0.1 on the summed Gram matrix, bias unpenalised.
 
     Source: Metz et al. 2018 (arXiv 1804.00222), section 4.3 and its program: one-hot targets
     minus their global mean; features are taken as they are, so their scale matters.
     """
-    targets = one_hot(labels, int(labels.max()) + 1)
-    mean, target_mean = support.mean(0), targets.mean(0)
-    x, y = support - mean, targets - target_mean
-    # Whichever of the two Gram matrices is smaller; the unpenalised bias is the centring.
-    if x.shape[1] <= x.shape[0]:
-        w = np.linalg.solve(x.T @ x + PAPER_STRENGTH * np.eye(x.shape[1]), x.T @ y)
-    else:
-        w = x.T @ np.linalg.solve(x @ x.T + PAPER_STRENGTH * np.eye(x.shape[0]), y)
-    return np.argmax((query - mean) @ w + target_mean, axis=1)
+    x = np.asarray(support, np.float64)
+    targets = 2.0 * one_hot(labels, int(labels.max()) + 1) - 1.0
+    fit = solve_ridge(x, targets, np.array([PAPER_STRENGTH]))
+    sharpness = expected_sharpness(fit.fitted, labels)
+    return RidgeReading(1.0, fit.weight, fit.bias, sharpness, PAPER_STRENGTH, len(labels))
