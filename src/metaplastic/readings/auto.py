@@ -27,6 +27,8 @@ class CombinedReading(AbstractReading):
     graph: float
     bias: Float[np.ndarray, " class"]
     story: str
+    evidence: dict[str, float] = dataclasses.field(default_factory=dict)
+    """What the weights were chosen by (`readings.evidence`)."""
 
     def scores(self, features: Features, near: Neighbours | None = None) -> Scores:
         said = log_softmax(self.ridge.sharpness * self.ridge.scores(features), axis=1)
@@ -49,6 +51,7 @@ class CombinedReading(AbstractReading):
             "linear": self.linear,
             "graph": self.graph,
             "story": self.story,
+            "evidence": self.evidence,
         }
 
     @classmethod
@@ -61,4 +64,5 @@ class CombinedReading(AbstractReading):
             float(fields["graph"]),
             arrays["prior"],
             str(fields["story"]),
+            dict(fields["evidence"]),
         )

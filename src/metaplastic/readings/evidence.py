@@ -13,6 +13,9 @@ from metaplastic.readings.settings import STATISTICS, ReadingSettings
 DOUBLED = 2.0
 """Sharpness at which the graph's scores are asked how likely the labels left out are."""
 
+MANY = 100.0
+"""Labels from which on the share of those found says all that it can."""
+
 FAR = 2.0
 """Largest difference of likelihoods that is believed, in nats a row."""
 
@@ -44,8 +47,8 @@ class Evidence:
 
 def weigh(
     graph: Graph,
-    linear_scores: Scores,
-    graph_scores: Scores,
+    linear_scores: Float[np.ndarray, "node class"],
+    graph_scores: Float[np.ndarray, "node class"],
     labels: Labels,
     held_out: tuple[Scores, Scores, Labels],
     settings: ReadingSettings,
@@ -63,6 +66,7 @@ def weigh(
     """
     linear, spread = linear_scores.argmax(1), graph_scores.argmax(1)
     size = np.bincount(graph.node_of, minlength=len(linear))
+    hits = hit_gain(*held_out)
     values = {
         "one": 1.0,
         "log_labels": float(np.log(len(labels) / graph_scores.shape[1])),
@@ -70,6 +74,8 @@ def weigh(
         "agreement": float(np.average(linear == spread, weights=size)),
         "cut_linear": cut(graph, linear),
         "cut_graph": cut(graph, spread),
+        "hits": hits,
+        "many_hits": hits * min(1.0, float(np.sqrt(len(labels) / MANY))),
         "likelihood": likelihood_gain(*held_out),
     }
     powers = [
@@ -83,11 +89,20 @@ def weigh(
 
 
 def cut(graph: Graph, classes: Int[np.ndarray, " node"]) -> float:
-    """Share of the graph's weight between nodes of different classes."""
+    """Share of the graph's weight between nodes of different classes; 0 without edges."""
     edges = graph.weights.tocoo()
+    if not len(edges.data):
+        return 0.0
     row, column = edges.coords
     apart = classes[row] != classes[column]
     return float(edges.data[apart].sum() / edges.data.sum())
+
+
+def hit_gain(linear: Scores, spread: Scores, labels: Int[np.ndarray, " checked"]) -> float:
+    """How many more labels left out the graph finds, as a share of them; 0 without any."""
+    if not len(labels):
+        return 0.0
+    return float(np.mean(spread.argmax(1) == labels) - np.mean(linear.argmax(1) == labels))
 
 
 def likelihood_gain(linear: Scores, spread: Scores, labels: Int[np.ndarray, " checked"]) -> float:
@@ -99,7 +114,9 @@ def likelihood_gain(linear: Scores, spread: Scores, labels: Int[np.ndarray, " ch
     return float(np.clip(gain.mean(), -FAR, FAR))
 
 
-def log_prior(labels: Labels, prior: Float[np.ndarray, " class"] | None) -> Float[np.ndarray, " c"]:
+def log_prior(
+    labels: Labels, prior: Float[np.ndarray, " class"] | None
+) -> Float[np.ndarray, " class"]:
     """Logarithms of the classes' shares: as given, or those of the labelled rows, smoothed."""
     counts = np.bincount(labels) + 1.0
     shares = counts / counts.sum() if prior is None else prior

@@ -79,13 +79,10 @@ class Graph:
 
 
 def build_graph(features: Rows, n_neighbors: int) -> Graph:
-    """The graph of the rows `(n, d)`; at least two of them must differ.
-
-    With fewer than `n_neighbors` other nodes, all are joined.
-    """
+    """The graph of the rows `(n, d)`; with fewer than `n_neighbors` other nodes all are joined."""
     nodes, node_of = distinct_rows(np.ascontiguousarray(features, np.float32))
-    if len(nodes) < 2:
-        raise InputError("all rows have equal features; a graph needs rows that differ")
+    if len(nodes) < 2:  # all rows are equal
+        return Graph(nodes, sp.csr_array((len(nodes), len(nodes))), node_of, 1.0)
     found, recall = nearest_to_all(nodes, min(n_neighbors, len(nodes) - 1))
     return Graph(nodes, symmetric_weights(found, len(nodes)), node_of, recall)
 

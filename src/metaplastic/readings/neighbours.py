@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from metaplastic.extras import require
 
 Rows = Float[np.ndarray, "row dim"]
+Queries = Float[np.ndarray, "query dim"]
 Places = Int[np.ndarray, "query k"]
 Distances = Float[np.ndarray, "query k"]
 
@@ -56,7 +57,7 @@ class Neighbours:
 
 
 def exact_search(
-    rows: Rows, queries: Rows, k: int, *, without: Int[np.ndarray, " query"] | None = None
+    rows: Rows, queries: Queries, k: int, *, without: Int[np.ndarray, " query"] | None = None
 ) -> Neighbours:
     """The `k` nearest of `rows` for every query.
 
@@ -87,7 +88,7 @@ def exact_search(
 
 def _nearest(
     rows: Rows,
-    queries: Rows,
+    queries: Queries,
     query: Int[np.ndarray, " pair"],
     row: Int[np.ndarray, " pair"],
     k: int,
@@ -101,7 +102,7 @@ def _nearest(
 
 
 def pair_distances(
-    rows: Rows, queries: Rows, query: Int[np.ndarray, " pair"], row: Int[np.ndarray, " pair"]
+    rows: Rows, queries: Queries, query: Int[np.ndarray, " pair"], row: Int[np.ndarray, " pair"]
 ) -> Float[np.ndarray, " pair"]:
     """Squared distances of pairs, each summed by itself."""
     found = np.empty(len(query), np.float32)
@@ -161,7 +162,7 @@ def _candidate_search(rows: Rows, k: int) -> Neighbours:
     return Neighbours(places, squared)
 
 
-def leading_components(rows: Rows) -> Rows:
+def leading_components(rows: Rows) -> Float[np.ndarray, "row short"]:
     """The `COMPONENTS` principal components of the rows `(n, d)`, or the rows if they are fewer."""
     if rows.shape[1] <= COMPONENTS:
         return rows

@@ -1,11 +1,12 @@
 """Labels spread over the graph of the pool: Poisson learning with a small leak.
 
-Source: Calder, Cook, Thorpe, Slepcev 2020 (arXiv 2006.11184). The scores `u` of
-a class solve `(L + leak D) u = sources`, where the class's labelled rows are sources of 1 together;
-then their mean over classes is taken away. With equally many labels a class and no leak that is
-Poisson learning. Where the graph falls into components, the share of a class's labelled rows that
-lie in a component counts for the class everywhere in it (in a connected graph that changes
-nothing), it alone where there is no other class, and rows of a component without labels have score 0 for every class.
+Source: Calder, Cook, Thorpe, Slepcev 2020 (arXiv 2006.11184). The scores `u` of a class solve
+`(L + leak D) u = sources`, where the class's labelled rows are sources of 1 together; then their
+mean over classes is taken away. With equally many labels a class and no leak that is Poisson
+learning. Where the graph falls into components, the share of a class's labelled rows that lie in
+a component counts for the class everywhere in it (in a connected graph that changes nothing), it
+alone where there is no other class; rows of a component without labels have score 0 for every
+class.
 """
 
 import dataclasses
@@ -21,7 +22,6 @@ from metaplastic.readings.base import (
     Features,
     Labels,
     Scores,
-    one_hot,
     sharpened,
 )
 from metaplastic.readings.graph import Graph, edge_weights
@@ -93,7 +93,7 @@ def centred(scores: Scores) -> Scores:
     return scores - scores.mean(1, keepdims=True)
 
 
-def unlabelled_size(values: Scores, places: Int[np.ndarray, " row"]) -> float:
+def unlabelled_size(values: Scores, places: Int[np.ndarray, " labelled"]) -> float:
     """Root mean square over the nodes other than `places`; 1 where there is nothing."""
     free = np.ones(len(values), bool)
     free[places] = False

@@ -20,7 +20,7 @@ from metaplastic.readings.logistic import fit_logistic, standardisation
 from metaplastic.readings.neighbours import Neighbours
 from metaplastic.readings.poisson import GraphReading, NodeScores, Spread, spread_labels
 from metaplastic.readings.ridge import fit_paper_ridge, read_ridge
-from metaplastic.readings.settings import ReadingSettings
+from metaplastic.readings.settings import DEFAULT, ReadingSettings
 from metaplastic.readings.sharpness import fit_sharpness
 
 Prior = Float[np.ndarray, " class"] | None
@@ -45,7 +45,7 @@ class ReadingPool:
     """
 
     features: Features
-    settings: ReadingSettings = ReadingSettings()
+    settings: ReadingSettings = DEFAULT
 
     @functools.cached_property
     def factor(self) -> float:
@@ -158,7 +158,7 @@ def _auto(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> Abstrac
     bias = log_prior(labels, prior) * (believed if prior is None else 1.0)
     nodes = pool._node_scores(spread.values)
     story = f"{_verdict(found, spread)} {ridge.explain()} {_told(pool, labels)} {found.tell()}"
-    return CombinedReading(ridge, nodes, found.linear, found.graph, bias, story)
+    return CombinedReading(ridge, nodes, found.linear, found.graph, bias, story, found.values)
 
 
 def _spread(pool: ReadingPool, rows: Any, labels: Labels) -> Spread:
@@ -173,8 +173,8 @@ def _told(pool: ReadingPool, labels: Labels) -> str:
     parts = int(graph.component.max()) + 1
     recall = "" if graph.recall == 1 else f" (recall {100 * graph.recall:.0f} %)"
     return (
-        f"The labels of {len(labels)} rows were spread over a graph of {len(graph.nodes)} rows that "
-        f"differ, each joined to its {pool.settings.n_neighbors} nearest{recall}, in {parts} "
+        f"The labels of {len(labels)} rows were spread over a graph of {len(graph.nodes)} rows "
+        f"that differ, each joined to its {pool.settings.n_neighbors} nearest{recall}, in {parts} "
         f"component{'s' if parts > 1 else ''}."
     )
 

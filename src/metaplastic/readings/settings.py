@@ -12,6 +12,8 @@ STATISTICS = (
     "agreement",
     "cut_linear",
     "cut_graph",
+    "hits",
+    "many_hits",
     "likelihood",
 )
 """What the weights of the two readings depend on; `evidence.statistics` says what each is."""
@@ -59,3 +61,7 @@ class ReadingSettings:
             )
         if not -math.inf < self.least <= self.most < math.inf:
             raise InputError(f"least must not exceed most, got {self.least} and {self.most}")
+
+
+DEFAULT = ReadingSettings()
+"""Both readings weighted alike."""
