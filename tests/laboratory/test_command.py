@@ -43,6 +43,27 @@ def test_quick_prints_and_writes_nothing(run, capsys):
     assert (folder / "README.md").read_text() == before
 
 
+def test_a_study_without_its_data_is_left_out_of_all_and_refused_alone(
+    run, tmp_path, make_study, capsys
+):
+    _, command = run
+    script = """
+        "No data."
+        from metaplastic.errors import MissingDataError
+
+        def measure(call):
+            raise MissingDataError("no fonts here")
+
+        def tables(result):
+            return {}
+    """
+    make_study(tmp_path, "000-missing", script=script)
+    assert command("--quick") == 0
+    out, error = capsys.readouterr()
+    assert "left out: no fonts here" in error and "twice" in out
+    assert command("000", "--quick") == 2
+
+
 def test_what_is_stale_is_named_until_it_is_rendered(run, capsys):
     folder, command = run
     assert command("001") == 0 and command("--check") == 0

@@ -43,12 +43,12 @@ def pools(monkeypatch):
     return asked
 
 
-def test_quick_is_one_small_pool_of_one_kind(pools):
+def test_quick_is_one_small_pool_of_the_last_kind(pools):
     quick, saved = call(quick=True)
     kinds = ("manifold", "prototypes")
     found = measure_on_pools(quick, {"raw": Raw()}, kinds, n_pools=3, shots=(3,))
-    assert pools == [("manifold", 0, 300)]
-    assert found == {"raw": {"manifold": {"ridge": [50.0], "logistic": [50.0]}}}
+    assert pools == [("prototypes", 0, 300)]
+    assert found == {"raw": {"prototypes": {"ridge": [50.0], "logistic": [50.0]}}}
     assert saved == [{"rows": found}]
 
 

@@ -233,7 +233,7 @@ RECIPES: dict[str, Recipe] = {
 """Named recipes; `small` needs no fonts, `images` has letters alone. `metz2018` has the paper's
 settings as far as it states them, on glyphs: for many machines (the paper took 512 workers 8 days);
 `metz2018_small` runs on a laptop. `broad`, `drawn` and `mixed` start from `base`
-(docs/experiments.md)."""
+(studies 012, 015 and 025)."""
 
 
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
