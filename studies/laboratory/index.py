@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from laboratory.site import relinked
-from laboratory.study import ROOT, Study
+from laboratory.study import Study
 
-PATH = ROOT / "docs" / "experiments.md"
+PATH = Path("docs") / "experiments.md"
+"""From the root of the repository."""
 GROUPS = {
     "0": "How the rule was made, and what it achieves",
     "1": "Reading classes from features",
@@ -43,8 +44,3 @@ def index(studies: Sequence[Study]) -> str:
         words = relinked(f"*{text.question}* {text.answer}", f"studies/{folder}", "docs", str)
         parts.append(f"**{link}.** {words}\n")
     return "\n".join(parts)
-
-
-def written(studies: Sequence[Study]) -> dict[Path, str]:
-    """The index by its path."""
-    return {PATH: index(studies)}
