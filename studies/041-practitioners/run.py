@@ -200,8 +200,8 @@ def documents(result: Mapping[str, Any]) -> dict[Path, str]:
     return {readme: filled_where_marked(readme.read_text("utf-8"), parts)}
 
 
-Lead = tuple[str, int, float, str, float, NDArray]
-"""Set, labels a class, our mean accuracy, the best other method, its mean, paired differences."""
+Lead = tuple[str, int, float, str, NDArray]
+"""Set, labels a class, our mean accuracy, the best other method, paired differences from it."""
 
 
 def lead_of(lead: Lead) -> float:
@@ -217,7 +217,7 @@ def leads_of(rows: list[dict[str, Any]]) -> list[Lead]:
         own = of.pop(OURS)
         best = max(of, key=lambda name: float(np.mean(of[name])))
         apart = np.subtract(own, of[best])
-        found.append((*key, float(np.mean(own)), best, float(np.mean(of[best])), apart))
+        found.append((*key, float(np.mean(own)), best, apart))
     return found
 
 
@@ -230,11 +230,12 @@ def by_set(leads: list[Lead]) -> list[list[Lead]]:
 def lead_table(leads: list[Lead]) -> Table:
     """One row for each lead; the error is that of the paired difference."""
     cells = []
-    for name, shots, own, best, other, apart in leads:
+    for name, shots, own, best, apart in leads:
         error = apart.std(ddof=1) / np.sqrt(len(apart))
-        difference = f"{lead_of((name, shots, own, best, other, apart)):+.1f} ± {error:.1f}"
-        cells.append((name, str(shots), f"{own:.1f}", f"{plain(best)} {other:.1f}", difference))
-    return Table(("set", "labels a class", OURS, "best other", "difference"), tuple(cells))
+        cells.append(
+            (f"{name}, {shots}", f"{own:.1f}", plain(best), f"{apart.mean():+.1f} ± {error:.1f}")
+        )
+    return Table(("set, labels a class", OURS, "best other", "difference"), tuple(cells))
 
 
 def plain(method: str) -> str:
