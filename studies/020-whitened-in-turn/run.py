@@ -1,5 +1,6 @@
 """Rules for ReLU networks on whitened inputs, on validation pools."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +8,12 @@ from typing import Any
 
 from laboratory import Call, Table
 from laboratory.nonlinearities import nonlinearity_table
-from laboratory.pool_study import baselines, measure_on_pools, pool_table, rules_of
+from laboratory.pool_study import baselines, measure_on_pools, pool_table
+from laboratory.rules import stage_rule, with_whitening
 from laboratory.runs import run_figure, run_table
+from metaplastic.learners import RuleLearner
+from metaplastic.presets import Preset, load_preset
+from metaplastic.presets.io import resolve
 
 FOLDER = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -25,6 +30,7 @@ KINDS = (
 NAMES = {
     "base": "stage 20",
     "base, whitened": "stage 20, whitened",
+    "base, whitened in turn": "stage 20, whitened in turn",
     "stage27": "stage 27",
     "stage29": "stage 29",
     "mean of stages 20 and 27": "mean of 20 and 27",
@@ -44,9 +50,21 @@ IN_TURN = {
 
 
 def measure(call: Call) -> dict[str, Any]:
-    """The default learner with every rule, beside what needs none."""
-    learners = baselines() | rules_of("base", "stage20", "stage27", "stage29")
+    """Stage 20 with inputs as they are, whitened and whitened in turn; 27 and 29 whitened."""
+    base = load_preset("base")
+    presets = {
+        "base": with_whitening(base, 0.0),
+        "base, whitened": _for_all_networks(base),
+        "base, whitened in turn": base,
+        "stage27": _for_all_networks(resolve(stage_rule("stage27"))),
+        "stage29": _for_all_networks(resolve(stage_rule("stage29"))),
+    }
+    learners = baselines() | {name: RuleLearner(preset) for name, preset in presets.items()}
     return {"rows": measure_on_pools(call, learners, KINDS, n_pools=len(SEEDS))}
+
+
+def _for_all_networks(preset: Preset) -> Preset:
+    return dataclasses.replace(preset, whiten_in_turn=False)
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:

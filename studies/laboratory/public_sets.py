@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from laboratory.pools import glyph_pool
-from laboratory.rules import BASE, learner_of, untrained_learner
+from laboratory.rules import learner_of
 from metaplastic.data import Dataset
 from metaplastic.data.sets import load_set
 from metaplastic.errors import InputError, MissingDataError
@@ -21,11 +21,16 @@ from metaplastic.learners import (
     LabelPropagation,
     RandomNetwork,
     Raw,
+    RuleLearner,
     SupervisedMLP,
     VariationalAutoencoder,
     VICReg,
     WithInputs,
+    plain_learner,
 )
+from metaplastic.presets.io import BASE
+from metaplastic.rules import load_rule
+from metaplastic.studies.paper.common import untrained
 
 SETS = (
     "mnist14",
@@ -62,11 +67,13 @@ def learners(hand_designed: bool) -> dict[str, Judged]:
         "label propagation": LabelPropagation(),
     }
     if hand_designed:
-        found |= {name: learner_of(name) for name in HAND_DESIGNED}
+        found |= {name: plain_learner(load_rule(name)) for name in HAND_DESIGNED}
         # The shape that suits them better than a deep one.
-        found |= {f"{name}, one layer": learner_of(name, hidden_sizes=()) for name in BEST}
+        found |= {
+            f"{name}, one layer": plain_learner(load_rule(name), hidden_sizes=()) for name in BEST
+        }
     found["base, learned part"] = learner_of(direct=False)
-    found["untrained rule"] = untrained_learner()
+    found["untrained rule"] = RuleLearner(untrained())
     found["base, relu+tanh"] = learner_of(activation="relu+tanh")
     found[BASE] = learner_of()
     return found

@@ -20,6 +20,9 @@ CHANGES: tuple[dict[str, Any], ...] = (
 )
 """Number and size of networks, inner steps, batches."""
 
+ORDERS = (2, 16)
+"""Powers by which columns are scaled, beside the default."""
+
 
 def label_of(change: Mapping[str, Any]) -> str:
     """What a table calls a change; `default` if nothing is changed."""

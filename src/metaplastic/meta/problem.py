@@ -98,19 +98,11 @@ class RuleProblem(AbstractInnerProblem):
         task_key, data_key, model_key, rule_key = jax.random.split(key, 4)
         rule = eqx.combine(theta, self.rule)
         task = self.tasks.sample(key=task_key)
-        presentation = self._presentation(task, key=data_key)
+        presentation = present(self.tasks, task, self.presentation, key=data_key)
         model = init_model(
             rule, self.sizes, key=model_key, activation=self.activation, presentation=presentation
         )
         return RuleCarry(task, model, rule.init(model, key=rule_key))
-
-    def _presentation(self, task: Task, *, key: PRNGKey) -> Presentation:
-        x = self.tasks.unlabelled(task, SCALING_SAMPLES, key=key)
-        more = None
-        if self.presentation.whitens(self.tasks.n_features):
-            more_key = jax.random.fold_in(key, 1)
-            more = self.tasks.unlabelled(task, WHITENING_SAMPLES, key=more_key)
-        return fit_presentation(x, self.presentation, more)
 
     def step(
         self, theta: Theta, carry: RuleCarry, *, key: PRNGKey
@@ -124,9 +116,7 @@ class RuleProblem(AbstractInnerProblem):
 
     def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
         """Log-uniform over `horizons` inner steps, in problem steps."""
-        low, high = (jnp.log(h / self.steps_per_loss) for h in self.horizons)
-        drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
-        return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
+        return draw_horizon(self.horizons, key=key, steps=self.steps_per_loss)
 
     def advance(self, theta: Theta, carry: RuleCarry, steps: int, *, key: PRNGKey) -> RuleCarry:
         """Apply the rule `steps` times to fresh batches of the carry's task."""
@@ -190,6 +180,24 @@ def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample di
     """Centred, with total variance 1."""
     centred = features - jnp.mean(features, axis=0)
     return centred * jax.lax.rsqrt(jnp.sum(jnp.mean(jnp.square(centred), axis=0)) + 1e-8)
+
+
+def present(
+    tasks: AbstractTaskDistribution, task: Task, settings: PresentationSettings, *, key: PRNGKey
+) -> Presentation:
+    """The presentation of a task's inputs, fitted to unlabelled ones."""
+    x = tasks.unlabelled(task, SCALING_SAMPLES, key=key)
+    more = None
+    if settings.whitens(tasks.n_features):
+        more = tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
+    return fit_presentation(x, settings, more)
+
+
+def draw_horizon(horizons: tuple[int, int], *, key: PRNGKey, steps: int = 1) -> Int[Array, ""]:
+    """Log-uniform over `horizons` inner steps, in problem steps of `steps` inner ones."""
+    low, high = (jnp.log(h / steps) for h in horizons)
+    drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
+    return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
 
 
 def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:

@@ -31,6 +31,7 @@ from metaplastic.errors import ConfigurationError
 from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
 from metaplastic.meta.executor import Bucket
 from metaplastic.meta.problem import RuleProblem
+from metaplastic.meta.teaching import TeachingProblem
 from metaplastic.meta.train import OuterConfig
 from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.objectives import FewShotRidge
@@ -39,12 +40,15 @@ from metaplastic.recipes.shapes import (
     BROAD_SHAPES,
     DRAWN_SHAPES,
     MIXED_SHAPES,
+    TAUGHT_SHAPES,
+    TAUGHT_WITH_32_TOPS,
     WRITINGS,
     Shape,
 )
-from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018
+from metaplastic.recipes.teaching import Teaching, is_sparse, teachers
+from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018, RuleSet
 from metaplastic.rules.catalog import load_rule
-from metaplastic.rules.local import told_outputs, widened
+from metaplastic.rules.local import ContextRule, told_outputs, widened
 from metaplastic.scale import ClusterSettings
 from metaplastic.tasks import Augmentation, SourceTasks
 
@@ -58,16 +62,16 @@ class Recipe:
     """A complete meta-training experiment.
 
     `start` is the rule to start from, a name or path that `load_rule` takes (a `local` one is
-    widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local`
-    with `hidden` units, `lateral` or not, or `metz2018` or `metz2018_equivariant` with the
-    inner learning rate `inner_rate`. `regress` makes the augmentation's coefficients extra
-    targets. `settle` and `with_outputs` are those of `LocalRule`. `direct` lets the readout of the
-    meta-loss see inputs beside the learned features; `whitening` is that of
-    `PresentationSettings`. `own` is that of `WordSource` for writings, `shade` that of
+    widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local` with
+    `hidden` units, `lateral` or not, the same in a `context`, or `metz2018` or
+    `metz2018_equivariant` with the inner learning rate `inner_rate`, `unit_norm` or not. With a
+    teacher in `teaching` the rule is taught and not meta-trained. `regress` makes the
+    augmentation's coefficients extra targets. `settle` and `with_outputs` are those of `LocalRule`.
+    `direct` lets the readout of the meta-loss see inputs beside the learned features; `whitening`
+    is that of `PresentationSettings`. `own` is that of `WordSource` for writings, `shade` that of
     `Augmentation` for pictures, `rows` that of `SourceTasks`. `cluster` is used by the executor
     `ray` and is no part of what identifies a run. The other fields are those of the classes that
-    they configure; `truncation` is in meta-losses
-    (`steps_per_loss` inner steps each).
+    they configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
     """
 
     name: str
@@ -78,6 +82,7 @@ class Recipe:
     hidden: int = 24
     lateral: bool = True
     inner_rate: float = 1e-4
+    unit_norm: bool = False
     estimator: str = "truncated"
     truncation: int = 2
     sigma: float = 0.01
@@ -96,6 +101,7 @@ class Recipe:
     with_outputs: bool = False
     whitening: float = 0.0
     seed: int = 0
+    teaching: Teaching = dataclasses.field(default_factory=Teaching)
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
 
@@ -182,6 +188,30 @@ RECIPES: dict[str, Recipe] = {
         score="published",
         regress=True,
     ),
+    "taught": Recipe(
+        name="taught",
+        shapes=TAUGHT_SHAPES,
+        outer=OuterConfig(n_updates=4000, learning_rate=3e-3, warmup=20, average=0.99),
+        rule="context",
+        hidden=8,
+        horizons=(20, 200),
+        shots=5,
+        direct=True,
+        settle=100,
+        with_outputs=True,
+        whitening=0.25,
+        teaching=Teaching(teacher="base"),
+    ),
+    "taught_metz2018": Recipe(
+        name="taught_metz2018",
+        shapes=TAUGHT_WITH_32_TOPS,
+        outer=OuterConfig(n_updates=4000, learning_rate=3e-3, warmup=20, average=0.99),
+        rule="metz2018",
+        inner_rate=3e-3,
+        horizons=(20, 200),
+        shots=5,
+        teaching=Teaching(teacher="base", feedback=0.0),
+    ),
     "images": Recipe(
         name="images",
         shapes=(Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 4),),
@@ -216,8 +246,9 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             rule = widened(rule, max(recipe.hidden, rule.hidden), key=key)
             rule = dataclasses.replace(rule, settle=recipe.settle or rule.settle)
         return rule
-    if recipe.rule == "local":
-        return LocalRule.create(
+    if recipe.rule in ("local", "context"):
+        kind = LocalRule if recipe.rule == "local" else ContextRule
+        return kind.create(
             key=key,
             hidden=recipe.hidden,
             lateral=recipe.lateral,
@@ -226,8 +257,8 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
         )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(
-            f"unknown rule {recipe.rule!r}; choose local, metz2018 or metz2018_equivariant, or "
-            "give a rule to start from (start)"
+            f"unknown rule {recipe.rule!r}; choose local, context, metz2018 or "
+            "metz2018_equivariant, or give a rule to start from (start)"
         )
     n_top = {shape.widths[-1] for shape in recipe.shapes}
     if recipe.rule == "metz2018" and len(n_top) > 1:
@@ -240,6 +271,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
         n_top=n_top.pop(),
         learning_rate=recipe.inner_rate,
         equivariant=recipe.rule.endswith("equivariant"),
+        unit_norm=recipe.unit_norm,
     )
 
 
@@ -247,47 +279,75 @@ def build_buckets(
     recipe: Recipe, theta_free: AbstractUpdateRule, split: str = "train"
 ) -> list[Bucket]:
     """One bucket per shape, data from `split`; `theta_free` is the rule without its theta."""
-    score: Any = recipe.score
-    objective = FewShotRidge(strength=recipe.ridge, score=score)
-    presentation = PresentationSettings(whitening=recipe.whitening)
     images = _Images(split)
-    augmentations = {
-        "glyphs": Augmentation(),
-        "strokes": Augmentation(),
-        "silhouettes": Augmentation(),
-        # Pictures are easy to tell apart unless light varies on them as on things.
-        "pictures": Augmentation(shade=recipe.shade),
-    }
+    known = teachers(recipe.teaching.teacher) if recipe.teaching.teacher else None
     buckets = []
     for shape in recipe.shapes:
-        if shape.source in _Images.SOURCES:
-            tasks = SourceTasks.create(
-                images(shape.source, shape.n_classes),
-                augmentation=augmentations[shape.source],
-                side=shape.features,
-                regress=recipe.regress,
-                rows=recipe.rows,
-            )
-        elif shape.source == WRITINGS:
-            tasks = SourceTasks.create(_words(shape, split, recipe.own), rows=recipe.rows)
-        else:
-            tasks = SourceTasks.create(_synthetic(shape), rows=recipe.rows)
+        tasks = _tasks(shape, recipe, images)
         sizes = (tasks.n_features, *shape.widths)
-        problem = RuleProblem(
-            tasks,
-            objective,
-            theta_free,
-            sizes,
-            shape.activation,
-            shape.batch_size,
-            shape.shots or recipe.shots,
-            recipe.steps_per_loss,
-            recipe.horizons,
-            presentation=presentation,
-            direct=SEEN if recipe.direct and shape.direct else None,
+        problem = (
+            _problem(shape, recipe, tasks, theta_free)
+            if known is None
+            else _lessons(shape, recipe, tasks, theta_free, known)
         )
         buckets.append(Bucket(shape.name, problem, shape.n_tasks, _cost(sizes, shape.batch_size)))
     return buckets
+
+
+def _tasks(shape: Shape, recipe: Recipe, images: "_Images") -> SourceTasks:
+    if shape.source in _Images.SOURCES:
+        # Pictures are easy to tell apart unless light varies on them as on things.
+        shade = recipe.shade if shape.source == "pictures" else 0.0
+        return SourceTasks.create(
+            images(shape.source, shape.n_classes),
+            augmentation=Augmentation(shade=shade),
+            side=shape.features,
+            regress=recipe.regress,
+            rows=recipe.rows,
+        )
+    words = shape.source == WRITINGS
+    source = _words(shape, images.split, recipe.own) if words else _synthetic(shape)
+    return SourceTasks.create(source, rows=recipe.rows)
+
+
+def _problem(
+    shape: Shape, recipe: Recipe, tasks: SourceTasks, theta_free: AbstractUpdateRule
+) -> RuleProblem:
+    score: Any = recipe.score
+    return RuleProblem(
+        tasks,
+        FewShotRidge(strength=recipe.ridge, score=score),
+        theta_free,
+        (tasks.n_features, *shape.widths),
+        shape.activation,
+        shape.batch_size,
+        shape.shots or recipe.shots,
+        recipe.steps_per_loss,
+        recipe.horizons,
+        presentation=PresentationSettings(whitening=recipe.whitening),
+        direct=SEEN if recipe.direct and shape.direct else None,
+    )
+
+
+def _lessons(
+    shape: Shape,
+    recipe: Recipe,
+    tasks: SourceTasks,
+    theta_free: AbstractUpdateRule,
+    teacher: RuleSet,
+) -> TeachingProblem:
+    whitening = 0.0 if is_sparse(shape) else recipe.whitening
+    return TeachingProblem(
+        tasks,
+        teacher.rule_for(shape.activation, sparse=is_sparse(shape)),
+        theta_free,
+        (tasks.n_features, *shape.widths),
+        shape.activation,
+        shape.batch_size,
+        recipe.horizons,
+        recipe.teaching.lesson,
+        PresentationSettings(whitening=whitening),
+    )
 
 
 class _Images:
@@ -298,7 +358,7 @@ class _Images:
     """Of strokes, in pixels, before they are resized: that of glyphs."""
 
     def __init__(self, split: str) -> None:
-        self._split = split
+        self.split = split
         self._known: dict[str, ImageSource] = {}
 
     def __call__(self, name: str, n_classes: int) -> AbstractSource:
@@ -312,9 +372,9 @@ class _Images:
 
     def _load(self, name: str) -> tuple[NDArray, NDArray]:
         if name == "glyphs":
-            glyphs = load_glyphs(self._split)
+            glyphs = load_glyphs(self.split)
             return glyphs.images, glyphs.labels
-        images = load_pictures(self._split).images
+        images = load_pictures(self.split).images
         return images, np.arange(len(images))
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ from metaplastic.recipes.config import (
     recipe_text,
 )
 from metaplastic.recipes.recipe import Recipe, build_buckets, build_estimator, build_rule
+from metaplastic.recipes.teaching import Teaching
+from metaplastic.rules import AbstractUpdateRule
 from metaplastic.rules.catalog import rule_file
 from metaplastic.rules.io import load_rule_file
 from metaplastic.scale import RayExecutor, connect
@@ -41,6 +44,23 @@ class Words:
         if self.config is not None:
             start = read_recipe(self.config, start)
         return change_recipe(start, self.changes)
+
+
+STUDENTS: Mapping[str, Mapping[str, Any]] = {
+    "local": {"rule": "local"},
+    "local_strict": {"rule": "local", "lateral": False},
+    "context": {"rule": "context"},
+    "metz2018": {"rule": "metz2018"},
+    "metz2018_equivariant": {"rule": "metz2018_equivariant"},
+}
+"""What a recipe says of students by name, which start untrained."""
+
+
+def distilled(recipe: Recipe, teacher: str, student: str) -> Recipe:
+    """`recipe` with this teacher, and a student by name or file."""
+    fields = STUDENTS.get(student, {"start": student})
+    teaching = dataclasses.replace(recipe.teaching, teacher=teacher)
+    return dataclasses.replace(recipe, teaching=teaching, **fields)
 
 
 def recipe_to_resume(out: Path) -> Recipe:
@@ -80,7 +100,7 @@ def run_recipe(
         rule = build_rule(recipe)
         theta, free = split_rule(rule)
         buckets = build_buckets(recipe, free)
-        evaluate = Validator(build_buckets(recipe, free, split="validation")) if validate else None
+        evaluate = Validator(_validation(recipe, free)) if validate else None
         return run_meta_training(
             rule,
             buckets,
@@ -102,6 +122,13 @@ def run_recipe(
         )
 
 
+def _validation(recipe: Recipe, theta_free: AbstractUpdateRule) -> list[Bucket]:
+    """What the rule is scored on; a taught rule too by what its networks learn, not by its
+    likeness to the teacher."""
+    alone = dataclasses.replace(recipe, teaching=Teaching())
+    return build_buckets(alone, theta_free, split="validation")
+
+
 def _executor(
     kind: Executor, recipe: Recipe, theta: Theta, buckets: list[Bucket]
 ) -> contextlib.AbstractContextManager[AbstractExecutor]:
@@ -116,6 +143,8 @@ def _executor(
 
 
 def _origin(recipe: Recipe) -> dict[str, Any]:
-    """The metadata of the rule file that a run starts from, which hold those of its own start."""
-    file = rule_file(recipe.start) if recipe.start else None
-    return {} if file is None else {"start": load_rule_file(file)[1]}
+    """The metadata of the rule files that a run starts from or is taught by, which hold those of
+    their own start."""
+    found = {"start": recipe.start, "teacher": recipe.teaching.teacher}
+    files = {name: rule_file(rule) for name, rule in found.items() if rule}
+    return {name: load_rule_file(file)[1] for name, file in files.items() if file is not None}

@@ -64,10 +64,9 @@ class Metz2018(AbstractUpdateRule):
         "n_top": int,
         "learning_rate": float,
         "equivariant": bool,
+        "unit_norm": bool,
     }
-
-    initialisation: ClassVar[Initialisation] = "published"
-    readout: ClassVar[Readout] = "post"
+    later_fields: ClassVar[frozenset[str]] = frozenset({"unit_norm"})
 
     top: TopNetwork
     hidden: HiddenNetwork
@@ -77,6 +76,17 @@ class Metz2018(AbstractUpdateRule):
     bias_offset: Float[Array, " 1"]
     learning_rate: float = eqx.field(static=True)
     equivariant: bool = eqx.field(static=True)
+    unit_norm: bool = eqx.field(static=True, default=False)
+
+    @property
+    def initialisation(self) -> Initialisation:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """`published`, or `unit_norm`."""
+        return "unit_norm" if self.unit_norm else "published"
+
+    @property
+    def readout(self) -> Readout:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The top layer's `post` as published, or with `unit_norm` its `drive`."""
+        return "drive" if self.unit_norm else "post"
 
     @property
     def locality(self) -> Locality:
@@ -100,6 +110,7 @@ class Metz2018(AbstractUpdateRule):
         n_top: int = N_TOP,
         learning_rate: float = LEARNING_RATE,
         equivariant: bool = False,
+        unit_norm: bool = False,
     ) -> "Metz2018":
         """An untrained rule, initialised as published: its step is almost all weight decay.
 
@@ -108,6 +119,8 @@ class Metz2018(AbstractUpdateRule):
             n_top: top units of the base models it will train; no matter if `equivariant`.
             learning_rate: inner learning rate eta, in (0, 1].
             equivariant: leave out what depends on the order of units and samples.
+            unit_norm: networks start with weights of unit norm and are read by their drive, as
+                those of `local`; otherwise as published.
 
         Raises:
             InputError: for a number of units below 1 or a learning rate out of range.
@@ -126,6 +139,7 @@ class Metz2018(AbstractUpdateRule):
             bias_offset=jnp.zeros(1),
             learning_rate=learning_rate,
             equivariant=equivariant,
+            unit_norm=unit_norm,
         )
 
     def init(self, model: MLP, *, key: PRNGKey) -> tuple[()]:
