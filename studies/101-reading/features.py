@@ -15,12 +15,16 @@ from laboratory.pools import KINDS, validation_pool
 from metaplastic.errors import MissingDataError
 from metaplastic.sklearn import RuleTransformer
 
-TABLES = tuple(
-    ["bands", "breast", "chess", "crx", "heart", "ionosphere", "led7digit", "magic", "movement_libras", "penbased", "phoneme", "pima", "ring", "segment", "sonar", "tae", "texture", "titanic", "vehicle", "wisconsin"]
+_TABLES = (
+    "bands breast chess crx heart ionosphere led7digit magic movement_libras penbased phoneme "
+    "pima ring segment sonar tae texture titanic vehicle wisconsin"
 )
-SECTIONS = tuple(
-    ["admin", "comm", "education", "gnome", "hamradio", "httpd", "interpreters", "kde", "localization", "math", "misc", "net", "otherosfs", "text", "utils", "vcs", "video", "x11", "xfce"]
+_SECTIONS = (
+    "admin comm education gnome hamradio httpd interpreters kde localization math misc net "
+    "otherosfs text utils vcs video x11 xfce"
 )
+TABLES = tuple(_TABLES.split(" "))
+SECTIONS = frozenset(_SECTIONS.split(" "))
 """Of Debian packages whose descriptions are texts to choose on."""
 
 MOST = 2000

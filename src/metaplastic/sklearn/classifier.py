@@ -28,8 +28,8 @@ from metaplastic.sklearn.transformer import Auto, RuleTransformer
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
     """Classifier for data of which only a few rows are labelled.
 
-    `fit` learns features from all rows with `RuleTransformer`, and reads classes from
-    them by the labelled ones. One labelled row a class is enough; a class without any cannot be learned.
+    `fit` learns features from all rows with `RuleTransformer`, and reads classes from them by the
+    labelled ones. One labelled row a class is enough; a class without any cannot be learned.
 
     Unlabelled rows have `y == -1`, as in `sklearn.semi_supervised`. With string labels, `y` must be
     an array of dtype object, with -1 or None for unlabelled rows. If -1 and 1 are the
