@@ -62,7 +62,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
         (["oja", "hebb", "--set", "teaching.student=2.0", "--set", TINY[0]], "from 0 to 1"),
         (["metz2018", "hebb", "--set", TINY[0]], "cannot teach Hebb"),
         (["--resume"], "holds no run to resume"),
-        (["--resume", "--set", "clip=2.0"], "name TEACHER and STUDENT too"),
+        (["base", "--resume"], "needs a TEACHER and a STUDENT"),
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_written(

@@ -30,12 +30,12 @@ def test_columns_that_carry_nothing():
     x[:, 1] = 7
     x[:, 3] = x[:, 0]
     constant, repeated = remarks(x)
-    assert constant == "1 constant columns carry nothing: 'b'"
-    assert repeated == "1 columns repeat another one: 'd'"
+    assert constant == "column 'b' is constant and carries nothing"
+    assert repeated == "column 'd' repeats 'a'"
     assert describe(x, None, None, "mine")[0]["constant columns"] == 1
-    assert remarks(x, names=None)[0].endswith("nothing: 1")
+    assert remarks(x, names=None)[0] == "column 1 is constant and carries nothing"
     many = remarks(np.ones((5, 6)), names=None)[0]
-    assert many == "6 constant columns carry nothing: 0, 1, 2 and 3 more"
+    assert many == "6 columns are constant and carry nothing: 0, 1, 2 and 3 more"
 
 
 def test_a_column_that_numbers_the_rows():
@@ -46,7 +46,7 @@ def test_a_column_that_numbers_the_rows():
 
 def test_rows_that_repeat():
     (remark,) = remarks(np.concatenate([X, X[:3]]))
-    assert remark.startswith("3 rows repeat another one")
+    assert remark.startswith("3 rows repeat others")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_rows_that_repeat():
     [
         (np.zeros(30, int), "fewer than two classes"),
         (np.full(30, -1), "fewer than two classes"),
-        (np.array(["x"] * 29 + ["y"]), "1 classes have one row: 'y'"),
+        (np.array(["x"] * 29 + ["y"]), "1 class has one row: 'y'"),
         (np.arange(30), "30 classes in 30 rows: is the label a measurement"),
     ],
 )
@@ -71,7 +71,7 @@ def test_unlabelled_rows_are_no_class():
 def test_sparse_tables():
     found, about = describe(sparse.csr_matrix(np.eye(4)[:3]), None, None, "mine")
     assert found["constant columns"] == 1
-    assert about == ["1 constant columns carry nothing: 3"]
+    assert about == ["column 3 is constant and carries nothing"]
 
 
 def test_other_columns_than_those_of_the_encoder():

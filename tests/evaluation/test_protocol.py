@@ -241,3 +241,64 @@ def test_features_that_are_not_finite_are_refused(digits):
 
     with pytest.raises(InputError, match="not finite"):
         evaluate([Broken()], digits, n_draws=1, seeds=(0,))
+
+
+# Rows without a label
+
+
+@pytest.fixture(scope="module")
+def separable():
+    y = np.arange(80) % 2
+    x = np.random.default_rng(0).normal(size=(80, 6)) + 20 * y[:, None]
+    return x, y
+
+
+@pytest.mark.parametrize("kind", ["numbers", "words", "signs", "none"])
+def test_unlabelled_rows_stay_in_the_pool_and_are_never_drawn_nor_tested(separable, kind):
+    x, y = separable
+    hidden = np.arange(80) % 4 < 2
+    labels = {
+        "numbers": np.where(hidden, -1, y),
+        "words": np.where(hidden, -1, np.array(["ant", "bee"], object)[y]),
+        "none": np.where(hidden, None, np.array(["ant", "bee"], object)[y]),
+        "signs": 2 * y - 1,  # Of -1 and 1 alone, both are classes.
+    }[kind]
+    spy = Spy()
+    found = evaluate([spy], Labelled("mine", x, labels), shots=(5,), n_draws=4, seeds=(0,))
+    assert [record.mean for record in found] == [1.0, 1.0]
+    assert spy.shown[0][1].shape == (80, 6)
+
+
+def test_classifiers_get_no_unlabelled_row_either(separable):
+    x, y = separable
+    seen = []
+
+    class Watched(AbstractClassifier):
+        name: ClassVar[str] = "watched"
+
+        def fit(self, x, *, seed):
+            def predict(support, labels, test, *, seed):
+                seen.extend([*support, *test])
+                assert set(labels) == {0, 1}
+                return np.zeros(len(test), int)
+
+            return predict
+
+    y = np.where(np.arange(80) < 40, -1, y)
+    evaluate([Watched()], Labelled("mine", x, y), shots=(5,), n_draws=2, seeds=(0,))
+    assert set(seen) == set(range(40, 80))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.full(80, -1), "marks every row as unlabelled"),
+        (np.where(np.arange(80) < 79, -1, 1.5), "at least two classes"),
+        (np.where(np.arange(80) < 74, -1, np.arange(80) % 2), "class 0 has 3 rows"),
+        (np.where(np.arange(80) < 40, np.nan, np.arange(80) % 2), "y contains NaN"),
+        (np.array(["a", "-1"] * 40), "the string '-1' among them"),
+    ],
+)
+def test_labels_that_cannot_be_judged(separable, y, message):
+    with pytest.raises(InputError, match=message):
+        evaluate([Raw()], Labelled("mine", separable[0], y), shots=(5,))

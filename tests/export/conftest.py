@@ -25,7 +25,7 @@ def digits() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def make_encoder(digits: np.ndarray) -> Callable[..., FrozenMLP]:
-    scaling = fit_presentation(jax.numpy.asarray(digits, np.float32))
+    presentation = fit_presentation(jax.numpy.asarray(digits, np.float32))
 
     @functools.cache
     def make(

@@ -57,10 +57,24 @@ def test_features_share_the_variance_of_the_components(wide):
     assert np.abs(inside).max() < 1e-2 * np.abs(direct).max()
 
 
-def test_two_rows_and_equal_rows_are_enough(wide):
-    for rows in (wide[:2], np.repeat(wide[:1], 5, axis=0)):
-        made = with_direct(encoder(90), 64, rows, seed=0)
-        assert np.all(np.isfinite(made(wide)))
+def test_two_rows_are_enough(wide):
+    made = with_direct(encoder(90), 64, wide[:2], seed=0)
+    assert np.all(np.isfinite(made(wide)))
+    assert np.ptp(made(wide)[:, :64], axis=0).min() > 0
+
+
+@pytest.mark.parametrize("n", [1, 5, 200], ids=["one row", "fewer than columns", "more"])
+@pytest.mark.parametrize("value", [0.0, 0.7])
+def test_equal_rows_have_no_direct_features(wide, n, value):
+    made = with_direct(encoder(90), 64, np.full((n, 90), value, "f"), seed=0)
+    assert made.direct is not None and not made.direct.any()
+    assert np.all(np.isfinite(made(wide)))
+
+
+def test_what_the_first_rows_hold_as_rounding_alone_is_no_direction(wide):
+    rows = np.full((50, 90), 1.0, "f")
+    rows[::2] = np.nextafter(np.float32(1), np.float32(2))
+    assert not with_direct(encoder(90), 64, rows, seed=0)(wide)[:, :64].any()
 
 
 def test_few_columns_are_copied(wide):

@@ -1,7 +1,6 @@
 """`metaplastic meta-train`: the outer loop, in a run directory."""
 
 import argparse
-from typing import Any
 
 from metaplastic.cli import running
 from metaplastic.cli.options import Command
@@ -12,13 +11,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    def said() -> Any:
-        from metaplastic.recipes.training import Words
-
-        return Words(args.recipe or "base", args.config, tuple(args.changes)).recipe()
-
-    anything = args.recipe or args.config or args.changes
-    return running.run(args, "meta-train", None if args.resume and not anything else said)
+    return running.run(args, "meta-train", lambda: running.said_recipe(args, "base"))
 
 
 COMMAND = Command(

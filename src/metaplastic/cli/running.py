@@ -28,7 +28,9 @@ def add_run(parser: argparse.ArgumentParser, *, default: str) -> None:
     """The options of a run; `default` says which recipe holds if none is named."""
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="run directory")
     parser.add_argument(
-        "--recipe", metavar="NAME", help=f"where to start from: {', '.join(RECIPES)} ({default})"
+        "--recipe",
+        metavar="NAME",
+        help=f"where to start from: {', '.join(RECIPES)} ({default}; with --resume, the run's own)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings on top of it")
     parser.add_argument(
@@ -82,8 +84,21 @@ def add_run(parser: argparse.ArgumentParser, *, default: str) -> None:
     add_json(parser)
 
 
-def run(args: argparse.Namespace, command: str, said: Callable[[], Any] | None) -> int:
-    """Carry out a run of the recipe `said()`, or of the one in the run directory if `None`."""
+def said_recipe(args: argparse.Namespace, default: str) -> Any:
+    """The recipe that the words mean: on resuming, the run's own one with what is said on top."""
+    from metaplastic.recipes.config import change_recipe, read_recipe
+    from metaplastic.recipes.training import Words, recipe_to_resume
+
+    if not args.resume or args.recipe is not None:
+        return Words(args.recipe or default, args.config, tuple(args.changes)).recipe()
+    recipe = recipe_to_resume(args.out)
+    if args.config is not None:
+        recipe = read_recipe(args.config, recipe)
+    return change_recipe(recipe, args.changes)
+
+
+def run(args: argparse.Namespace, command: str, recipe: Callable[[], Any]) -> int:
+    """Carry out a run of `recipe()`, and say how it ended."""
     # Both before anything makes an array, that is, before JAX starts.
     from metaplastic.meta.devices import configure_cpu_devices, keep_freed_memory
 
@@ -94,10 +109,9 @@ def run(args: argparse.Namespace, command: str, said: Callable[[], Any] | None) 
         configure_cpu_devices(args.workers)
     from metaplastic.learners.programs import keep_programs
     from metaplastic.meta.run import RunOptions
-    from metaplastic.recipes.training import recipe_to_resume, run_recipe
+    from metaplastic.recipes.training import run_recipe
 
     keep_programs()
-    recipe = _with_cluster(recipe_to_resume(args.out) if said is None else said(), args)
     options = RunOptions(
         resume=args.resume,
         evaluate_every=args.evaluate_every,
@@ -106,7 +120,11 @@ def run(args: argparse.Namespace, command: str, said: Callable[[], Any] | None) 
         tensorboard=args.tensorboard,
     )
     result = run_recipe(
-        recipe, args.out, options, validate=not args.no_evaluation, executor=args.executor
+        _with_cluster(recipe(), args),
+        args.out,
+        options,
+        validate=not args.no_evaluation,
+        executor=args.executor,
     )
     found = {
         "status": result.status,

@@ -7,6 +7,8 @@ learners can be taken draw by draw.
 
 A classifier has no features to read: in each draw it gets the pool, the labelled rows and their
 labels, and predicts the others itself. Its records say so in place of a readout (`OWN`).
+
+Rows without a label (-1) are part of the pool that learners see; they are never drawn nor tested.
 """
 
 import dataclasses
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from metaplastic.data.labels import UNLABELLED, find_labelled
 from metaplastic.errors import InputError
 from metaplastic.evaluation.records import Record, mean_and_error
 from metaplastic.learners import AbstractClassifier, AbstractLearner
@@ -31,7 +34,7 @@ Judged = AbstractLearner | AbstractClassifier
 
 
 class LabelledSet(Protocol):
-    """A data set to evaluate on: `x` `(n, ...)` real, `y` `(n,)` labels."""
+    """A data set to evaluate on: `x` `(n, ...)` real, `y` `(n,)` labels, -1 if there is none."""
 
     @property
     def name(self) -> str: ...
@@ -148,7 +151,6 @@ def _own_trial(
     seed: int,
 ) -> _Trial:
     """Of the labels `y` a classifier sees those of the labelled rows, draw by draw."""
-    numbers = np.unique(y, return_inverse=True)[1]
     started = time.perf_counter()
     predict = classifier.fit(x, seed=seed)
     fitted = time.perf_counter()
@@ -157,13 +159,13 @@ def _own_trial(
         accuracies = []
         for index, draw in enumerate(some):
             own = int(np.random.default_rng([seed, 13, k, index]).integers(2**31))
-            found = predict(draw.support, numbers[draw.support], draw.test, seed=own)
+            found = predict(draw.support, y[draw.support], draw.test, seed=own)
             if found.shape != draw.test.shape:
                 raise InputError(
                     f"classifier {name!r} gave labels of shape {found.shape} for "
                     f"{len(draw.test)} rows"
                 )
-            accuracies.append(float(np.mean(found == numbers[draw.test])))
+            accuracies.append(float(np.mean(found == y[draw.test])))
         scores[k, OWN] = tuple(accuracies)
     each = (time.perf_counter() - fitted) / sum(map(len, draws.values()))
     return _Trial(scores, fitted - started, each, 0)
@@ -214,7 +216,8 @@ def _check_data(
     n_draws: int,
     seeds: Sequence[int],
     max_test: int,
-) -> tuple[Any, NDArray]:
+) -> tuple[Any, NDArray[np.int64]]:
+    """The rows as a matrix, and the number of each one's class: -1 without a label."""
     if not shots or min(shots) < 1 or n_draws < 1 or max_test < 1 or not seeds:
         raise InputError(
             "shots, n_draws and max_test must be at least 1 and seeds not empty, got "
@@ -225,17 +228,20 @@ def _check_data(
         raise InputError(f"seeds and shots must differ, got {tuple(seeds)} and {tuple(shots)}")
     if y.shape != (x.shape[0],):
         raise InputError(f"{dataset.name}: {x.shape[0]} rows but labels of shape {y.shape}")
-    classes, counts = np.unique(y, return_counts=True)
+    labelled = find_labelled(y)
+    classes, numbers, counts = np.unique(y[labelled], return_inverse=True, return_counts=True)
     if len(classes) < 2:
         raise InputError(f"{dataset.name}: at least two classes are needed, got {len(classes)}")
-    if counts.min() < max(shots) or len(y) <= max(shots) * len(classes):
+    if counts.min() < max(shots) or len(numbers) <= max(shots) * len(classes):
         scarce = classes[counts.argmin()]
         raise InputError(
             f"{dataset.name}: {max(shots)} labelled rows a class and others to test on are asked "
-            f"for, but class {scarce!r} has {counts.min()} rows; ask for fewer shots"
+            f"for, but class {scarce} has {counts.min()} rows; ask for fewer shots"
         )
     if len(x.shape) > 2:
         x = x.reshape(x.shape[0], -1)
+    y = np.full(len(y), UNLABELLED)
+    y[labelled] = numbers
     return (x.tocsr() if hasattr(x, "tocsr") else x), y
 
 
@@ -255,9 +261,9 @@ def _draw(y: NDArray, shots: int, max_test: int, seed: int, index: int) -> _Draw
     """k rows a class to learn from, and up to `max_test` others to test on."""
     generator = np.random.default_rng([seed, 11, shots, index])
     support = np.concatenate(
-        [generator.choice(np.flatnonzero(y == c), shots, replace=False) for c in np.unique(y)]
+        [generator.choice(np.flatnonzero(y == c), shots, replace=False) for c in range(y.max() + 1)]
     )
-    rest = generator.permutation(np.setdiff1d(np.arange(len(y)), support))
+    rest = generator.permutation(np.setdiff1d(np.flatnonzero(y != UNLABELLED), support))
     return _Draw(support, rest[:max_test])
 
 

@@ -43,7 +43,7 @@ class Network:
     """The base model and its training by a rule, as in `NetworkSettings`.
 
     Networks that are trained by gradient descent are of the same shape and otherwise as their
-    classes say (chosen by `benchmarks/search.py`).
+    classes say (chosen by study 044).
     """
 
     hidden_sizes: tuple[int, ...] = NetworkSettings.hidden_sizes

@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA as SklearnPCA
 from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractLearner, Encoder
 from metaplastic.learners.pool import FREEZE_ROWS, check_pool, pool_presentation, subsample
+from metaplastic.learners.programs import training
 from metaplastic.models import FrozenMLP, Presentation, freeze, init_mlp, row_blocks
 from metaplastic.models.presentation import apply_scaling
 from metaplastic.types import Rows
@@ -173,6 +174,7 @@ class RandomNetwork(AbstractLearner):
     sizes: tuple[int, ...] = (128, 128, 512)
     activation: str = "relu"
 
+    @training()
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """Draw the weights; only the presentation and the statistics come from the pool."""
         x = check_pool(x)

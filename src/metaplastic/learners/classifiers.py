@@ -30,6 +30,7 @@ from metaplastic.learners.descent import (
 )
 from metaplastic.learners.inner_loop import chunk_steps
 from metaplastic.learners.pool import Shuffled, check_pool, pool_presentation
+from metaplastic.learners.programs import training
 from metaplastic.models import Presentation, check_activation, dense, freeze, init_mlp
 from metaplastic.types import PRNGKey, Rows
 
@@ -58,6 +59,7 @@ class NetworkPredictor:
     x: Rows
     presentation: Presentation
 
+    @training()
     def __call__(
         self,
         labelled: NDArray[np.int64],

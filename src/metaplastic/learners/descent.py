@@ -29,7 +29,7 @@ from metaplastic.learners.pool import (
     pool_presentation,
     subsample,
 )
-from metaplastic.learners.programs import keep_programs
+from metaplastic.learners.programs import training
 from metaplastic.models import (
     MLP,
     Delta,
@@ -90,6 +90,7 @@ def _descend(
     return parameters, moments, all_finite((parameters, moments))
 
 
+@training()
 def minimise(
     loss: AbstractLoss,
     parameters: Parameters,
@@ -113,7 +114,6 @@ def minimise(
     Raises:
         DivergenceError: if parameters or moments stop being finite.
     """
-    keep_programs()
     optimiser: Any = optax.adamw(learning_rate)
     moments = optimiser.init(parameters)
     warmup = max(1, round(WARMUP * n_steps))
@@ -265,6 +265,7 @@ class AbstractNetworkLearner(AbstractLearner):
         model, found = self.fit_parameters(x, seed=seed)
         return self.freeze(model, found.head, subsample(x, FREEZE_ROWS, seed=seed))
 
+    @training()
     def fit_parameters(self, x: Rows, *, seed: int) -> tuple[MLP, Parameters]:
         """The trained base model, and it again with its head: for looking at losses."""
         x = check_pool(x)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from metaplastic.errors import DivergenceError
-from metaplastic.learners.programs import keep_programs
+from metaplastic.learners.programs import training
 from metaplastic.models import MLP
 from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule
 from metaplastic.trees import all_finite
@@ -42,6 +42,7 @@ def _scan(
     return model, state, all_finite((model.layers, state))
 
 
+@training()
 def train(
     rule: AbstractUpdateRule,
     model: MLP,
@@ -60,7 +61,6 @@ def train(
     Raises:
         DivergenceError: if parameters or state stop being finite.
     """
-    keep_programs()
     most = chunk_steps(*batches.shape[1:])
     for start in range(0, len(batches), most):
         chunk = np.asarray(batches[start : start + most], np.float32)

@@ -20,6 +20,7 @@ from metaplastic.learners.descent import (
 )
 from metaplastic.learners.inner_loop import CHUNK
 from metaplastic.learners.pool import FREEZE_ROWS, check_pool, pool_presentation, subsample
+from metaplastic.learners.programs import training
 from metaplastic.models import MLP, FrozenMLP, fit_presentation, freeze, init_mlp
 from metaplastic.objectives.prototypical import Prototypical
 from metaplastic.tasks import SourceTasks
@@ -74,6 +75,7 @@ class PrototypicalNetwork(AbstractLearner):
     model: MLP
 
     @classmethod
+    @training()
     def meta_train(
         cls,
         tasks: SourceTasks,

@@ -20,6 +20,7 @@ from metaplastic.learners.pool import (
     pool_presentation,
     subsample,
 )
+from metaplastic.learners.programs import training
 from metaplastic.models import (
     MLP,
     FrozenMLP,
@@ -73,6 +74,7 @@ class RuleLearner(AbstractLearner):
         """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
         return self.fit_with_snapshots(x, seed=seed)
 
+    @training()
     def fit_with_snapshots(
         self,
         x: Rows,
@@ -127,6 +129,7 @@ def plain_learner(rule: AbstractUpdateRule, *, alias: str = "", **networks: Any)
     return RuleLearner(plain_preset(rule, **networks), alias=alias)
 
 
+@training()
 def starts(plan: Plan, x: Rows, hidden_sizes: tuple[int, ...]) -> list[Start]:
     """Fresh models of a plan for the pool `x` `(n, d)`, their rule states and training keys."""
     whitened = pool_presentation(x, plan.presentation)

@@ -20,6 +20,10 @@ ROUNDS = 3
 """Rounds of subspace iteration in `leading_axes`."""
 
 
+ROUNDING = 1e-8
+"""Least mean variance of presented columns, whose mean squares are about 1, that is no rounding."""
+
+
 @dataclasses.dataclass(frozen=True)
 class DirectSettings:
     """How many of the features are direct; a preset holds the numbers that experiments chose.
@@ -76,7 +80,8 @@ def with_direct(
     They are copies of the columns if `n_direct` is a multiple of their number. Otherwise they are
     the leading principal components of the presented rows of `x` `(n, pre)`, turned by a random
     rotation: so none has more variance than another, and a readout that standardises its
-    features does not blow up the faint ones. Together they have as much variance as the others.
+    features does not blow up the faint ones. Together they have as much variance as the others,
+    or none if all of these rows are equal.
     """
     n_in = encoder.n_features_in
     if n_direct % n_in == 0:
@@ -87,8 +92,10 @@ def with_direct(
         count = min(n_direct, settings.components)
         axes, variances = principal_axes(encoder.present(rows), count)
         random = np.random.default_rng([seed, 12]).normal(size=(n_direct, axes.shape[1]))
-        total = max(float(np.sum(variances)), np.finfo(np.float32).tiny)
-        direct = np.sqrt(encoder.n_features_out / total) * axes @ np.linalg.qr(random)[0].T
+        total = float(np.sum(variances))
+        # Rows that are all equal, but for rounding of presented inputs near 1, have no directions.
+        factor = np.sqrt(encoder.n_features_out / total) if total > ROUNDING * n_in else 0.0
+        direct = factor * axes @ np.linalg.qr(random)[0].T
     return dataclasses.replace(encoder, direct=direct.astype(np.float32))
 
 

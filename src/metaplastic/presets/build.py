@@ -22,13 +22,13 @@ from metaplastic.rules.io import read_rules
 def base_preset(rules: RuleSet) -> Preset:
     """`base` with these rules: what experiments decided, and which study did.
 
-    - presentation: studies/019-whitened-in-part and 020-whitened-in-turn; order and clip:
-      studies/000-how-base-was-made;
+    - presentation: studies/019-whitened-in-part and 020-whitened-in-turn; order:
+      studies/002-scale-of-columns and 003-defaults;
     - direct features: studies/016-share-of-inputs;
     - networks and steps: studies/003-defaults and 021-larger-pools;
-    - nonlinearities of inputs that are mostly zeros: studies/006-real-words. On validation pools,
-      real words have 0.89 and more of their entries at the least of the column, images 0.83 and
-      less; the bound lies halfway.
+    - nonlinearities of inputs that are mostly zeros: studies/011-nonlinearity-by-inputs. On
+      validation pools, real words have 0.89 and more of their entries at the least of the column,
+      images 0.83 and less; the bound lies halfway.
     """
     return Preset(
         name=BASE,

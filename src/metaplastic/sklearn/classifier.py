@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.sklearn.heads import HeadName, check_head, fit_head
-from metaplastic.sklearn.labels import check_categories, find_labelled, number_classes
+from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
 from metaplastic.sklearn.parameters import NETWORKS
 from metaplastic.sklearn.rows import check_rows, check_rows_and_labels
 from metaplastic.sklearn.transformer import Auto, RuleTransformer
@@ -120,11 +120,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         head = check_head(self.head)
         names = ("rule", *NETWORKS, "preset", "random_state")
         transformer = RuleTransformer(**{name: getattr(self, name) for name in names})
-        check_categories(y)
+        check_given(y)
         x, labels = check_rows_and_labels(self, X, y, least=2)
         labelled = find_labelled(labels)
         classes, numbers = number_classes(labels[labelled])
-        self.transformer_ = transformer.fit(x)
+        # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
+        self.transformer_ = transformer.set_output(transform="default").fit(x)
         features = self.transformer_.transform(x)
         self.head_ = fit_head(head, features, features[labelled], numbers)
         self.classes_ = classes

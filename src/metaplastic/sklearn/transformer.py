@@ -13,11 +13,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from metaplastic.learners import RuleLearner
+from metaplastic.learners.programs import training
 from metaplastic.models import MLP, FrozenMLP
 from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule, RuleState
 from metaplastic.sklearn.parameters import NETWORKS, draw_seed, make_learner, stable_batch_size
-from metaplastic.sklearn.rows import check_rows
+from metaplastic.sklearn.rows import check_one_pass, check_rows
 from metaplastic.sklearn.stream import Stream, Training
 
 Auto = Literal["auto"]
@@ -122,6 +123,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.random_state = random_state
         self.flatten = flatten
 
+    @training()
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from the rows of `X`; whatever was learned before is forgotten.
 
@@ -144,6 +146,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         x = check_rows(self, X, reset=True, least=2)
         seed = draw_seed(self.random_state)
         if self.n_steps is None:
+            check_one_pass(x.shape[0], learner.preset.networks.batch_size)
             stream = Stream(learner, x.shape[1], seed)
             stream.extend(x)
             return self._keep(stream)
@@ -166,6 +169,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
         return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
 
+    @training()
     def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.
 

@@ -1,13 +1,12 @@
 """Meta-training curves of the run that made the shipped rule (fig. 3)."""
 
 import dataclasses
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from metaplastic.errors import FileFormatError, MissingDataError
+from metaplastic.errors import MissingDataError
 from metaplastic.meta.problem import split_rule
 from metaplastic.meta.validation import Validator
 from metaplastic.recipes.recipe import RECIPES, build_buckets
@@ -32,6 +31,7 @@ from metaplastic.studies.paper.experiment import (
     Subject,
     Verdict,
 )
+from metaplastic.studies.paper.metrics import read_json, read_metrics, stages
 
 SPLITS: Mapping[str, tuple[str, ...]] = {"validation": (), "heldout_scripts": ("glyphs",)}
 """Splits of the data, and which sources have them (all, if none is named)."""
@@ -99,8 +99,8 @@ class MetaCurves(AbstractExperiment):
 
     def _curves(self) -> Result:
         if self.source is not None:
-            return _read_metrics(self.source)
-        content = _json(CURVES.read_text("utf-8"), CURVES)
+            return read_metrics(self.source)
+        content = read_json(CURVES.read_text("utf-8"), CURVES)
         return {"stages": content["stages"], "evaluations": content["evaluations"]}
 
     def _measured(self, subject: Subject, progress: Progress) -> list[dict[str, Any]]:
@@ -275,31 +275,3 @@ def _change(row: Mapping[str, Any], own: str) -> Gain:
     """What meta-training did to the accuracy on a kind of tasks."""
     accuracy = row["accuracy"]
     return Gain(100 * (accuracy[own] - accuracy[UNTRAINED]), math.nan, row["kind"])
-
-
-def stages(result: Result) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """The evaluations of every stage."""
-    begin = 0
-    for stage in result["stages"]:
-        end = begin + stage["updates"]
-        yield [e for e in result["evaluations"] if begin < e["step"] <= end]
-        begin = end
-
-
-def _read_metrics(path: Path) -> Result:
-    """Evaluations of one run directory, as of a single stage."""
-    lines = path.read_text("utf-8").splitlines()
-    records = [_json(line, path) for line in lines if line.strip()]
-    evaluations = [r for r in records if r.get("kind") == "evaluation"]
-    updates = max((r["step"] for r in records if "step" in r), default=0)
-    return {"stages": [{"updates": updates}], "evaluations": evaluations}
-
-
-def _json(text: str, source: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise FileFormatError(f"{source} is damaged ({error})") from error
-    if not isinstance(found, dict):
-        raise FileFormatError(f"{source} is damaged (no table)")
-    return found

@@ -1,7 +1,7 @@
 """The learned rule taken apart: shares of its terms, its curves, an ablation of each part."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -10,20 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.data.sets import load_set
-from metaplastic.errors import InputError
 from metaplastic.learners import RuleLearner, plain_learner
 from metaplastic.learners.pool import Shuffled, draw_batches
 from metaplastic.models import MLP, Trace
 from metaplastic.report import Line, Table, learner_figure, line_figure
 from metaplastic.rules import LocalRule
-from metaplastic.rules.local.dissect import PARTS, ablations, dissect, pair_factors, shares
+from metaplastic.rules.local.dissect import (
+    PARTS,
+    ablations,
+    as_local,
+    dissect,
+    pair_factors,
+    shares,
+)
 from metaplastic.studies.paper.common import (
     extremes,
     gain,
     measure,
     outcome,
     percent,
-    rounded,
     select,
     to_record,
     untrained,
@@ -38,17 +43,9 @@ from metaplastic.studies.paper.experiment import (
     Subject,
     Verdict,
 )
+from metaplastic.studies.paper.pairs import CLASSICAL, Pairs
 
 WHOLE = "the whole rule"
-LEVELS = {
-    "quiet input": (-np.inf, -0.5),
-    "middling input": (-0.5, 0.5),
-    "strong input": (0.5, np.inf),
-}
-"""Standardised pre-synaptic activity, cut in three."""
-
-BINS = 12
-PAIRS = 400_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,12 +87,7 @@ class Terms(AbstractExperiment):
         return cls(dataset=dataset, n_draws=options.n_draws, seeds=options.seeds)
 
     def run(self, subject: Subject, progress: Progress) -> Result:
-        rule = subject.preset.rules.main
-        if not isinstance(rule, LocalRule):
-            raise InputError(
-                f"terms takes rules of the kind of base apart, and {subject.name} is of class "
-                f"{type(rule).__name__}; name another --rule"
-            )
+        rule = as_local(subject.preset.rules.main)
         dataset = load_set(self.dataset)
         x = np.asarray(dataset.x, np.float32)
         found = {"own": subject.name, "shares": self._shares(rule, x)}
@@ -156,23 +148,25 @@ class Terms(AbstractExperiment):
         """By panel and level of pre-synaptic activity: drives and mean changes."""
         seed = self.seeds[0]
         model, trace, state = self._models(rule, x, seed)[self.curve_step]
-        start = untrained().rules.main
+        start = as_local(untrained().rules.main)
         top = len(trace) - 1
-        panels = {f"{name}, first layer": (rule, 0), f"{name}, top layer": (rule, top)}
-        if isinstance(start, LocalRule):
-            panels["before meta-training, top"] = (start, top)
+        panels = {
+            f"{name}, first layer": (rule, 0),
+            f"{name}, top layer": (rule, top),
+            "before meta-training, top": (start, top),
+        }
         chosen = np.random.default_rng([seed, 13])
         found = {}
         for title, (which, layer) in panels.items():
             pre, post = pair_factors(which, model, trace, state, layer)
-            pairs = _Pairs.draw(model, trace, layer, chosen)
+            pairs = Pairs.draw(model, trace, layer, chosen)
             # Pre-synaptic factors are centred over the batch: a constant post-synaptic one adds
             # nothing in sum, and is left out.
             post = np.asarray(post) - np.mean(post, axis=1, keepdims=True)
             there = np.asarray(pre)[:, pairs.sample, pairs.pre]
             change = np.sum(there * post[:, pairs.sample, pairs.post], axis=0)
             found[title] = pairs.binned(change)
-        pairs = _Pairs.draw(model, trace, top, chosen)
+        pairs = Pairs.draw(model, trace, top, chosen)
         for title, function in CLASSICAL.items():
             found[title] = pairs.binned(function(pairs))
         return found
@@ -275,56 +269,3 @@ class Terms(AbstractExperiment):
             f"{len(needed)} of {len(losses)} parts are needed",
             sentence,
         )
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Random (sample, input, unit) of one layer, and what is seen there."""
-
-    sample: NDArray[np.int64]
-    pre: NDArray[np.int64]
-    post: NDArray[np.int64]
-    x: NDArray[np.float64]
-    """Pre-synaptic activity, standardised over the batch."""
-
-    z: NDArray[np.float64]
-    y: NDArray[np.float64]
-    w: NDArray[np.float64]
-    threshold: NDArray[np.float64]
-    """Mean of the unit's squared output over the batch, as in BCM."""
-
-    @classmethod
-    def draw(cls, model: MLP, trace: Trace, layer: int, random: np.random.Generator) -> "_Pairs":
-        pre, drive, post = (np.asarray(a, np.float64) for a in dataclasses.astuple(trace[layer]))
-        active = np.flatnonzero(pre.std(0) > 1e-3 * pre.std())
-        s = random.integers(len(pre), size=PAIRS)
-        i = active[random.integers(len(active), size=PAIRS)]
-        j = random.integers(drive.shape[1], size=PAIRS)
-        standard = (pre - pre.mean(0)) / np.maximum(pre.std(0), 1e-12)
-        weight = np.asarray(model.layers[layer].weight, np.float64)
-        power = np.square(post).mean(0)
-        return cls(s, i, j, standard[s, i], drive[s, j], post[s, j], weight[i, j], power[j])
-
-    def binned(self, change: NDArray) -> dict[str, Any]:
-        """Per level of input: mean drive and mean change in bins of drive."""
-        change = change / max(float(np.sqrt(np.square(change).mean())), 1e-12)
-        edges = np.quantile(self.z, np.linspace(0, 1, BINS + 1))
-        found = {}
-        for level, (low, high) in LEVELS.items():
-            chosen = (self.x >= low) & (self.x < high)
-            place = np.clip(np.searchsorted(edges, self.z[chosen]) - 1, 0, BINS - 1)
-            count = np.maximum(np.bincount(place, minlength=BINS), 1)
-            drive = np.bincount(place, self.z[chosen], BINS) / count
-            found[level] = [
-                rounded(drive, 3),
-                rounded(np.bincount(place, change[chosen], BINS) / count, 4),
-            ]
-        return found
-
-
-CLASSICAL: Mapping[str, Callable[[_Pairs], NDArray]] = {
-    "Hebb": lambda p: p.x * p.z,
-    "Oja": lambda p: p.z * (p.x - p.z * p.w),
-    "BCM": lambda p: p.x * p.y * (p.y - p.threshold),
-}
-"""What a sample adds to the change of a weight, up to a factor."""
