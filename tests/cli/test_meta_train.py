@@ -154,7 +154,7 @@ def test_resuming_starts_from_the_runs_own_recipe(
         asked.append(recipe)
         raise ConfigurationError("stopped here")
 
-    monkeypatch.setattr("metaplastic.recipes.experiment.run_recipe", stop)
+    monkeypatch.setattr("metaplastic.recipes.training.run_recipe", stop)
     assert main.main(["meta-train", "--out", "run", "--resume", *words]) == 2
     assert asked == [change_recipe(own, changes)]
     assert fingerprint(asked[0]) == fingerprint(own)
