@@ -11,7 +11,8 @@ import pytest
 from metaplastic.cli import main
 from metaplastic.meta.problem import split_rule
 from metaplastic.presets import load_preset
-from metaplastic.recipes.recipe import RECIPES, build_buckets, build_rule
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import build_buckets, build_rule
 from metaplastic.recipes.teaching import Teaching, teachers
 from metaplastic.recipes.training import distilled
 from metaplastic.rules import load_rule
@@ -62,7 +63,8 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
         (["oja", "hebb", "--set", "teaching.student=2.0", "--set", TINY[0]], "from 0 to 1"),
         (["metz2018", "hebb", "--set", TINY[0]], "cannot teach Hebb"),
         (["--resume"], "holds no run to resume"),
-        (["base", "--resume"], "needs a TEACHER and a STUDENT"),
+        (["--resume", "--set", "clip=2.0"], "holds no run to resume"),
+        (["--resume", "--recipe", "taught"], "name TEACHER and STUDENT too"),
     ],
 )
 def test_wrong_words_are_refused_before_anything_is_written(

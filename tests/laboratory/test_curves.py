@@ -5,7 +5,7 @@ import json
 import jax
 
 from metaplastic.recipes.config import recipe_text
-from metaplastic.recipes.recipe import RECIPES
+from metaplastic.recipes.named import RECIPES
 from metaplastic.rules import LocalRule, save_rule
 
 

@@ -22,20 +22,26 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.student is None and not (args.resume and args.teacher is None):
+    if args.resume and args.teacher is None:
+        if args.recipe:
+            raise InputError("name TEACHER and STUDENT too, or leave --recipe to the run's own")
+        return running.run(args, "distill", None)
+    if args.student is None:
         raise InputError(
             "distill needs a TEACHER and a STUDENT, as in: metaplastic distill base context --out "
             "RUN; to go on with a run, give --out RUN --resume alone"
         )
 
-    def recipe() -> Any:
-        from metaplastic.recipes.training import distilled
+    def said() -> Any:
+        from metaplastic.recipes.training import Words, distilled
 
-        published = (args.student or "").startswith("metz2018")
-        said = running.said_recipe(args, "taught_metz2018" if published else "taught")
-        return said if args.student is None else distilled(said, args.teacher, args.student)
+        name = args.recipe or (
+            "taught_metz2018" if args.student.startswith("metz2018") else "taught"
+        )
+        recipe = Words(name, args.config, tuple(args.changes)).recipe()
+        return distilled(recipe, args.teacher, args.student)
 
-    return running.run(args, "distill", recipe)
+    return running.run(args, "distill", said)
 
 
 COMMAND = Command(

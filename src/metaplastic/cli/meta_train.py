@@ -1,6 +1,7 @@
 """`metaplastic meta-train`: the outer loop, in a run directory."""
 
 import argparse
+from typing import Any
 
 from metaplastic.cli import running
 from metaplastic.cli.options import Command
@@ -11,7 +12,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    return running.run(args, "meta-train", lambda: running.said_recipe(args, "base"))
+    def said() -> Any:
+        from metaplastic.recipes.training import Words
+
+        return Words(args.recipe or "base", args.config, tuple(args.changes)).recipe()
+
+    return running.run(args, "meta-train", None if args.resume and args.recipe is None else said)
 
 
 COMMAND = Command(

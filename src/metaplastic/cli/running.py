@@ -84,21 +84,8 @@ def add_run(parser: argparse.ArgumentParser, *, default: str) -> None:
     add_json(parser)
 
 
-def said_recipe(args: argparse.Namespace, default: str) -> Any:
-    """The recipe that the words mean: on resuming, the run's own one with what is said on top."""
-    from metaplastic.recipes.config import change_recipe, read_recipe
-    from metaplastic.recipes.training import Words, recipe_to_resume
-
-    if not args.resume or args.recipe is not None:
-        return Words(args.recipe or default, args.config, tuple(args.changes)).recipe()
-    recipe = recipe_to_resume(args.out)
-    if args.config is not None:
-        recipe = read_recipe(args.config, recipe)
-    return change_recipe(recipe, args.changes)
-
-
-def run(args: argparse.Namespace, command: str, recipe: Callable[[], Any]) -> int:
-    """Carry out a run of `recipe()`, and say how it ended."""
+def run(args: argparse.Namespace, command: str, said: Callable[[], Any] | None) -> int:
+    """Carry out a run of the recipe `said()`; if `None`, of the one in the run directory."""
     # Both before anything makes an array, that is, before JAX starts.
     from metaplastic.meta.devices import configure_cpu_devices, keep_freed_memory
 
@@ -112,6 +99,7 @@ def run(args: argparse.Namespace, command: str, recipe: Callable[[], Any]) -> in
     from metaplastic.recipes.training import run_recipe
 
     keep_programs()
+    recipe = _with_cluster(_resumed(args) if said is None else said(), args)
     options = RunOptions(
         resume=args.resume,
         evaluate_every=args.evaluate_every,
@@ -120,11 +108,7 @@ def run(args: argparse.Namespace, command: str, recipe: Callable[[], Any]) -> in
         tensorboard=args.tensorboard,
     )
     result = run_recipe(
-        _with_cluster(recipe(), args),
-        args.out,
-        options,
-        validate=not args.no_evaluation,
-        executor=args.executor,
+        recipe, args.out, options, validate=not args.no_evaluation, executor=args.executor
     )
     found = {
         "status": result.status,
@@ -137,6 +121,17 @@ def run(args: argparse.Namespace, command: str, recipe: Callable[[], Any]) -> in
     if result.status != "finished":
         note(f"saved; go on with: metaplastic {command} --out {args.out} --resume")
     return INTERRUPTED_STATUS if result.status == "interrupted" else 0
+
+
+def _resumed(args: argparse.Namespace) -> Any:
+    """The recipe of the run directory, with what is said on top of it."""
+    from metaplastic.recipes.config import change_recipe, read_recipe
+    from metaplastic.recipes.training import recipe_to_resume
+
+    recipe = recipe_to_resume(args.out)
+    if args.config is not None:
+        recipe = read_recipe(args.config, recipe)
+    return change_recipe(recipe, args.changes)
 
 
 def _with_cluster(recipe: Any, args: argparse.Namespace) -> Any:

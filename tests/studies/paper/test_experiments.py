@@ -14,7 +14,8 @@ from metaplastic.errors import InputError, MissingDataError
 from metaplastic.evaluation.registry import Network
 from metaplastic.meta.run import RunOptions
 from metaplastic.meta.train import OuterConfig
-from metaplastic.recipes.recipe import Recipe, Shape
+from metaplastic.recipes.recipe import Recipe
+from metaplastic.recipes.shapes import Shape
 from metaplastic.recipes.training import run_recipe
 from metaplastic.report import Table, inline_svg
 from metaplastic.rules import LocalRule, load_rule
