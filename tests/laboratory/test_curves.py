@@ -6,7 +6,7 @@ import jax
 
 from laboratory import curves
 from metaplastic.recipes.config import recipe_text
-from metaplastic.recipes.recipe import RECIPES
+from metaplastic.recipes.named import RECIPES
 from metaplastic.rules import LocalRule, save_rule
 
 
