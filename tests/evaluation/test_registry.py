@@ -8,6 +8,8 @@ from metaplastic.cli import main
 from metaplastic.errors import InputError
 from metaplastic.evaluation.registry import LEARNERS, Network, learners
 from metaplastic.learners import AbstractClassifier, AbstractLearner
+from metaplastic.models import NO_DIRECT
+from metaplastic.presets import load_preset
 
 
 def test_every_name_makes_a_learner_of_the_shape_that_is_asked_for():
@@ -23,8 +25,11 @@ def test_every_name_makes_a_learner_of_the_shape_that_is_asked_for():
 
 def test_a_rule_made_for_one_top_layer_gets_networks_of_that_size():
     found = learners(["metz2018", "oja"], [], Network(n_components=24, n_networks=3))
-    assert found["metz2018"].n_components == 3 * 32
-    assert found["oja"].n_components == 24
+    assert found["metz2018"].preset.networks.n_components == 3 * 32
+    assert found["metz2018"].preset.direct == NO_DIRECT
+    assert found["oja"].preset.networks.n_components == 24
+    assert found["oja"].preset.direct == load_preset("base").direct
+    assert [found[name].label for name in found] == ["metz2018", "oja"]
 
 
 def test_an_unknown_name_is_refused():

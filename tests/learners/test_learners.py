@@ -17,10 +17,10 @@ from metaplastic.learners import (
     PrototypicalNetwork,
     RandomNetwork,
     Raw,
-    RuleLearner,
     VariationalAutoencoder,
     VICReg,
     WithInputs,
+    plain_learner,
 )
 from metaplastic.models import fit_presentation, freeze, init_mlp
 from metaplastic.rules.hebb import Hebb
@@ -31,7 +31,7 @@ LEARNERS = {
     "pca": PCA(4),
     "kmeans": KMeansTriangle(6, presentation="scaled"),
     "random": RandomNetwork((8, 4)),
-    "rule": RuleLearner(Hebb(), (8,), 4, n_steps=7, batch_size=20),
+    "rule": plain_learner(Hebb(), hidden_sizes=(8,), n_components=4, n_steps=7, batch_size=20),
     "autoencoder": Autoencoder((8,), 4, n_steps=7, batch_size=20),
     "vae": VariationalAutoencoder((8,), 4, n_steps=7, batch_size=20, likelihood="gaussian"),
     "vicreg": VICReg((8,), 4, n_steps=7, batch_size=20, projector_sizes=(6, 6)),

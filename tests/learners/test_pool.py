@@ -4,16 +4,13 @@ import pytest
 import scipy.sparse
 
 from metaplastic.errors import InputError
-from metaplastic.learners import pool as pools
 from metaplastic.learners.pool import (
     Shuffled,
     check_pool,
     pool_presentation,
-    row_blocks,
-    share_of_least,
     subsample,
 )
-from metaplastic.models import fit_presentation
+from metaplastic.models import fit_presentation, row_blocks
 
 
 @pytest.mark.parametrize(
@@ -39,15 +36,6 @@ def test_lists_and_sparse_matrices_of_any_format_are_taken():
     assert check_pool([[1, 2], [3, 4]]).shape == (2, 2)
     sparse = check_pool(scipy.sparse.coo_matrix(np.eye(4)))
     np.testing.assert_array_equal(np.concatenate(list(row_blocks(sparse))), np.eye(4))
-
-
-def test_the_least_of_columns_that_vary_is_counted(monkeypatch):
-    x = np.array([[0, 5, 1], [0, 5, 0], [0, 5, 0], [2, 5, 0]])  # the middle column is constant
-    for pool in (x, scipy.sparse.csr_array(x), 3.0 * x - [1, 0, 7]):
-        assert share_of_least(pool) == 6 / 8
-    assert share_of_least(np.ones((4, 2))) == 0.0
-    monkeypatch.setattr(pools, "LEAST_ROWS", 2)
-    assert share_of_least(x) == 1 / 2  # of rows 0 and 2, where the last column alone varies
 
 
 def test_scaling_of_the_pool_is_that_of_one_batch_dense_or_sparse():

@@ -11,9 +11,11 @@ from metaplastic.data import PictureSet, WritingSet
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import OuterConfig
-from metaplastic.recipes import recipe as recipes
-from metaplastic.recipes import training
-from metaplastic.recipes.recipe import RECIPES, Recipe, Shape, build_buckets, build_rule
+from metaplastic.models import PLAIN, PresentationSettings
+from metaplastic.recipes import sources, training
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import SEEN, Recipe, build_buckets, build_rule
+from metaplastic.recipes.shapes import Shape
 from metaplastic.rules import LocalRule, Metz2018, load_rule
 from metaplastic.rules.local import told_outputs
 
@@ -61,23 +63,22 @@ def test_an_unknown_rule_is_refused():
 
 
 @pytest.mark.slow
-def test_a_trained_local_rule_is_widened_and_gets_the_inputs():
+def test_a_trained_local_rule_is_widened_and_told_the_outputs():
     start = load_rule("base")
     assert isinstance(start, LocalRule)
     hidden = start.element_in.shape[0]
     n_element = told_outputs(start).element_in.shape[1]
     recipe = dataclasses.replace(
-        TINY, start="base", hidden=hidden + 3, with_inputs=True, with_outputs=True
+        TINY, start="base", hidden=hidden + 3, settle=start.settle + 1, with_outputs=True
     )
     rule = build_rule(recipe)
     assert isinstance(rule, LocalRule)
-    assert rule.direct and rule.with_outputs
+    assert rule.settle == start.settle + 1 and rule.with_outputs
     assert rule.element_in.shape == (hidden + 3, n_element)
     known = start.element_in.shape[1]
     np.testing.assert_array_equal(rule.element_in[:hidden, :known], start.element_in)
     same = build_rule(dataclasses.replace(TINY, start="base", hidden=1))
-    assert start.sparse is not None and start.bounded is not None
-    assert eqx.tree_equal(same, dataclasses.replace(start, sparse=None, bounded=None))
+    assert eqx.tree_equal(same, start)
 
 
 @pytest.mark.slow
@@ -85,11 +86,11 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (30, 20, 20)).astype(np.uint8)
     pictures = PictureSet(images, ("drawing",) * 30)
-    monkeypatch.setattr(recipes, "load_pictures", lambda split: pictures)
+    monkeypatch.setattr(sources, "load_pictures", lambda split: pictures)
     ranks = generator.integers(0, 9, 400).astype(np.uint16)
     ends = np.arange(0, 401, 100, dtype=np.int32)
     writings = WritingSet(ranks, ends, np.zeros(4, np.int32), ("a", "b", "c", "d"))
-    monkeypatch.setattr(recipes, "load_writings", lambda split: writings)
+    monkeypatch.setattr(sources, "load_writings", lambda split: writings)
     drawn = ("strokes", "silhouettes")
     names = (
         "pictures",
@@ -111,7 +112,7 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
             3,
             2,
             shots=7 if name == "table" else 0,
-            see_inputs=name != "topics",
+            direct=name != "topics",
         )
         for name in names
     )
@@ -122,9 +123,14 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
         assert isinstance(problem, RuleProblem)
         assert problem.sizes == (36 if name in ("pictures", *drawn) else 6, 5, 4)
         assert problem.shots == (7 if name == "table" else 2)
-        assert problem.see_inputs == (name != "topics")
+        # Neither unless the recipe asks for it.
+        assert problem.direct is None and problem.presentation == PLAIN
         task = problem.tasks.sample(key=jax.random.key(0))
         assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
+    asked = dataclasses.replace(TINY, shapes=shapes[-2:], direct=True, whitening=0.25)
+    table, topics = (bucket.problem for bucket in build_buckets(asked, split_rule(rule)[1]))
+    assert table.direct == SEEN and topics.direct is None
+    assert table.presentation == topics.presentation == PresentationSettings(whitening=0.25)
     unknown = (dataclasses.replace(shapes[0], source="tables"),)
     with pytest.raises(
         ConfigurationError, match="choose one of glyphs, pictures, strokes, silhouettes, writings"

@@ -7,7 +7,8 @@ import pytest
 
 from metaplastic.errors import InputError
 from metaplastic.evaluation import from_json
-from metaplastic.models import FrozenMLP
+from metaplastic.models import NO_DIRECT, FrozenMLP
+from metaplastic.presets.io import resolve
 from metaplastic.rules import LocalRule
 from metaplastic.studies import demo
 from metaplastic.studies._demo_page import verdict
@@ -46,8 +47,8 @@ TINY = demo.DemoConfig(
 )
 
 
-def few_learners(config, rule, name):
-    return {"raw": demo.Raw(), "PCA-32": demo.PCA(2), name: demo.demo_learner(config, rule)}
+def few_learners(config, preset, name):
+    return {"raw": demo.Raw(), "PCA-32": demo.PCA(2), name: demo.demo_learner(config, preset)}
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +93,15 @@ def test_the_curve_ends_where_training_ends(done):
 
 @pytest.mark.slow
 def test_all_learners_are_there_and_the_rule_comes_last():
-    rule = LocalRule.create(key=jax.random.key(0))
-    names = list(demo.demo_learners(demo.DemoConfig(), rule, "base"))
+    preset = resolve(LocalRule.create(key=jax.random.key(0)))
+    found = demo.demo_learners(demo.DemoConfig(), preset, "base")
+    names = list(found)
     hand = ["Oja", "Krotov-Hopfield", "SoftHebb"]
     others = ["raw", "PCA-32", "k-means-32", "k-means-400", "random network"]
     assert names == [*others, *hand, "untrained rule", "base"]
-    assert "Oja" not in demo.demo_learners(demo.DemoConfig(), rule, "oja")
+    assert "Oja" not in demo.demo_learners(demo.DemoConfig(), preset, "oja")
+    # Hand-designed rules have features of their networks alone.
+    assert found["Oja"].preset.direct == NO_DIRECT != found["base"].preset.direct
 
 
 def test_fields_undo_the_permutation():

@@ -14,15 +14,24 @@ from metaplastic.errors import InputError, MissingDataError
 from metaplastic.evaluation.registry import Network
 from metaplastic.meta.run import RunOptions
 from metaplastic.meta.train import OuterConfig
-from metaplastic.recipes.recipe import Recipe, Shape
+from metaplastic.presets import load_preset
+from metaplastic.presets.io import resolve
+from metaplastic.recipes.recipe import Recipe
+from metaplastic.recipes.shapes import Shape
 from metaplastic.recipes.training import run_recipe
 from metaplastic.report import Table, inline_svg
-from metaplastic.rules import LocalRule, load_rule
+from metaplastic.rules import LocalRule, RuleSet, load_rule
 from metaplastic.studies.paper import features, few_shot, meta_curves, permutation, text
 from metaplastic.studies.paper.architecture import Architecture
 from metaplastic.studies.paper.catalog import EXPERIMENTS
 from metaplastic.studies.paper.common import UNTRAINED, Gain, outcome, to_record, to_row
-from metaplastic.studies.paper.experiment import Options, Progress, Subject, digest
+from metaplastic.studies.paper.experiment import (
+    Options,
+    Progress,
+    Subject,
+    digest,
+    preset_digest,
+)
 from metaplastic.studies.paper.features import Features
 from metaplastic.studies.paper.few_shot import FEWER, RULES, FewShot
 from metaplastic.studies.paper.meta_curves import MetaCurves
@@ -96,7 +105,7 @@ SMALL = LocalRule.create(key=jax.random.key(0), hidden=4)
 def subject(monkeypatch):
     # Another start would be another program to compile, for every shape.
     for module in ("architecture", "few_shot", "terms"):
-        monkeypatch.setattr(f"metaplastic.studies.paper.{module}.untrained_rule", lambda: SMALL)
+        monkeypatch.setattr(f"metaplastic.studies.paper.{module}.untrained", lambda: resolve(SMALL))
     return Subject.load(SMALL)
 
 
@@ -210,7 +219,7 @@ def test_meta_curves_of_the_shipped_rule(subject, monkeypatch):
 
 def test_bags_of_words_are_scored_with_the_rule_for_them(subject, monkeypatch):
     other = LocalRule.create(key=jax.random.key(1), hidden=SMALL.element_in.shape[0])
-    pair = dataclasses.replace(SMALL, sparse=other)
+    pair = dataclasses.replace(resolve(SMALL), rules=RuleSet(SMALL, sparse=other))
     scored = []
 
     class Fake:
@@ -224,8 +233,9 @@ def test_bags_of_words_are_scored_with_the_rule_for_them(subject, monkeypatch):
     monkeypatch.setattr(meta_curves, "Validator", Fake)
     shapes = "build_buckets", lambda recipe, *args, **options: recipe.shapes[0].source
     monkeypatch.setattr(meta_curves, *shapes)
-    monkeypatch.setattr(meta_curves, "untrained_rule", lambda: SMALL)
-    MetaCurves()._measured(Subject.load(pair), Progress(lambda line: None))
+    monkeypatch.setattr(meta_curves, "untrained", lambda: resolve(SMALL))
+    subject = Subject("pair", pair, preset_digest(pair))
+    MetaCurves()._measured(subject, Progress(lambda line: None))
     used = {source for source, rule in scored if eqx.tree_equal(rule, other)}
     assert used == {"writings", "topics"}
     assert {"glyphs", "table"} <= {source for source, rule in scored if eqx.tree_equal(rule, SMALL)}
@@ -273,8 +283,10 @@ def test_a_subject_is_told_by_all_that_it_is():
     assert Subject.load("oja").digest == Subject.load(rule).digest
     assert Subject.load("oja").name == "oja" and Subject.load(rule).name == "Oja"
     changed = LocalRule.create(key=jax.random.key(1), hidden=4)
-    again = LocalRule.create(key=jax.random.key(1), hidden=4, with_inputs=True)
+    again = LocalRule.create(key=jax.random.key(1), hidden=4, settle=7)
     assert len({Subject.load(r).digest for r in (rule, changed, again)}) == 3
+    base = Subject.load("base")
+    assert base.name == "base" and base.digest == preset_digest(load_preset("base"))
 
 
 def test_reviews_of_a_folder(tmp_path):
@@ -321,6 +333,7 @@ def test_every_other_rule_is_a_learner_once_and_slow_ones_have_fewer_networks():
     assert list(found)[-2:] == ["untrained rule", "oja"]
     assert set(RULES) <= found.keys()
     slow, usual = found["metz2018_small"], FewShot().network
+    slow, own = slow.preset.networks, found["hebb"].preset.networks
     assert (slow.n_networks, slow.n_components) == (FEWER["metz2018_small"], 64)
     assert slow.hidden_sizes == usual.hidden_sizes
-    assert found["hebb"].n_networks == usual.n_networks
+    assert own.n_networks == usual.n_networks

@@ -9,55 +9,92 @@ import pytest
 import scipy.sparse
 
 from metaplastic.data import Dataset
-from metaplastic.learners import PCA, Raw, RuleLearner, rule_learner
-from metaplastic.rules import KINDS, LocalRule
+from metaplastic.learners import PCA, Raw, RuleLearner, plain_learner
+from metaplastic.presets import load_preset
+from metaplastic.presets.io import PARTS
+from metaplastic.rules import LocalRule, RuleSet
 from metaplastic.rules.catalog import load_rule
 from metaplastic.studies._trajectory import AtStep, Trajectory
-from metaplastic.studies.paper import kept as kept_module
 from metaplastic.studies.paper.common import measure
-from metaplastic.studies.paper.experiment import Progress
+from metaplastic.studies.paper.experiment import Progress, preset_digest
 from metaplastic.studies.paper.kept import Kept, measurement_key
 
 RNG = np.random.default_rng(0)
 SET = Dataset("toy", RNG.normal(size=(30, 5)), np.arange(30) % 2, None, "", "")
 HOW = {"shots": (2,), "n_draws": 2, "seeds": (0,), "permute": True}
-OJA = RuleLearner(load_rule("oja"), hidden_sizes=(4,), n_components=3, n_networks=1, n_steps=2)
+SIZES = {"hidden_sizes": (4,), "n_components": 3, "n_networks": 1, "n_steps": 2}
+OJA = plain_learner(load_rule("oja"), **SIZES)
+
+
+def key(learner):
+    return measurement_key(learner, SET, HOW)
 
 
 def with_rate(rate):
-    return dataclasses.replace(OJA, rule=dataclasses.replace(OJA.rule, learning_rate=rate))
+    return plain_learner(dataclasses.replace(load_rule("oja"), learning_rate=rate), **SIZES)
 
 
 def test_a_learner_is_told_by_its_settings_and_arrays():
-    same = RuleLearner(load_rule("oja"), hidden_sizes=(4,), n_components=3, n_networks=1, n_steps=2)
-    assert measurement_key(OJA, SET, HOW) == measurement_key(same, SET, HOW)
+    assert key(OJA) == key(plain_learner(load_rule("oja"), **SIZES))
     at_0, at_2 = (AtStep(Trajectory(OJA, (0, 2)), step) for step in (0, 2))
     learners = (OJA, with_rate(0.5), with_rate(0.25), at_0, at_2, Raw(), PCA(2), PCA(3))
-    assert len({measurement_key(learner, SET, HOW) for learner in learners}) == len(learners)
+    assert len({key(learner) for learner in learners}) == len(learners)
 
 
 def test_a_field_that_came_later_counts_only_where_it_changes_something(monkeypatch):
-    def key(**fields):
-        rule = LocalRule.create(key=jax.random.key(0), hidden=2, **fields)
-        return measurement_key(dataclasses.replace(OJA, rule=rule), SET, HOW)
+    def of(**fields):
+        return key(plain_learner(LocalRule.create(key=jax.random.key(0), hidden=2, **fields)))
 
-    now, settled = key(), key(settle=5)
-    local = KINDS["LocalRule"]
-    older = dataclasses.replace(local, younger=local.younger - {"settle"})
-    monkeypatch.setattr(kept_module, "KINDS", {**KINDS, "LocalRule": older})
-    assert key(settle=5) == settled != now != key()
+    now, settled = of(), of(settle=5)
+    monkeypatch.setattr(LocalRule, "later_fields", LocalRule.later_fields - {"settle"})
+    assert of(settle=5) == settled != now != of()
 
 
-def test_the_share_of_inputs_counts_where_there_are_any(monkeypatch):
-    def keys():
-        direct = LocalRule.create(key=jax.random.key(0), hidden=2, with_inputs=True)
-        both = (OJA, dataclasses.replace(OJA, rule=direct, n_components=40))
-        return [measurement_key(learner, SET, HOW) for learner in both]
+OTHER = {
+    "order": 6,
+    "activation": "relu",
+    "dense": "tanh",
+    "sparse": "tanh",
+    "name": "other",
+    "mostly_zero": 0.5,
+    "hidden_sizes": (128, 127),
+}
+"""Other values of settings; a number is halved, a truth denied."""
 
-    before = keys()
-    monkeypatch.setattr(rule_learner, "DIRECT_SHARES", (0.25, 0.25))
-    after = keys()
-    assert before[0] == after[0] and before[1] != after[1]
+
+def other(name, value):
+    if name in OTHER:
+        return OTHER[name]
+    return not value if isinstance(value, bool) else type(value)(value / 2 or 0.125)
+
+
+def changed_presets(preset):
+    """The preset with one setting changed, for every setting that there is."""
+    for field in dataclasses.fields(preset):
+        value = getattr(preset, field.name)
+        if field.name in PARTS:
+            for part in dataclasses.fields(value):
+                now = other(part.name, getattr(value, part.name))
+                changed = dataclasses.replace(value, **{part.name: now})
+                yield dataclasses.replace(preset, **{field.name: changed})
+        elif field.name == "rules":
+            for role, rule in value.named().items():
+                moved = dataclasses.replace(rule, rates=rule.rates + 0.125)
+                yield dataclasses.replace(preset, rules=dataclasses.replace(value, **{role: moved}))
+            yield dataclasses.replace(preset, rules=RuleSet(value.main))
+        else:
+            yield dataclasses.replace(preset, **{field.name: other(field.name, value)})
+
+
+def test_every_single_setting_of_a_preset_makes_another_measurement():
+    presets = [load_preset("base"), *changed_presets(load_preset("base"))]
+    assert len(presets) > 25
+    assert len({key(RuleLearner(preset)) for preset in presets}) == len(presets)
+    assert len({preset_digest(preset) for preset in presets}) == len(presets)
+    rules = load_preset("base").rules
+    turned = RuleSet(rules.main, bounded=rules.sparse, sparse=rules.bounded)
+    swapped = dataclasses.replace(load_preset("base"), rules=turned)
+    assert preset_digest(swapped) not in {preset_digest(preset) for preset in presets}
 
 
 def test_rows_labels_and_protocol_count_too():

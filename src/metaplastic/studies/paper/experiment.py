@@ -55,9 +55,13 @@ class Subject:
         preset = resolve(rule)
         named = isinstance(rule, str | Path)
         name = Path(rule).stem if named else type(preset.rules.main).__name__
-        parts = [digest(each) for each in preset.rules.named().values()]
-        whole = hashlib.sha256(f"{settings_of(preset)} {parts}".encode()).hexdigest()
-        return cls(name, preset, whole)
+        return cls(name, preset, preset_digest(preset))
+
+
+def preset_digest(preset: Preset) -> str:
+    """SHA-256 of a preset: all its settings, and the digest of each rule with its role."""
+    rules = {role: digest(rule) for role, rule in preset.rules.named().items()}
+    return hashlib.sha256(f"{settings_of(preset)} {rules}".encode()).hexdigest()
 
 
 def digest(rule: AbstractUpdateRule) -> str:
