@@ -38,6 +38,15 @@ def save_preset(path: str | Path, preset: Preset, metadata: Mapping[str, Any]) -
     Raises:
         InputError: for rules that a file cannot hold, metadata that JSON cannot hold, theta that is
             not finite, or a place that cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaplastic import load_preset, save_preset
+        >>> preset = load_preset("base").with_networks(n_networks=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_preset(f"{folder}/two.safetensors", preset, {"licence": "Apache-2.0"})
+        ...     load_preset(f"{folder}/two.safetensors").networks.n_networks
+        2
     """
     tensors, rules = {}, {}
     for role, rule in preset.rules.named().items():
@@ -66,6 +75,11 @@ def load_preset(preset: str | Path | Preset) -> Preset:
     Raises:
         InputError: for a name that is not known, naming the nearest one.
         FileFormatError: for a file that cannot be read as a preset. The file is not trusted.
+
+    Examples:
+        >>> from metaplastic import load_preset
+        >>> sorted(load_preset("base").rules.named())
+        ['bounded', 'main', 'sparse']
     """
     if isinstance(preset, Preset):
         return preset
