@@ -8,6 +8,7 @@ import time
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from laboratory import Call
+from laboratory import ROOT, Call
 from laboratory.few_labels import (
     SHOTS,
     UNLABELLED,
@@ -30,6 +31,7 @@ from laboratory.few_labels import (
     pools,
     settings_of,
 )
+from laboratory.text import filled_where_marked
 from metaplastic.learners import KMeansTriangle
 from metaplastic.report.tables import Table
 from metaplastic.sklearn import RuleTransformer
@@ -183,3 +185,59 @@ def measure(call: Call) -> dict[str, Any]:
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     """Methods in columns, sets and numbers of labels in rows."""
     return {"methods": table_of(result["rows"], result["settings"]["draws"])}
+
+
+def documents(result: Mapping[str, Any]) -> dict[Path, str]:
+    """README.md of the repository: where ours is ahead, and where it is behind."""
+    readme = ROOT / "README.md"
+    leads = leads_of(result["rows"])
+    ahead = [max(own, key=lead_of) for own in by_set(leads) if lead_of(max(own, key=lead_of)) > 0]
+    behind = [lead for lead in leads if lead_of(lead) < 0]
+    parts = {
+        "wins": lead_table(sorted(ahead, key=lead_of, reverse=True)).markdown(),
+        "loses": lead_table(sorted(behind, key=lead_of)).markdown(),
+    }
+    return {readme: filled_where_marked(readme.read_text("utf-8"), parts)}
+
+
+Lead = tuple[str, int, float, str, NDArray]
+"""Set, labels a class, our mean accuracy, the best other method, paired differences from it."""
+
+
+def lead_of(lead: Lead) -> float:
+    """Mean difference from the best other method, in points."""
+    return float(np.mean(lead[-1]))
+
+
+def leads_of(rows: list[dict[str, Any]]) -> list[Lead]:
+    """Ours beside the best other method, for every set and number of labels."""
+    found = []
+    for key in dict.fromkeys((row["set"], row["shots"]) for row in rows):
+        of = {r["method"]: r["accuracies"] for r in rows if (r["set"], r["shots"]) == key}
+        own = of.pop(OURS)
+        best = max(of, key=lambda name: float(np.mean(of[name])))
+        apart = np.subtract(own, of[best])
+        found.append((*key, float(np.mean(own)), best, apart))
+    return found
+
+
+def by_set(leads: list[Lead]) -> list[list[Lead]]:
+    """Those of each set."""
+    names = dict.fromkeys(lead[0] for lead in leads)
+    return [[lead for lead in leads if lead[0] == name] for name in names]
+
+
+def lead_table(leads: list[Lead]) -> Table:
+    """One row for each lead; the error is that of the paired difference."""
+    cells = []
+    for name, shots, own, best, apart in leads:
+        error = apart.std(ddof=1) / np.sqrt(len(apart))
+        cells.append(
+            (f"{name}, {shots}", f"{own:.1f}", plain(best), f"{apart.mean():+.1f} ± {error:.1f}")
+        )
+    return Table(("set, labels a class", OURS, "best other", "difference"), tuple(cells))
+
+
+def plain(method: str) -> str:
+    """A name that needs no column before it."""
+    return method.replace("the same on ", "logistic on ")

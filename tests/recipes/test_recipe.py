@@ -14,7 +14,7 @@ from metaplastic.meta.train import OuterConfig
 from metaplastic.models import PLAIN, PresentationSettings
 from metaplastic.recipes import sources, training
 from metaplastic.recipes.named import RECIPES
-from metaplastic.recipes.recipe import Recipe, build_buckets, build_rule
+from metaplastic.recipes.recipe import SEEN, Recipe, build_buckets, build_rule
 from metaplastic.recipes.shapes import Shape
 from metaplastic.rules import LocalRule, Metz2018, load_rule
 from metaplastic.rules.local import told_outputs
@@ -129,7 +129,7 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
         assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
     asked = dataclasses.replace(TINY, shapes=shapes[-2:], direct=True, whitening=0.25)
     table, topics = (bucket.problem for bucket in build_buckets(asked, split_rule(rule)[1]))
-    assert table.direct == recipes.SEEN and topics.direct is None
+    assert table.direct == SEEN and topics.direct is None
     assert table.presentation == topics.presentation == PresentationSettings(whitening=0.25)
     unknown = (dataclasses.replace(shapes[0], source="tables"),)
     with pytest.raises(
