@@ -11,6 +11,7 @@ from metaplastic.errors import FileFormatError, InputError
 from metaplastic.files import file_kind, write_tensors
 from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.presets.preset import NetworkSettings, Preset
+from metaplastic.readings import ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.rules.catalog import is_path, load_rule, shipped_path
 from metaplastic.rules.io import PRESET, RuleFile, pack, read_rules
@@ -23,6 +24,7 @@ PARTS: Mapping[str, type] = {
     "sparse_presentation": PresentationSettings,
     "direct": DirectSettings,
     "networks": NetworkSettings,
+    "reading": ReadingSettings,
 }
 """Fields of a preset that are settings of their own, and their classes."""
 
@@ -184,7 +186,7 @@ def _checked(name: str, wanted: Mapping[str, Any], values: Mapping[str, Any]) ->
 def _value(name: str, kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list) or len(value) > 100:
-            raise InputError(f"{name} must be a list of at most 100 integers, found {value!r:.80}")
+            raise InputError(f"{name} must be a list of at most 100 numbers, found {value!r:.80}")
         return tuple(_value(name, typing.get_args(kind)[0], item) for item in value)
     if type(value) is not kind or (kind is int and not -(2**31) <= value < 2**31):
         raise InputError(f"{name} must be of type {kind.__name__}, found {value!r:.80}")
