@@ -78,6 +78,14 @@ def evaluate(
     Raises:
         InputError: for arguments that are not allowed, or too few labelled rows of a class
             (k of each, and one more row to test).
+
+    Examples:
+        >>> from metaplastic.data.sets import load_set
+        >>> from metaplastic.evaluation import evaluate
+        >>> from metaplastic.learners import PCA, Raw
+        >>> records = evaluate([Raw(), PCA(8)], load_set("wine"), n_draws=2, seeds=(0,))
+        >>> [(record.learner, record.readout) for record in records]
+        [('raw', 'ridge'), ('raw', 'logistic'), ('pca-8', 'ridge'), ('pca-8', 'logistic')]
     """
     named = _named(learners)
     x, y = _check_data(dataset, shots, n_draws, seeds, max_test)
