@@ -83,9 +83,12 @@ def evaluate(
         >>> from metaplastic.data.sets import load_set
         >>> from metaplastic.evaluation import evaluate
         >>> from metaplastic.learners import PCA, Raw
-        >>> records = evaluate([Raw(), PCA(8)], load_set("wine"), n_draws=2, seeds=(0,))
-        >>> [(record.learner, record.readout) for record in records]
-        [('raw', 'ridge'), ('raw', 'logistic'), ('pca-8', 'ridge'), ('pca-8', 'logistic')]
+        >>> learners = [Raw(), PCA(8)]
+        >>> records = evaluate(
+        ...     learners, load_set("wine"), n_draws=2, seeds=(0,), readouts=("ridge",)
+        ... )
+        >>> [record.learner for record in records]
+        ['raw', 'pca-8']
     """
     named = _named(learners)
     x, y = _check_data(dataset, shots, n_draws, seeds, max_test)
