@@ -33,9 +33,10 @@ from laboratory.few_labels import (
 )
 from laboratory.text import filled_where_marked
 from metaplastic.learners import KMeansTriangle
+from metaplastic.presets import load_preset
+from metaplastic.readings import ReadingPool
 from metaplastic.report.tables import Table
 from metaplastic.sklearn import RuleTransformer
-from metaplastic.sklearn.heads import fit_head
 
 SEEDS = (0,)
 SETS = ("digits", "mnist14", "fashion14", "movie_snippets", "breast_cancer", "wine", "iris")
@@ -45,12 +46,17 @@ Predict = Callable[[Features, Draw], NDArray]
 """Classes of the rows to test, from the features of all rows and the labels of a few."""
 
 
-def ridge_head(features: Features, draw: Draw) -> NDArray:
-    """The default head of `FewShotClassifier`, on features that are already there."""
-    few = draw.labels != UNLABELLED
-    classes, numbers = np.unique(draw.labels[few], return_inverse=True)
-    head = fit_head("ridge", features, features[few], numbers)
-    return classes[np.argmax(head.scores(features[draw.test]), axis=1)]
+def read_by(head: str) -> Predict:
+    """A head of `FewShotClassifier`, on features that are already there."""
+
+    def predict(features: Features, draw: Draw) -> NDArray:
+        few = np.flatnonzero(draw.labels != UNLABELLED)
+        classes, numbers = np.unique(draw.labels[few], return_inverse=True)
+        pool = ReadingPool(features, load_preset("base").reading)
+        scores = pool.scores(pool.fit(head, few, numbers), draw.test)
+        return classes[np.argmax(scores, axis=1)]
+
+    return predict
 
 
 def supervised(make: Callable[[], Any]) -> Predict:
@@ -100,7 +106,7 @@ def distances(pool: Pool) -> Features:
 
 
 METHODS: dict[str, tuple[Callable[[Pool], Features], Predict]] = {
-    OURS: (learned, ridge_head),
+    OURS: (learned, read_by("auto")),
     "logistic regression": (standardised, supervised(logistic)),
     "the same on PCA-32": (components, supervised(logistic)),
     "the same on k-means-400": (distances, supervised(logistic)),

@@ -69,7 +69,6 @@ def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> d
         sizes = dataclasses.asdict(network)
         if preset.rules.main.n_top is not None:
             sizes["n_components"] = preset.rules.main.n_top * network.n_networks
-            preset = preset.without_direct()
         found[name] = RuleLearner(preset.with_networks(**sizes), alias=name)
     return found
 

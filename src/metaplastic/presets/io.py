@@ -11,6 +11,7 @@ from metaplastic.errors import FileFormatError, InputError
 from metaplastic.files import file_kind, write_tensors
 from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.presets.preset import NetworkSettings, Preset
+from metaplastic.readings import ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.rules.catalog import is_path, load_rule, shipped_path
 from metaplastic.rules.io import PRESET, RuleFile, pack, read_rules
@@ -23,6 +24,7 @@ PARTS: Mapping[str, type] = {
     "sparse_presentation": PresentationSettings,
     "direct": DirectSettings,
     "networks": NetworkSettings,
+    "reading": ReadingSettings,
 }
 """Fields of a preset that are settings of their own, and their classes."""
 
@@ -38,6 +40,15 @@ def save_preset(path: str | Path, preset: Preset, metadata: Mapping[str, Any]) -
     Raises:
         InputError: for rules that a file cannot hold, metadata that JSON cannot hold, theta that is
             not finite, or a place that cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaplastic import load_preset, save_preset
+        >>> preset = load_preset("base").with_networks(n_networks=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_preset(f"{folder}/two.safetensors", preset, {"licence": "Apache-2.0"})
+        ...     load_preset(f"{folder}/two.safetensors").networks.n_networks
+        2
     """
     tensors, rules = {}, {}
     for role, rule in preset.rules.named().items():
@@ -66,6 +77,11 @@ def load_preset(preset: str | Path | Preset) -> Preset:
     Raises:
         InputError: for a name that is not known, naming the nearest one.
         FileFormatError: for a file that cannot be read as a preset. The file is not trusted.
+
+    Examples:
+        >>> from metaplastic import load_preset
+        >>> sorted(load_preset("base").rules.named())
+        ['bounded', 'main', 'sparse']
     """
     if isinstance(preset, Preset):
         return preset
@@ -95,7 +111,8 @@ def resolve(
     """The preset that the two parameters of an estimator mean together.
 
     `rule="base"` keeps the rules of the preset. Any other rule takes the place of all of them; a
-    rule file of version 0.1 brings its own presentation too.
+    rule file of version 0.1 brings its own presentation too. A rule that trains one number of top
+    units alone (`n_top`) makes all features: none is direct.
 
     Raises:
         InputError: for names that are not known.
@@ -105,22 +122,23 @@ def resolve(
     if isinstance(rule, str) and rule == BASE:
         return found
     if isinstance(rule, (str, Path)) and is_path(rule):
-        return _with_rules_of(found, read_rules(rule))
-    return dataclasses.replace(found, rules=RuleSet(load_rule(rule)))
+        found = _with_rules_of(found, read_rules(rule))
+    else:
+        found = dataclasses.replace(found, rules=RuleSet(load_rule(rule)))
+    return found if found.rules.main.n_top is None else found.without_direct()
 
 
 def _with_rules_of(preset: Preset, file: RuleFile) -> Preset:
     """The preset with the rules of a file, and with its settings if it is of version 0.1."""
     preset = dataclasses.replace(preset, rules=file.rules)
-    if "with_inputs" in file.fields and file.fields["with_inputs"] is not True:
+    if "with_inputs" not in file.fields:
+        return preset
+    if not file.fields["with_inputs"]:
         preset = preset.without_direct()
-    if "whiten" in file.fields:
-        power = file.fields["whiten"]
-        if type(power) is not float or not 0.0 <= power <= 0.5:
-            raise FileFormatError(f"whiten must be from 0 to 0.5, found {power!r}")
-        presentation = dataclasses.replace(preset.presentation, whitening=power)
-        preset = dataclasses.replace(preset, presentation=presentation)
-    return preset
+    # The first files of that version had no whitening.
+    whitening = file.fields.get("whiten", 0.0)
+    presentation = dataclasses.replace(preset.presentation, whitening=whitening)
+    return dataclasses.replace(preset, presentation=presentation)
 
 
 def _read(path: Path) -> Preset:
@@ -168,7 +186,7 @@ def _checked(name: str, wanted: Mapping[str, Any], values: Mapping[str, Any]) ->
 def _value(name: str, kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list) or len(value) > 100:
-            raise InputError(f"{name} must be a list of at most 100 integers, found {value!r:.80}")
+            raise InputError(f"{name} must be a list of at most 100 numbers, found {value!r:.80}")
         return tuple(_value(name, typing.get_args(kind)[0], item) for item in value)
     if type(value) is not kind or (kind is int and not -(2**31) <= value < 2**31):
         raise InputError(f"{name} must be of type {kind.__name__}, found {value!r:.80}")

@@ -54,6 +54,14 @@ def save_rule(path: str | Path, rule: AbstractUpdateRule, metadata: Mapping[str,
     Raises:
         InputError: for fields that a file cannot hold, metadata that JSON cannot hold, theta that
             is not finite, or a place that cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaplastic import load_rule, save_rule
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_rule(f"{folder}/mine.safetensors", load_rule("hebb"), {"licence": "MIT"})
+        ...     type(load_rule(f"{folder}/mine.safetensors")).__name__
+        'Hebb'
     """
     tensors, described = pack(rule)
     write_tensors(path, tensors, kind=RULE, fields=described, metadata=metadata)
@@ -88,7 +96,10 @@ def read_rules(path: str | Path, *, classes: Classes = RULE_CLASSES) -> RuleFile
         _check_all_used(path, tensors, described)
     else:
         tensors, fields, metadata = read_tensors(path, kind=RULE)
-        parts, fields = split_legacy(tensors, fields)
+        try:
+            parts, fields = split_legacy(tensors, fields)
+        except InputError as error:
+            raise FileFormatError(f"{path}: {error}") from error
     rules = {role: unpack(path, *part, classes=classes) for role, part in parts.items()}
     return RuleFile(RuleSet(**rules), fields, metadata)
 
@@ -122,14 +133,21 @@ def unpack(
         )
     try:
         check_fields(classes[name], fields)
-        # Shapes alone: nothing is computed, whatever the file asks for.
-        make = functools.partial(classes[name].create, key=jax.random.key(0), **fields)
-        template = eqx.filter_eval_shape(make)
+        template = _template(classes[name], tuple(sorted(fields.items())))
     except InputError as error:
         raise FileFormatError(f"{path}: {error}") from error
     expected = {key: tuple(leaf.shape) for key, leaf in _leaves(template).items()}
     check_tensors(path, tensors, expected)
     return _fill(template, tensors)
+
+
+@functools.lru_cache(maxsize=64)
+def _template(
+    rule: type[AbstractUpdateRule], fields: tuple[tuple[str, Any], ...]
+) -> AbstractUpdateRule:
+    """Shapes alone: nothing is computed, whatever a file asks for."""
+    make = functools.partial(rule.create, key=jax.random.key(0), **dict(fields))
+    return eqx.filter_eval_shape(make)
 
 
 def check_fields(rule: type[AbstractUpdateRule], fields: Mapping[str, Any]) -> None:

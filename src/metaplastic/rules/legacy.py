@@ -8,6 +8,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from metaplastic.errors import InputError
+
 SETTINGS = ("with_inputs", "whiten")
 """Settings that a rule file of version 0.1 may hold: whether features hold the inputs too, and the
 power of the whitening."""
@@ -25,12 +27,16 @@ def split_legacy(
 
     Both are as in the file for one that is not of version 0.1. What is damaged stays, so that
     `unpack` refuses it.
+
+    Raises:
+        InputError: for settings or flags that are not allowed.
     """
     fields = described.get("fields")
     if not isinstance(fields, dict) or described.get("class") != "LocalRule":
         return {"main": (dict(tensors), described)}, {}
-    if not fields.keys() & {*SETTINGS, *BROUGHT}:
+    if SETTINGS[0] not in fields:  # every such file has it
         return {"main": (dict(tensors), described)}, {}
+    _check(fields)
     settings = {name: fields[name] for name in SETTINGS if name in fields}
     kept = {name: value for name, value in fields.items() if name not in (*SETTINGS, *BROUGHT)}
     main = dict(tensors)
@@ -43,3 +49,12 @@ def split_legacy(
             parts[role] = (own, {"class": "LocalRule", "fields": {**kept, **also}})
     parts["main"] = (main, {"class": "LocalRule", "fields": kept})
     return parts, settings
+
+
+def _check(fields: Mapping[str, Any]) -> None:
+    for name in ("with_inputs", *BROUGHT):
+        if type(fields.get(name, False)) is not bool:
+            raise InputError(f"{name} must be true or false, found {fields[name]!r:.80}")
+    power = fields.get("whiten", 0.0)
+    if type(power) is not float or not 0.0 <= power <= 0.5:
+        raise InputError(f"whiten must be from 0 to 0.5, found {power!r:.80}")
