@@ -19,7 +19,10 @@ def make():
 
 
 def shifted(rule):
-    return dataclasses.replace(rule, shifts=jax.tree.map(lambda a: a + 0.5, rule.shifts))
+    """Half a unit up for sparse inputs, down for bounded nonlinearities."""
+    ways = jnp.array([0.5, -0.5])
+    shifts = jax.tree.map(lambda a: (a.T + ways).T, rule.shifts)
+    return dataclasses.replace(rule, shifts=shifts)
 
 
 def test_the_share_at_the_floor_is_that_of_varying_columns():
@@ -30,18 +33,23 @@ def test_the_share_at_the_floor_is_that_of_varying_columns():
 
 def test_plain_rules_of_the_contexts_differ_by_the_shifts():
     rule = shifted(make())
-    plain, sparse, bounded = rule.at(0, 0), rule.at(1, 0), rule.at(0, 1)
+    plain, sparse, bounded = rule.at(0.0, 0.0), rule.at(1.0, 0.0), rule.at(0.0, 1.0)
     assert eqx.tree_equal(plain, rule.rule)
-    for other in (sparse, bounded):
-        np.testing.assert_allclose(other.rates, plain.rates + 0.5)
-        np.testing.assert_allclose(other.role_in[:, 0], plain.role_in[:, 0] + 0.5, rtol=1e-6)
+    for other, way in ((sparse, 0.5), (bounded, -0.5)):
+        np.testing.assert_allclose(other.rates, plain.rates + way)
+        np.testing.assert_allclose(other.role_in[:, 0], plain.role_in[:, 0] + way, rtol=1e-6)
         np.testing.assert_array_equal(other.element_out, plain.element_out)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "zeros", "context"),
-    [("relu", 0.0, (0, 0)), ("tanh", 0.0, (0, 1)), ("relu", 0.97, (1, 0)), ("tanh", 0.97, (1, 0))],
+    [
+        ("relu", 0.0, (0.0, 0.0)),
+        ("tanh", 0.0, (0.0, 1.0)),
+        ("relu", 0.97, (1.0, 0.0)),
+        ("tanh", 0.97, (1.0, 0.0)),
+    ],
 )
 def test_it_does_what_the_local_rule_of_its_context_does(activation, zeros, context):
     rule = shifted(make())
@@ -51,7 +59,7 @@ def test_it_does_what_the_local_rule_of_its_context_does(activation, zeros, cont
     trace = model.trace(jnp.asarray(x, jnp.float32))
     update = eqx.filter_jit(lambda r: r.update(model, trace, jnp.zeros(()), key=jax.random.key(2)))
     found, expected = update(rule)[0], update(rule.at(*context))[0]
-    other = update(rule.at(*(1 - np.array(context))))[0]
+    other = update(rule.at(1.0 - context[0], context[0]))[0]
     np.testing.assert_allclose(found[0].weight, expected[0].weight, atol=2e-4)
     assert np.abs(found[0].weight - other[0].weight).max() > 2e-3
 
