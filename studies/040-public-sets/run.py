@@ -10,7 +10,6 @@ from typing import Any
 from laboratory import ROOT, Call, Table
 from laboratory.public_sets import BASE, SEEDS, SETS, measure_sets, merged
 from laboratory.records import names_of, set_table
-from laboratory.text import filled_where_marked
 from metaplastic.evaluation import OWN, Record, compare, from_json, to_json
 from metaplastic.report import comparison_table
 
@@ -84,13 +83,8 @@ def verdicts(records: list[Record]) -> Table:
 
 
 def documents(result: Mapping[str, Any]) -> dict[Path, str]:
-    """`docs/results.md`, and the table of README.md where it has a place for one."""
-    records, readme = _records(result), ROOT / "README.md"
-    table = set_table(records, own=BASE).markdown()
-    return {
-        ROOT / "docs" / "results.md": document(records, result),
-        readme: filled_where_marked(readme.read_text("utf-8"), {"quality": table}),
-    }
+    """`docs/results.md`."""
+    return {ROOT / "docs" / "results.md": document(_records(result), result)}
 
 
 def document(records: list[Record], result: Mapping[str, Any]) -> str:

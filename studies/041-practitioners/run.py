@@ -8,6 +8,7 @@ import time
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
-from laboratory import Call
+from laboratory import ROOT, Call
 from laboratory.few_labels import (
     SHOTS,
     UNLABELLED,
@@ -30,10 +31,12 @@ from laboratory.few_labels import (
     pools,
     settings_of,
 )
+from laboratory.text import filled_where_marked
 from metaplastic.learners import KMeansTriangle
+from metaplastic.presets import load_preset
+from metaplastic.readings import ReadingPool
 from metaplastic.report.tables import Table
 from metaplastic.sklearn import RuleTransformer
-from metaplastic.sklearn.heads import fit_head
 
 SEEDS = (0,)
 SETS = ("digits", "mnist14", "fashion14", "movie_snippets", "breast_cancer", "wine", "iris")
@@ -43,12 +46,17 @@ Predict = Callable[[Features, Draw], NDArray]
 """Classes of the rows to test, from the features of all rows and the labels of a few."""
 
 
-def ridge_head(features: Features, draw: Draw) -> NDArray:
-    """The default head of `FewShotClassifier`, on features that are already there."""
-    few = draw.labels != UNLABELLED
-    classes, numbers = np.unique(draw.labels[few], return_inverse=True)
-    head = fit_head("ridge", features, features[few], numbers)
-    return classes[np.argmax(head.scores(features[draw.test]), axis=1)]
+def read_by(head: str) -> Predict:
+    """A head of `FewShotClassifier`, on features that are already there."""
+
+    def predict(features: Features, draw: Draw) -> NDArray:
+        few = np.flatnonzero(draw.labels != UNLABELLED)
+        classes, numbers = np.unique(draw.labels[few], return_inverse=True)
+        pool = ReadingPool(features, load_preset("base").reading)
+        scores = pool.scores(pool.fit(head, few, numbers), draw.test)
+        return classes[np.argmax(scores, axis=1)]
+
+    return predict
 
 
 def supervised(make: Callable[[], Any]) -> Predict:
@@ -98,7 +106,7 @@ def distances(pool: Pool) -> Features:
 
 
 METHODS: dict[str, tuple[Callable[[Pool], Features], Predict]] = {
-    OURS: (learned, ridge_head),
+    OURS: (learned, read_by("auto")),
     "logistic regression": (standardised, supervised(logistic)),
     "the same on PCA-32": (components, supervised(logistic)),
     "the same on k-means-400": (distances, supervised(logistic)),
@@ -183,3 +191,59 @@ def measure(call: Call) -> dict[str, Any]:
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     """Methods in columns, sets and numbers of labels in rows."""
     return {"methods": table_of(result["rows"], result["settings"]["draws"])}
+
+
+def documents(result: Mapping[str, Any]) -> dict[Path, str]:
+    """README.md of the repository: where ours is ahead, and where it is behind."""
+    readme = ROOT / "README.md"
+    leads = leads_of(result["rows"])
+    ahead = [max(own, key=lead_of) for own in by_set(leads) if lead_of(max(own, key=lead_of)) > 0]
+    behind = [lead for lead in leads if lead_of(lead) < 0]
+    parts = {
+        "wins": lead_table(sorted(ahead, key=lead_of, reverse=True)).markdown(),
+        "loses": lead_table(sorted(behind, key=lead_of)).markdown(),
+    }
+    return {readme: filled_where_marked(readme.read_text("utf-8"), parts)}
+
+
+Lead = tuple[str, int, float, str, NDArray]
+"""Set, labels a class, our mean accuracy, the best other method, paired differences from it."""
+
+
+def lead_of(lead: Lead) -> float:
+    """Mean difference from the best other method, in points."""
+    return float(np.mean(lead[-1]))
+
+
+def leads_of(rows: list[dict[str, Any]]) -> list[Lead]:
+    """Ours beside the best other method, for every set and number of labels."""
+    found = []
+    for key in dict.fromkeys((row["set"], row["shots"]) for row in rows):
+        of = {r["method"]: r["accuracies"] for r in rows if (r["set"], r["shots"]) == key}
+        own = of.pop(OURS)
+        best = max(of, key=lambda name: float(np.mean(of[name])))
+        apart = np.subtract(own, of[best])
+        found.append((*key, float(np.mean(own)), best, apart))
+    return found
+
+
+def by_set(leads: list[Lead]) -> list[list[Lead]]:
+    """Those of each set."""
+    names = dict.fromkeys(lead[0] for lead in leads)
+    return [[lead for lead in leads if lead[0] == name] for name in names]
+
+
+def lead_table(leads: list[Lead]) -> Table:
+    """One row for each lead; the error is that of the paired difference."""
+    cells = []
+    for name, shots, own, best, apart in leads:
+        error = apart.std(ddof=1) / np.sqrt(len(apart))
+        cells.append(
+            (f"{name}, {shots}", f"{own:.1f}", plain(best), f"{apart.mean():+.1f} ± {error:.1f}")
+        )
+    return Table(("set, labels a class", OURS, "best other", "difference"), tuple(cells))
+
+
+def plain(method: str) -> str:
+    """A name that needs no column before it."""
+    return method.replace("the same on ", "logistic on ")

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from laboratory import Call
 from laboratory.few_labels import SHOTS, UNLABELLED, add_arguments, draws, pools, settings_of
+from metaplastic.presets import load_preset
+from metaplastic.readings import ReadingPool
 from metaplastic.report.style import (
     BLUE,
     GREEN,
@@ -24,11 +26,10 @@ from metaplastic.report.style import (
 )
 from metaplastic.report.tables import Table
 from metaplastic.sklearn import RuleTransformer
-from metaplastic.sklearn.heads import HeadName, fit_head
 
 SEEDS = (0,)
 SETS = ("digits", "mnist14", "breast_cancer", "wine")
-HEADS: tuple[HeadName, ...] = ("ridge", "logistic")
+HEADS = ("auto", "graph", "ridge", "logistic")
 BINS = 10
 
 
@@ -65,12 +66,13 @@ def measure(call: Call) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for pool in pools(args.sets, args.max_rows):
         features = RuleTransformer(random_state=0).fit_transform(pool.x)
+        prepared = ReadingPool(features, load_preset("base").reading)
         for shots in SHOTS:
             for head in HEADS:
                 found, truth = [], []
                 for draw in draws(pool.y, shots, args.draws, args.max_test):
-                    few = draw.labels != UNLABELLED
-                    fitted = fit_head(head, features, features[few], draw.labels[few])
+                    few = np.flatnonzero(draw.labels != UNLABELLED)
+                    fitted = prepared.fit(head, few, draw.labels[few])
                     found.append(fitted.probabilities(features[draw.test]))
                     truth.append(pool.y[draw.test])
                 if found:
@@ -113,8 +115,9 @@ def draw(result: Mapping[str, Any]) -> Any:
     looks = tuple(zip(SHOTS, (BLUE, ORANGE, GREEN, VERMILLION), "os^D", strict=True))
     with drawing():
         figure = new_figure(4.0)
-        panels = figure.subplots(1, 2, sharey=True)
-        for panel, head in zip(panels, HEADS, strict=True):
+        heads = [head for head in HEADS if any(row["head"] == head for row in rows)]
+        panels = figure.subplots(1, len(heads), sharey=True)
+        for panel, head in zip(panels, heads, strict=True):
             panel.plot([0, 1], [0, 1], color="grey", linewidth=1)
             for shots, colour, marker in looks:
                 chosen = [row for row in rows if row["head"] == head and row["shots"] == shots]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from laboratory import index
 from laboratory.study import STUDIES, Study, find, folders, load_study
-from metaplastic.errors import InputError, MetaplasticError
+from metaplastic.errors import InputError, MetaplasticError, MissingDataError
 from metaplastic.files import write_atomically
 
 STALE, WRONG = 1, 2
@@ -38,12 +38,28 @@ def _run(words: Sequence[str], root: Path) -> int:
         return _render(chosen or _all(root), root)
     if not chosen and not options.quick:
         parser.error("name a study, or give --quick, --render or --check for all")
-    for study in chosen or [s for s in _all(root) if s.has("measure")]:
-        print(f"== {study.folder.name}", file=sys.stderr, flush=True)
-        result = study.measure(options)
-        for table in study.tables(result).values():
-            print(table.text())
+    for study in chosen:
+        _measure(study, options)
+    if not chosen:
+        _measure_all(root, options)
     return 0 if options.quick else _render(chosen, root)
+
+
+def _measure(study: Study, options: argparse.Namespace) -> None:
+    print(f"== {study.folder.name}", file=sys.stderr, flush=True)
+    result = study.measure(options)
+    for table in study.tables(result).values():
+        print(table.text())
+
+
+def _measure_all(root: Path, options: argparse.Namespace) -> None:
+    """Every study that can be measured; one whose data are not on this machine is left out."""
+    for study in _all(root):
+        if study.has("measure"):
+            try:
+                _measure(study, options)
+            except MissingDataError as error:
+                print(f"left out: {error}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

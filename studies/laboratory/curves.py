@@ -11,7 +11,8 @@ from typing import Any
 from metaplastic.meta.problem import split_rule
 from metaplastic.meta.validation import Validator
 from metaplastic.recipes.config import read_recipe
-from metaplastic.recipes.recipe import RECIPES, build_buckets
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import build_buckets
 from metaplastic.report.style import (
     BLUE,
     GREEN,

@@ -9,6 +9,7 @@ from laboratory.pools import validation_pool
 from laboratory.rules import learner_of
 from laboratory.study import Call
 from metaplastic.evaluation import evaluate
+from metaplastic.learners import RuleLearner
 from metaplastic.models import ACTIVATIONS
 from metaplastic.report import Table
 
@@ -23,23 +24,18 @@ def measure_nonlinearities(
 
     Learned features alone: inputs among the features would cover for them.
     """
-    n_rows, n_pools = (300, 1) if call.quick else (2000, n_pools)
+    n_rows, n_pools, n_draws = (300, 1, 2) if call.quick else (2000, n_pools, 10)
     pools = [validation_pool(kind, seed, n_rows) for seed in range(n_pools)]
     rows: list[Row] = []
+    n_steps = 2 if call.quick else 100
     for label, source in rules.items():
+        one = learner_of(source, direct=False, n_networks=1, n_components=128, n_steps=n_steps)
         for activation in ACTIVATIONS[:2] if call.quick else ACTIVATIONS:
-            learner = learner_of(
-                source,
-                direct=False,
-                n_networks=1,
-                n_components=128,
-                activation=activation,
-                n_steps=2 if call.quick else 100,
-            )
+            learner = RuleLearner(one.preset.with_networks(activation=activation))
             records = [
                 record
                 for pool in pools
-                for record in evaluate({label: learner}, pool, n_draws=10, seeds=(0,))
+                for record in evaluate({label: learner}, pool, n_draws=n_draws, seeds=(0,))
             ]
             found = {
                 readout: round(100 * mean(r.mean for r in records if r.readout == readout), 1)

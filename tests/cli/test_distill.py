@@ -11,7 +11,8 @@ import pytest
 from metaplastic.cli import main
 from metaplastic.meta.problem import split_rule
 from metaplastic.presets import load_preset
-from metaplastic.recipes.recipe import RECIPES, build_buckets, build_rule
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import build_buckets, build_rule
 from metaplastic.recipes.teaching import Teaching, teachers
 from metaplastic.recipes.training import distilled
 from metaplastic.rules import load_rule

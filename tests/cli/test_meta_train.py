@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 from metaplastic.cli import main, running
 from metaplastic.errors import ConfigurationError
 from metaplastic.recipes.config import change_recipe, fingerprint, read_recipe, recipe_text
-from metaplastic.recipes.recipe import RECIPES
+from metaplastic.recipes.named import RECIPES
 from metaplastic.rules import load_rule
 
 SMALL = RECIPES["small"]

@@ -85,3 +85,59 @@ def test_other_columns_than_those_of_the_encoder():
     ]:
         with pytest.raises(InputError, match=f"mine: the encoder was fitted to .* {message}"):
             check_names(given, NAMES, "mine")
+
+
+def test_columns_that_hardly_vary_beside_the_others():
+    x = GENERATOR.normal(size=(50, 40))
+    x[:, [7, 23]] *= 1e-4
+    assert remarks(x, names=None) == [
+        "2 columns hardly vary beside the others, and would be blown up to noise, so drop them: "
+        "7, 23"
+    ]
+    x *= 10.0 ** np.arange(-20, 20)  # Of columns in different units none is dead.
+    assert remarks(x, names=None) == []
+
+
+def test_a_column_that_looks_like_the_label():
+    x = np.column_stack([np.arange(30) % 3, GENERATOR.normal(size=(30, 3))])
+    (remark,) = remarks(x)
+    assert remark == "column 'a' looks like the label: if it is, name it (--label 0)"
+    assert remarks(x[:, ::-1])[0].endswith("(--label 3)")
+    assert remarks(x, np.arange(30) % 2) == []
+    counts = GENERATOR.integers(0, 3, (30, 4)) + 0.0
+    assert not any("looks like" in remark for remark in remarks(counts))
+
+
+def test_a_column_that_tells_the_label():
+    y = np.arange(30) % 3
+    x = np.column_stack([GENERATOR.normal(size=(30, 3)), 10.0 * (y == 0) - (y == 1)])
+    message = "column 'd' tells the label, as each class has a value of its own there: drop it"
+    assert remarks(x, y) == [message]
+    words = np.array(["ant", "bee", "cat"], object)[y]
+    words[::5] = -1
+    assert remarks(x, words) == [message]
+
+
+def test_several_columns_that_repeat_or_number():
+    x = X.copy()
+    x[:, 1] = x[:, 2] = x[:, 0]
+    assert remarks(x) == ["2 columns repeat others: 'b', 'c'"]
+    x = X.copy()
+    x[:, 1], x[:, 2] = np.arange(30), np.arange(30) + 4
+    assert remarks(x) == ["2 columns number the rows, and are no features, so drop them: 'b', 'c'"]
+
+
+@pytest.mark.parametrize(
+    ("y", "classes", "unlabelled", "remark"),
+    [
+        (np.array(["a", "b", -1] * 10, object), 2, 10, None),
+        (np.array(["a", "b", None] * 10, object), 2, 10, None),
+        (np.array([-1, 1, 1] * 10), 2, 0, "-1 and 1 are the only labels"),
+        (np.array(["0.5", "1.5", -1] * 10, object), 2, 10, "'0.5' is no whole number"),
+    ],
+)
+def test_labels_of_every_kind(y, classes, unlabelled, remark):
+    found, about = describe(X, y, NAMES, "mine")
+    assert (found["classes"], found["unlabelled rows"]) == (classes, unlabelled)
+    assert len(about) == (remark is not None)
+    assert remark is None or remark in about[0]

@@ -215,7 +215,7 @@ def test_rows_for_tables(records):
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "differ"),
         ({"max_test": 0}, "max_test"),
-        ({"readouts": ("svm",)}, "unknown readout"),
+        ({"readouts": ("svm",)}, "unknown reading"),
         ({"readouts": ()}, "readout"),
         ({"learners": []}, "no learner"),
         ({"learners": [Raw(), Raw()]}, "same label"),

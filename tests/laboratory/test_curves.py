@@ -4,15 +4,13 @@ import json
 
 import jax
 
+from laboratory import curves
 from metaplastic.recipes.config import recipe_text
-from metaplastic.recipes.recipe import RECIPES
+from metaplastic.recipes.named import RECIPES
 from metaplastic.rules import LocalRule, save_rule
 
 
-def test_kept_rules_are_evaluated_in_order_and_stages_follow_one_another(
-    benchmark, monkeypatch, tmp_path
-):
-    curves = benchmark("curves")
+def test_kept_rules_are_evaluated_in_order_and_stages_follow_one_another(monkeypatch, tmp_path):
     rules = {n: LocalRule.create(key=jax.random.key(n), hidden=4) for n in (2, 10)}
 
     class Fake:
@@ -30,11 +28,11 @@ def test_kept_rules_are_evaluated_in_order_and_stages_follow_one_another(
     (tmp_path / "metrics.jsonl").write_text(json.dumps(last))
     for n, rule in rules.items():
         save_rule(tmp_path / "rules" / f"updates-{n:06}.safetensors", rule, {})
-    found = curves.read([tmp_path], {"updates": 5, "seconds": 1.0})
+    found = curves.read_curves([tmp_path], {"updates": 5, "seconds": 1.0})
     losses = {p["step"]: p["validation_loss"] for p in found["evaluations"]}
     assert losses == {7: 0.5, 15: 0.1}
     assert (found["updates"], found["seconds"]) == (15, 4.0)
     # Evaluations that a run made itself stand.
     own = {"kind": "evaluation", "step": 4, "validation_loss": 0.3}
     (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, (own, last))))
-    assert [p["step"] for p in curves.read([tmp_path], {})["evaluations"]] == [4]
+    assert [p["step"] for p in curves.read_curves([tmp_path], {})["evaluations"]] == [4]

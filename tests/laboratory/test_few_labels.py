@@ -1,10 +1,11 @@
-"""The parts of the benchmarks that results rest on: draws of labels, calibration, the table."""
+"""The parts that studies on few labels rest on: draws of labels, calibration, the table."""
 
 import numpy as np
 
+from laboratory import few_labels
 
-def test_draws_label_so_many_rows_a_class_and_test_on_others(benchmark):
-    few_labels = benchmark("few_labels")
+
+def test_draws_label_so_many_rows_a_class_and_test_on_others():
     y = np.repeat([0, 1, 2], [10, 20, 30])
     found = few_labels.draws(y, 3, 5, max_test=40)
     assert len(found) == 5
@@ -18,8 +19,8 @@ def test_draws_label_so_many_rows_a_class_and_test_on_others(benchmark):
     assert few_labels.draws(y, 10, 5, max_test=40) == []  # a class would have none to test on
 
 
-def test_calibration_error_is_that_of_known_predictions(benchmark):
-    calibration = benchmark("calibration")
+def test_calibration_error_is_that_of_known_predictions(script):
+    calibration = script("042")
     generator = np.random.default_rng(0)
     sure = generator.uniform(0.5, 1, 20_000)
     probabilities = np.column_stack([sure, 1 - sure])
@@ -33,8 +34,8 @@ def test_calibration_error_is_that_of_known_predictions(benchmark):
     assert sum(count for _, _, count in bins) == 20_000
 
 
-def test_the_comparison_says_where_it_is_lost(benchmark):
-    practitioner = benchmark("practitioner")
+def test_the_comparison_says_where_it_is_lost(script):
+    practitioner = script("041")
     rows = []
     for name in practitioner.METHODS:
         for data in ("won", "lost"):

@@ -1,11 +1,6 @@
 """The leaderboard: who stands where, and what is said of it."""
 
-import pytest
-
-
-@pytest.fixture
-def leaderboard(benchmark):
-    return benchmark("leaderboard")
+from laboratory import leaderboard
 
 
 def row(learner, dataset, mean, readout="ridge", shots=1):
@@ -25,7 +20,7 @@ ROWS = [
 ]
 
 
-def test_the_best_mean_over_all_sets_comes_first(leaderboard):
+def test_the_best_mean_over_all_sets_comes_first():
     board = leaderboard.board(ROWS, 1, "base")
     assert board.header == ("learner", "a", "b", "mean")
     assert board.rows[0] == ("base", "70.0 / 80.0", "90.0", "82.5")
@@ -35,7 +30,7 @@ def test_the_best_mean_over_all_sets_comes_first(leaderboard):
     assert board.emphasised == {0}
 
 
-def test_the_document_has_a_board_for_every_number_of_labels(leaderboard):
+def test_the_document_has_a_board_for_every_number_of_labels():
     content = {
         "result": {"rows": ROWS, "own": "base"},
         "settings": {"seeds": [0], "n_draws": 5},

@@ -1,74 +1,107 @@
-"""Comparing rules: what the rows are called, and that none hides another."""
+"""Learners on pools: sizes, tables, and that what is varied is a setting of the preset."""
 
-import sys
-from pathlib import Path
+import types
 
 import pytest
 
+from laboratory import pool_study
+from laboratory.pool_study import measure_on_pools, pool_table, rules_of
+from laboratory.pools import validation_pool
+from laboratory.rules import (
+    learner_of,
+    stage_rule,
+    with_order,
+    with_share,
+    with_whitening,
+)
 from metaplastic.errors import InputError
 from metaplastic.learners import Raw
-from metaplastic.rules import load_rule
+from metaplastic.presets import load_preset
 
-RESULTS = Path(__file__).parents[2] / "docs" / "results"
+
+def call(quick):
+    saved = []
+    return types.SimpleNamespace(quick=quick, save=saved.append), saved
 
 
 @pytest.fixture
-def defaults(benchmark):
-    return benchmark("defaults")
+def pools(monkeypatch):
+    """The pools that were asked for; accuracies are made up, one half for every draw."""
+    asked = []
+
+    def drawn(kind, seed, n_rows):
+        asked.append((kind, seed, n_rows))
+        return kind
+
+    def judged(learners, pool, *, shots, n_draws, seeds):
+        assert list(learners) == [pool]
+        name = types.SimpleNamespace
+        return [name(readout=r, mean=0.5) for _ in shots for r in ("ridge", "logistic")]
+
+    monkeypatch.setattr(pool_study, "validation_pool", drawn)
+    monkeypatch.setattr(pool_study, "evaluate", judged)
+    return asked
 
 
-def test_rules_of_runs_are_called_as_their_run_and_with_their_nonlinearity(defaults):
-    rules = ["base", *(str(RESULTS / f"stage{n}" / "rule.safetensors") for n in (10, 11))]
-    cases = defaults.cases(rules, ["auto", "sine"], [None], [None])
-    found = {label: learner for label, learner, _ in cases}
-    assert list(found)[3:] == [
-        *("base", "base, sine", "stage10", "stage10, sine", "stage11", "stage11, sine")
-    ]
-    assert found["stage10"].activation == "auto"
-    assert found["stage11, sine"].activation == "sine"
-    assert found["stage10"].rule is not found["stage11"].rule
+def test_quick_is_one_small_pool_of_the_last_kind(pools):
+    quick, saved = call(quick=True)
+    kinds = ("manifold", "prototypes")
+    found = measure_on_pools(quick, {"raw": Raw()}, kinds, n_pools=3, shots=(3,))
+    assert pools == [("prototypes", 0, 300)]
+    assert found == {"raw": {"prototypes": {"ridge": [50.0], "logistic": [50.0]}}}
+    assert saved == [{"rows": found}]
 
 
-def test_a_share_of_inputs_holds_while_its_row_is_measured(defaults):
-    found = list(defaults.cases(["base"], ["auto"], [None, 0.125], [None]))[3:]
-    assert [label for label, _, _ in found] == ["base", "base, 12.5% inputs"]
-    counts = []
-    for _, learner, circumstances in found:
-        with circumstances:
-            counts.append([learner.n_direct(n) for n in (30, 196)])
-    assert counts == [[240, 128], [60, 64]]
-    assert learner.n_direct(196) == 128
+def test_every_learner_is_measured_on_all_pools(pools):
+    whole, saved = call(quick=False)
+    learners = {"raw": Raw(), "again": Raw()}
+    found = measure_on_pools(whole, learners, ("a", "b"), n_pools=2, shots=(1, 10), n_rows=200)
+    assert pools == 2 * [(kind, seed, 200) for kind in ("a", "b") for seed in (0, 1)]
+    assert [len(found["raw"][kind]["logistic"]) for kind in ("a", "b")] == [4, 4]
+    assert len(saved) == len(learners)
 
 
-def test_a_rule_is_measured_with_inputs_whitened_by_another_power(defaults):
-    found = list(defaults.cases(["base"], ["auto"], [None], [None, 0.0, 0.25]))[3:]
-    assert [label for label, *_ in found][1:] == ["base, whitened by 0.0", "base, whitened by 0.25"]
-    powers = [learner.rule.whitening for _, learner, _ in found]
-    assert powers == [load_rule("base").whitening, 0.0, 0.25]
-    assert found[2][1].rule.suited(sparse=True).whitening == 0.0
-    with pytest.raises(InputError, match="only local rules"):
-        list(defaults.cases(["oja"], ["auto"], [None], [0.25]))
+def test_pools_are_those_of_their_kind_and_seed():
+    small = [validation_pool("small blobs, 13 columns", seed) for seed in (0, 0, 1)]
+    assert small[0].x.shape == (200, 13)
+    assert (small[0].x == small[1].x).all() and (small[0].x != small[2].x).any()
 
 
-def test_two_rows_of_one_name_are_refused_before_anything_is_measured(
-    defaults, monkeypatch, capsys
-):
-    monkeypatch.setattr(defaults, "measure", lambda *_: pytest.fail("measured"))
-    monkeypatch.setattr(sys, "argv", ["defaults.py", "--rule", "base", "base", "--quick"])
-    with pytest.raises(SystemExit, match="2"):
-        defaults.main()
-    assert "one name" in capsys.readouterr().err
+def test_a_table_has_the_chosen_rows_in_order_with_means():
+    rows = {
+        name: {"a": {"ridge": [x, x + 2], "logistic": [x, x]}, "b": {"ridge": [x], "logistic": [x]}}
+        for name, x in (("one", 10.0), ("two", 20.0), ("three", 30.0))
+    }
+    names = {"three": "III", "missing": "-", "one": "I"}
+    table = pool_table(rows, names=names, bold="one", n_pools=2)
+    assert table.header == ("", "a", "b", "mean")
+    assert table.rows[0] == ("III", "31.0 / 30.0", "30.0 / 30.0", "30.2")
+    assert [row[0] for row in table.rows] == ["III", "I"] and table.emphasised == {1}
+    assert "2 pools of 2,000 rows" in table.note
+    assert [row[0] for row in pool_table(rows, n_pools=1).rows] == list(rows)
 
 
-def test_a_pool_has_as_many_rows_as_asked_for(defaults, monkeypatch):
-    sizes, draw = [], defaults.validation_pool
+def test_learners_have_the_rules_of_the_stages():
+    found = rules_of("base", "stage18", "stage27")
+    shipped = load_preset("base")
+    assert found["base"].preset.rules.main is not None
+    assert found["base"].preset.networks == shipped.networks
+    rules = [learner.preset.rules.main for learner in found.values()]
+    assert not (rules[1].element_in == rules[2].element_in).all()
+    # Everything else is that of the preset that ships.
+    assert found["stage18"].preset.presentation == shipped.presentation
+    assert found["stage18"].preset.direct == shipped.direct
+    with pytest.raises(InputError, match="0 studies have a rule of stage99"):
+        stage_rule("stage99")
 
-    def drawn(*args):
-        pool = draw(*args)
-        sizes.append(len(pool.y))
-        return pool
 
-    monkeypatch.setattr(defaults, "validation_pool", drawn)
-    found = defaults.measure(Raw(), "manifold", 1, (3,), 300)
-    assert sizes == [300]
-    assert 10 < found["ridge"][0] < 100
+def test_what_is_varied_is_a_setting_of_the_preset():
+    base = load_preset("base")
+    assert learner_of(n_networks=2, direct=False).preset.networks.n_networks == 2
+    assert learner_of(direct=False).preset.direct.count(196, 512) == 0
+    assert [with_share(base, 0.125).direct.count(n, 512) for n in (30, 196)] == [60, 64]
+    other = with_order(base, 2)
+    assert (other.presentation.order, other.sparse_presentation.order) == (2, 2)
+    other = with_whitening(base, 0.0)
+    assert other.presentation.whitening == 0.0 and base.presentation.whitening == 0.25
+    assert other.sparse_presentation == base.sparse_presentation

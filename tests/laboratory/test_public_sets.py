@@ -4,18 +4,15 @@ import dataclasses
 
 import pytest
 
+from laboratory import public_sets
+from laboratory.study import find
 from metaplastic.errors import InputError, MissingDataError
 from metaplastic.evaluation import from_json
 
 
 @pytest.fixture
-def quality(benchmark):
-    return benchmark("quality")
-
-
-@pytest.fixture
-def records(quality):
-    text = (quality.ROOT / "docs" / "results" / "quality.json").read_text()
+def records():
+    text = (find("040") / "result.json").read_text()
     return [r for r in from_json(text)[0] if r.dataset == "wine"]
 
 
@@ -29,12 +26,12 @@ def changed(records, alter):
     ]
 
 
-def test_a_test_row_here_and_there_is_rounding(quality, records):
+def test_a_test_row_here_and_there_is_rounding(records):
     def nudge(draws):
         return (draws[0] + 0.004, *draws[1:])
 
     new = [r for r in changed(records, nudge) if r.learner in ("raw", "base")]
-    found = quality.merged(new, records)
+    found = public_sets.merged(new, records)
     assert {r.learner for r in found} == {r.learner for r in records}
 
 
@@ -48,17 +45,17 @@ def test_a_test_row_here_and_there_is_rounding(quality, records):
     ],
     ids=["all a little", "one much", "fewer", "other order"],
 )
-def test_other_draws_are_refused(quality, records, alter):
+def test_other_draws_are_refused(records, alter):
     with pytest.raises(InputError, match="anew"):
-        quality.merged(changed(records, alter), records)
+        public_sets.merged(changed(records, alter), records)
 
 
-def test_a_set_that_is_missing_is_left_out_unless_learners_are_named(quality, monkeypatch, capsys):
+def test_a_set_that_is_missing_is_left_out_unless_learners_are_named(monkeypatch, capsys):
     def missing(name):
         raise MissingDataError(f"no {name} here")
 
-    monkeypatch.setattr(quality, "load", missing)
-    assert quality.measure_set("wine", quick=True) == []
+    monkeypatch.setattr(public_sets, "load", missing)
+    assert public_sets.measure_set("wine", quick=True) == []
     assert "no wine here" in capsys.readouterr().err
     with pytest.raises(MissingDataError, match="no wine here"):
-        quality.measure_set("wine", quick=True, only=("raw",))
+        public_sets.measure_set("wine", quick=True, only=("raw",))

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from laboratory.study import find
+
 
 @pytest.fixture
-def search(benchmark):
-    return benchmark("search")
+def search(script):
+    return script("044")
 
 
 def test_one_setting_after_another_is_varied_and_the_best_kept(search):
@@ -26,7 +28,7 @@ def test_one_setting_after_another_is_varied_and_the_best_kept(search):
 
 
 def test_defaults_are_those_that_the_search_chose(search):
-    chosen = json.loads((search.RESULTS / "search.json").read_text())["chosen"]
+    chosen = json.loads((find("044") / "result.json").read_text())["chosen"]
     assert set(chosen) == set(search.CASES)
     for name, settings in chosen.items():
         case = search.CASES[name]

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta import devices
 from metaplastic.meta.run import RunOptions
-from metaplastic.recipes.recipe import RECIPES
+from metaplastic.recipes.named import RECIPES
 from metaplastic.recipes.training import run_recipe
 
 PROGRAM = Path(__file__).parents[1] / "meta" / "toy_run.py"

@@ -12,9 +12,10 @@ from metaplastic.errors import ConfigurationError
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import OuterConfig
 from metaplastic.models import PLAIN, PresentationSettings
-from metaplastic.recipes import recipe as recipes
-from metaplastic.recipes import training
-from metaplastic.recipes.recipe import RECIPES, Recipe, Shape, build_buckets, build_rule
+from metaplastic.recipes import sources, training
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import SEEN, Recipe, build_buckets, build_rule
+from metaplastic.recipes.shapes import Shape
 from metaplastic.rules import LocalRule, Metz2018, load_rule
 from metaplastic.rules.local import told_outputs
 
@@ -85,11 +86,11 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (30, 20, 20)).astype(np.uint8)
     pictures = PictureSet(images, ("drawing",) * 30)
-    monkeypatch.setattr(recipes, "load_pictures", lambda split: pictures)
+    monkeypatch.setattr(sources, "load_pictures", lambda split: pictures)
     ranks = generator.integers(0, 9, 400).astype(np.uint16)
     ends = np.arange(0, 401, 100, dtype=np.int32)
     writings = WritingSet(ranks, ends, np.zeros(4, np.int32), ("a", "b", "c", "d"))
-    monkeypatch.setattr(recipes, "load_writings", lambda split: writings)
+    monkeypatch.setattr(sources, "load_writings", lambda split: writings)
     drawn = ("strokes", "silhouettes")
     names = (
         "pictures",
@@ -128,7 +129,7 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
         assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
     asked = dataclasses.replace(TINY, shapes=shapes[-2:], direct=True, whitening=0.25)
     table, topics = (bucket.problem for bucket in build_buckets(asked, split_rule(rule)[1]))
-    assert table.direct == recipes.SEEN and topics.direct is None
+    assert table.direct == SEEN and topics.direct is None
     assert table.presentation == topics.presentation == PresentationSettings(whitening=0.25)
     unknown = (dataclasses.replace(shapes[0], source="tables"),)
     with pytest.raises(

@@ -23,6 +23,8 @@ pytestmark = [
     [
         RuleTransformer("oja", **SMALL),
         FewShotClassifier("hebb", **SMALL),
+        FewShotClassifier("hebb", head="graph", **SMALL),
+        FewShotClassifier("hebb", head="ridge", **SMALL),
         FewShotClassifier("hebb", head="logistic", **SMALL),
     ]
 )

@@ -48,8 +48,9 @@ COMMAND = Command(
     "distill",
     "teach a rule by another",
     "Teach a rule to do what another does. Along trajectories on tasks of a recipe, its changes\n"
-    "of the weights are fitted to the teacher's; there is no unroll, so this takes minutes\n"
-    "where meta-training takes hours. A preset teaches with all its rules, each where it is best.\n"
+    "of the weights are fitted to the teacher's. There is no unroll, so an update costs little\n"
+    "more than a step of both rules; most of a short run is compiling, once for every shape.\n"
+    "A preset teaches with all its rules, each where it is best.\n"
     "The run directory is that of meta-train.",
     (
         "metaplastic distill base context --out runs/small --set hidden=8",

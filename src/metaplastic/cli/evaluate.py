@@ -39,7 +39,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["ridge", "logistic"],
         metavar="NAME",
-        help="ridge, logistic, ridge_paper (ridge logistic); what has no features has none",
+        help="ridge, logistic, graph, auto, ridge_paper (ridge logistic); what has no features "
+        "has none",
     )
     parser.add_argument("--max-test", type=natural, default=2000, help="rows tested a draw (2000)")
     parser.add_argument("--no-permute", action="store_true", help="leave columns in their order")

@@ -4,6 +4,7 @@ Every reader of files ends here, so that one table has the same labels whatever 
 """
 
 import datetime
+import decimal
 import math
 import re
 from collections.abc import Sequence
@@ -93,6 +94,8 @@ def is_missing(value: Any) -> bool:
         return math.isnan(value)
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return bool(np.isnat(value))
+    if isinstance(value, decimal.Decimal):
+        return value.is_nan()
     return type(value).__name__ in ("NAType", "NaTType")
 
 

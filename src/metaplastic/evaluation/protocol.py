@@ -24,7 +24,8 @@ from metaplastic.data.labels import UNLABELLED, find_labelled
 from metaplastic.errors import InputError
 from metaplastic.evaluation.records import Record, mean_and_error
 from metaplastic.learners import AbstractClassifier, AbstractLearner
-from metaplastic.objectives.readouts import Readout, readout
+from metaplastic.presets import load_preset
+from metaplastic.readings import ReadingPool, check_reading
 
 OWN = "own"
 """Stands for the readout in the records of a classifier."""
@@ -71,16 +72,24 @@ def evaluate(
         n_draws: draws of labelled rows per seed.
         seeds: of permutation, unlabelled phase and draws.
         permute: whether columns are permuted at random, anew for every seed.
-        readouts: names of `objectives.readouts`.
+        readouts: names of `readings.READINGS`.
         max_test: most rows tested per draw.
 
     Raises:
         InputError: for arguments that are not allowed, or too few labelled rows of a class
             (k of each, and one more row to test).
+
+    Examples:
+        >>> from metaplastic.data.sets import load_set
+        >>> from metaplastic.evaluation import evaluate
+        >>> from metaplastic.learners import PCA, Raw
+        >>> records = evaluate([Raw(), PCA(8)], load_set("wine"), n_draws=2, seeds=(0,))
+        >>> [(record.learner, record.readout) for record in records]
+        [('raw', 'ridge'), ('raw', 'logistic'), ('pca-8', 'ridge'), ('pca-8', 'logistic')]
     """
     named = _named(learners)
     x, y = _check_data(dataset, shots, n_draws, seeds, max_test)
-    how = [readout(name) for name in readouts]
+    how = [check_reading(name) for name in readouts]
     if not how:
         raise InputError("no readout was given; ask for ridge, logistic or both")
     draws = {
@@ -101,7 +110,7 @@ def evaluate(
                 trials.append(_trial(name, learner, permuted, y, how, trial_draws, seed))
         own = isinstance(learner, AbstractClassifier)
         for k in shots:
-            for by in [OWN] if own else [r.name for r in how]:
+            for by in [OWN] if own else how:
                 rows = tuple(trial.scores[k, by] for trial in trials)
                 records.append(_record(name, dataset.name, k, by, trials, rows))
     return records
@@ -122,7 +131,7 @@ def _trial(
     learner: AbstractLearner,
     x: Any,
     y: NDArray,
-    how: Sequence[Readout],
+    how: Sequence[str],
     draws: Mapping[int, Sequence[_Draw]],
     seed: int,
 ) -> _Trial:
@@ -135,10 +144,10 @@ def _trial(
     scores = {}
     # Problems of a hundred rows: threads of the linear algebra only wait for each other.
     with threadpool_limits(1):
-        for r in how:
-            prepared = r.prepare(features)
+        pool = ReadingPool(features, load_preset("base").reading)
+        for by in how:
             for k, some in draws.items():
-                scores[k, r.name] = tuple(_score(r, prepared, y, draw) for draw in some)
+                scores[k, by] = tuple(_score(by, pool, y, draw) for draw in some)
     return _Trial(scores, fitted - started, done - fitted, features.shape[1])
 
 
@@ -267,6 +276,7 @@ def _draw(y: NDArray, shots: int, max_test: int, seed: int, index: int) -> _Draw
     return _Draw(support, rest[:max_test])
 
 
-def _score(how: Readout, features: NDArray, y: NDArray, draw: _Draw) -> float:
-    predicted = how.predict(features[draw.support], y[draw.support], features[draw.test])
+def _score(name: str, pool: ReadingPool, y: NDArray, draw: _Draw) -> float:
+    reading = pool.fit(name, draw.support, y[draw.support])
+    predicted = pool.scores(reading, draw.test).argmax(1)
     return float(np.mean(predicted == y[draw.test]))

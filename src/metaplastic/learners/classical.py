@@ -103,7 +103,15 @@ class Raw(AbstractLearner):
 
 @dataclasses.dataclass(frozen=True)
 class PCA(AbstractLearner):
-    """The first principal components, not whitened (fewer if the pool has fewer)."""
+    """The first principal components, not whitened (fewer if the pool has fewer).
+
+    Examples:
+        >>> import numpy as np
+        >>> from metaplastic.learners import PCA
+        >>> x = np.random.default_rng(0).normal(size=(50, 8))
+        >>> PCA(3).fit(x, seed=0)(x).shape
+        (50, 3)
+    """
 
     name: ClassVar[str] = "pca"
 

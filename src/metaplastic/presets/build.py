@@ -14,9 +14,13 @@ from typing import Any
 from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.presets.io import BASE, save_preset
 from metaplastic.presets.preset import NetworkSettings, Preset
+from metaplastic.readings import ReadingSettings
 from metaplastic.rules import RuleSet, load_rule_file
 from metaplastic.rules.catalog import shipped_path
 from metaplastic.rules.io import read_rules
+
+READING = ReadingSettings()
+"""Factors of `readings.settings.STATISTICS`, in their order."""
 
 
 def base_preset(rules: RuleSet) -> Preset:
@@ -26,6 +30,7 @@ def base_preset(rules: RuleSet) -> Preset:
       studies/002-scale-of-columns and 003-defaults;
     - direct features: studies/016-share-of-inputs;
     - networks and steps: studies/003-defaults and 021-larger-pools;
+    - how readings are combined: studies/101-reading;
     - nonlinearities of inputs that are mostly zeros: studies/011-nonlinearity-by-inputs. On
       validation pools, real words have 0.89 and more of their entries at the least of the column,
       images 0.83 and less; the bound lies halfway.
@@ -47,6 +52,7 @@ def base_preset(rules: RuleSet) -> Preset:
             n_steps=100,
             batch_size=128,
         ),
+        reading=READING,
         mostly_zero=0.86,
         whiten_in_turn=True,
     )

@@ -11,6 +11,7 @@ from metaplastic.errors import FileFormatError, InputError
 from metaplastic.files import file_kind, write_tensors
 from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.presets.preset import NetworkSettings, Preset
+from metaplastic.readings import ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.rules.catalog import is_path, load_rule, shipped_path
 from metaplastic.rules.io import PRESET, RuleFile, pack, read_rules
@@ -23,6 +24,7 @@ PARTS: Mapping[str, type] = {
     "sparse_presentation": PresentationSettings,
     "direct": DirectSettings,
     "networks": NetworkSettings,
+    "reading": ReadingSettings,
 }
 """Fields of a preset that are settings of their own, and their classes."""
 
@@ -38,6 +40,15 @@ def save_preset(path: str | Path, preset: Preset, metadata: Mapping[str, Any]) -
     Raises:
         InputError: for rules that a file cannot hold, metadata that JSON cannot hold, theta that is
             not finite, or a place that cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaplastic import load_preset, save_preset
+        >>> preset = load_preset("base").with_networks(n_networks=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_preset(f"{folder}/two.safetensors", preset, {"licence": "Apache-2.0"})
+        ...     load_preset(f"{folder}/two.safetensors").networks.n_networks
+        2
     """
     tensors, rules = {}, {}
     for role, rule in preset.rules.named().items():
@@ -66,6 +77,11 @@ def load_preset(preset: str | Path | Preset) -> Preset:
     Raises:
         InputError: for a name that is not known, naming the nearest one.
         FileFormatError: for a file that cannot be read as a preset. The file is not trusted.
+
+    Examples:
+        >>> from metaplastic import load_preset
+        >>> sorted(load_preset("base").rules.named())
+        ['bounded', 'main', 'sparse']
     """
     if isinstance(preset, Preset):
         return preset
@@ -170,7 +186,7 @@ def _checked(name: str, wanted: Mapping[str, Any], values: Mapping[str, Any]) ->
 def _value(name: str, kind: Any, value: Any) -> Any:
     if typing.get_origin(kind) is tuple:
         if not isinstance(value, list) or len(value) > 100:
-            raise InputError(f"{name} must be a list of at most 100 integers, found {value!r:.80}")
+            raise InputError(f"{name} must be a list of at most 100 numbers, found {value!r:.80}")
         return tuple(_value(name, typing.get_args(kind)[0], item) for item in value)
     if type(value) is not kind or (kind is int and not -(2**31) <= value < 2**31):
         raise InputError(f"{name} must be of type {kind.__name__}, found {value!r:.80}")

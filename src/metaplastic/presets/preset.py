@@ -18,6 +18,7 @@ from metaplastic.models import (
     share_of_least,
 )
 from metaplastic.presets.plan import Member, Plan
+from metaplastic.readings.settings import DEFAULT, ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.types import Rows
 
@@ -82,6 +83,7 @@ class Preset:
         sparse_presentation: the same for inputs that are mostly zeros.
         direct: how many of the features are the inputs themselves.
         networks: sizes, number and training of the networks.
+        reading: how classes are read from the features.
         mostly_zero: share of the entries that are the least of their column above which inputs
             count as mostly zeros, as bags of words are (`models.share_of_least`).
         whiten_in_turn: whether every other network sees inputs that are not whitened. Some things
@@ -102,6 +104,7 @@ class Preset:
     sparse_presentation: PresentationSettings = PLAIN
     direct: DirectSettings = NO_DIRECT
     networks: NetworkSettings = NetworkSettings()
+    reading: ReadingSettings = DEFAULT
     mostly_zero: float = 1.0
     whiten_in_turn: bool = True
 

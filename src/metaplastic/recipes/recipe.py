@@ -1,4 +1,4 @@
-"""The recipe that makes the shipped rule `base`, and a small one to try things with.
+"""What a recipe is, and the parts of a meta-training that it describes.
 
 A recipe is a frozen dataclass of plain values (so a TOML file can state it) and builds a rule,
 its buckets, the estimator and the settings of the outer loop.
@@ -9,24 +9,7 @@ import itertools
 from typing import Any
 
 import jax
-import numpy as np
-from numpy.typing import NDArray
 
-from metaplastic.data import (
-    AbstractSource,
-    GaussianMixture,
-    HiddenManifold,
-    ImageSource,
-    MixedTable,
-    PenStrokes,
-    Prototypes,
-    Silhouettes,
-    SparseTopics,
-    WordSource,
-    load_glyphs,
-    load_pictures,
-    load_writings,
-)
 from metaplastic.errors import ConfigurationError
 from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
 from metaplastic.meta.executor import Bucket
@@ -36,19 +19,14 @@ from metaplastic.meta.train import OuterConfig
 from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.objectives import FewShotRidge
 from metaplastic.recipes.shapes import (
-    BASE_SHAPES,
-    BROAD_SHAPES,
-    DRAWN_SHAPES,
-    MIXED_SHAPES,
-    TAUGHT_SHAPES,
-    TAUGHT_WITH_32_TOPS,
     WRITINGS,
     Shape,
 )
+from metaplastic.recipes.sources import ImageSources, synthetic_source, word_source
 from metaplastic.recipes.teaching import Teaching, is_sparse, teachers
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018, RuleSet
 from metaplastic.rules.catalog import load_rule
-from metaplastic.rules.local import ContextRule, told_outputs, widened
+from metaplastic.rules.local import ContextRule, grown
 from metaplastic.scale import ClusterSettings
 from metaplastic.tasks import Augmentation, SourceTasks
 
@@ -105,147 +83,18 @@ class Recipe:
     cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
 
 
-RECIPES: dict[str, Recipe] = {
-    "base": Recipe(
-        name="base",
-        shapes=BASE_SHAPES,
-        outer=OuterConfig(n_updates=3200, learning_rate=3e-3, warmup=60, average=0.99),
-        shots=5,
-        horizons=(10, 250),
-        hidden=48,
-        direct=True,
-    ),
-    "broad": Recipe(
-        name="broad",
-        shapes=BROAD_SHAPES,
-        outer=OuterConfig(n_updates=1000, learning_rate=1.5e-3, warmup=60, average=0.995),
-        start="base",
-        shots=5,
-        horizons=(10, 600),
-        own=(0.1, 0.8),
-        shade=1.2,
-        rows=(200, 20_000),
-        hidden=48,
-        direct=True,
-        settle=100,
-        whitening=0.25,
-    ),
-    "drawn": Recipe(
-        name="drawn",
-        shapes=DRAWN_SHAPES,
-        outer=OuterConfig(n_updates=700, learning_rate=1.5e-3, warmup=20, average=0.98),
-        start="base",
-        shots=5,
-        horizons=(10, 250),
-        hidden=48,
-        direct=True,
-        settle=100,
-        whitening=0.25,
-    ),
-    "mixed": Recipe(
-        name="mixed",
-        shapes=MIXED_SHAPES,
-        outer=OuterConfig(n_updates=800, learning_rate=2e-3, warmup=40, average=0.98),
-        start="base",
-        shots=5,
-        horizons=(10, 250),
-        hidden=48,
-        direct=True,
-        settle=100,
-        whitening=0.25,
-    ),
-    "metz2018": Recipe(
-        name="metz2018",
-        shapes=tuple(
-            Shape(f"glyphs{side}-{len(hidden) + 1}", "glyphs", side, (*hidden, 32), 256, 10, 64)
-            for side, hidden in (
-                (16, (128,)),
-                (14, (128,) * 2),
-                (16, (256,) * 2),
-                (14, (128,) * 3),
-                (12, (512, 64)),
-                (14, (128,) * 4),
-            )
-        ),
-        outer=OuterConfig(n_updates=200_000, learning_rate=1e-4, warmup=100, average=0.999),
-        rule="metz2018",
-        truncation=1,
-        horizons=(50, 10_000),
-        clip=1.0,
-        score="published",
-        regress=True,
-    ),
-    "metz2018_small": Recipe(
-        name="metz2018_small",
-        shapes=(
-            Shape("glyphs12-2", "glyphs", 12, (32, 32), 24, 10, 3),
-            Shape("glyphs8-3", "glyphs", 8, (32, 32, 32), 24, 10, 3),
-        ),
-        outer=OuterConfig(n_updates=450, learning_rate=2e-3, warmup=30),
-        rule="metz2018",
-        inner_rate=0.02,
-        horizons=(10, 200),
-        score="published",
-        regress=True,
-    ),
-    "taught": Recipe(
-        name="taught",
-        shapes=TAUGHT_SHAPES,
-        outer=OuterConfig(n_updates=4000, learning_rate=3e-3, warmup=20, average=0.99),
-        rule="context",
-        hidden=8,
-        horizons=(20, 200),
-        shots=5,
-        direct=True,
-        settle=100,
-        with_outputs=True,
-        whitening=0.25,
-        teaching=Teaching(teacher="base"),
-    ),
-    "taught_metz2018": Recipe(
-        name="taught_metz2018",
-        shapes=TAUGHT_WITH_32_TOPS,
-        outer=OuterConfig(n_updates=4000, learning_rate=3e-3, warmup=20, average=0.99),
-        rule="metz2018",
-        inner_rate=3e-3,
-        horizons=(20, 200),
-        shots=5,
-        teaching=Teaching(teacher="base", feedback=0.0),
-    ),
-    "images": Recipe(
-        name="images",
-        shapes=(Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 4),),
-        outer=OuterConfig(n_updates=600, learning_rate=5e-3, warmup=30),
-        shots=5,
-        horizons=(10, 250),
-        hidden=48,
-    ),
-    "small": Recipe(
-        name="small",
-        shapes=(
-            Shape("gaussian-2", "gaussian", 20, (24, 12), 24, 4, 2),
-            Shape("manifold-2", "manifold", 40, (24, 12), 24, 4, 2),
-        ),
-        outer=OuterConfig(n_updates=200, warmup=10),
-        horizons=(10, 60),
-    ),
-}
-"""Named recipes; `small` needs no fonts, `images` has letters alone. `metz2018` has the paper's
-settings as far as it states them, on glyphs: for many machines (the paper took 512 workers 8 days);
-`metz2018_small` runs on a laptop. `broad`, `drawn` and `mixed` start from `base`
-(docs/experiments.md)."""
-
-
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
     """The rule that a recipe starts from; raises what `load_rule` raises."""
     key = jax.random.key(recipe.seed)
     if recipe.start:
         rule = load_rule(recipe.start)
-        if isinstance(rule, LocalRule):
-            rule = told_outputs(rule) if recipe.with_outputs else rule
-            rule = widened(rule, max(recipe.hidden, rule.hidden), key=key)
-            rule = dataclasses.replace(rule, settle=recipe.settle or rule.settle)
-        return rule
+        return grown(
+            rule,
+            hidden=recipe.hidden,
+            with_outputs=recipe.with_outputs,
+            settle=recipe.settle,
+            key=key,
+        )
     if recipe.rule in ("local", "context"):
         kind = LocalRule if recipe.rule == "local" else ContextRule
         return kind.create(
@@ -279,7 +128,7 @@ def build_buckets(
     recipe: Recipe, theta_free: AbstractUpdateRule, split: str = "train"
 ) -> list[Bucket]:
     """One bucket per shape, data from `split`; `theta_free` is the rule without its theta."""
-    images = _Images(split)
+    images = ImageSources(split)
     known = teachers(recipe.teaching.teacher) if recipe.teaching.teacher else None
     buckets = []
     for shape in recipe.shapes:
@@ -294,8 +143,8 @@ def build_buckets(
     return buckets
 
 
-def _tasks(shape: Shape, recipe: Recipe, images: "_Images") -> SourceTasks:
-    if shape.source in _Images.SOURCES:
+def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
+    if shape.source in ImageSources.SOURCES:
         # Pictures are easy to tell apart unless light varies on them as on things.
         shade = recipe.shade if shape.source == "pictures" else 0.0
         return SourceTasks.create(
@@ -306,7 +155,7 @@ def _tasks(shape: Shape, recipe: Recipe, images: "_Images") -> SourceTasks:
             rows=recipe.rows,
         )
     words = shape.source == WRITINGS
-    source = _words(shape, images.split, recipe.own) if words else _synthetic(shape)
+    source = word_source(shape, images.split, recipe.own) if words else synthetic_source(shape)
     return SourceTasks.create(source, rows=recipe.rows)
 
 
@@ -348,62 +197,6 @@ def _lessons(
         recipe.teaching.lesson,
         PresentationSettings(whitening=whitening),
     )
-
-
-class _Images:
-    """Sources of images of one split; those that differ in the number of classes share arrays."""
-
-    SOURCES = ("glyphs", "pictures", "strokes", "silhouettes")
-    SIDE = 16
-    """Of strokes, in pixels, before they are resized: that of glyphs."""
-
-    def __init__(self, split: str) -> None:
-        self.split = split
-        self._known: dict[str, ImageSource] = {}
-
-    def __call__(self, name: str, n_classes: int) -> AbstractSource:
-        if name == "strokes":
-            return PenStrokes(self.SIDE, n_classes)
-        if name == "silhouettes":
-            return Silhouettes(self.SIDE, n_classes)
-        if name not in self._known:
-            self._known[name] = ImageSource.create(*self._load(name), n_classes)
-        return dataclasses.replace(self._known[name], n_classes=n_classes)
-
-    def _load(self, name: str) -> tuple[NDArray, NDArray]:
-        if name == "glyphs":
-            glyphs = load_glyphs(self.split)
-            return glyphs.images, glyphs.labels
-        images = load_pictures(self.split).images
-        return images, np.arange(len(images))
-
-
-def _words(shape: Shape, split: str, own: tuple[float, float]) -> AbstractSource:
-    texts = load_writings(split)
-    return WordSource.create(
-        texts.ranks,
-        texts.starts,
-        texts.corpora,
-        shape.features,
-        shape.n_classes,
-        own=own,
-    )
-
-
-def _synthetic(shape: Shape) -> AbstractSource:
-    families = {
-        "gaussian": GaussianMixture,
-        "manifold": HiddenManifold,
-        "topics": SparseTopics,
-        "table": MixedTable,
-        "prototypes": Prototypes,
-    }
-    if shape.source not in families:
-        raise ConfigurationError(
-            f"shape {shape.name!r}: unknown source {shape.source!r}; choose one of "
-            f"{', '.join((*_Images.SOURCES, WRITINGS, *families))}"
-        )
-    return families[shape.source](shape.features, shape.n_classes)
 
 
 def _cost(sizes: tuple[int, ...], batch: int) -> float:

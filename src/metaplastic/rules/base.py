@@ -119,6 +119,16 @@ def apply_rule(
     """One inner step: run the batch, ask the rule, change the model. Used everywhere.
 
     Returns the changed model, the rule's next state and the trace from before the change.
+
+    Examples:
+        >>> import jax
+        >>> from metaplastic.rules import apply_rule, init_model, load_rule
+        >>> rule, key = load_rule("hebb"), jax.random.key(0)
+        >>> model = init_model(rule, (8, 6, 4), key=key)
+        >>> batch, state = jax.random.normal(key, (32, 8)), rule.init(model, key=key)
+        >>> model, state, trace = apply_rule(rule, model, state, batch, key=key)
+        >>> [layer.post.shape for layer in trace]
+        [(32, 6), (32, 4)]
     """
     trace = model.trace(batch)
     delta, state = rule.update(model, trace, state, key=key)

@@ -78,7 +78,13 @@ def rule_file(rule: str | Path) -> Path | None:
 
 
 def list_rules() -> dict[str, str]:
-    """Names that `load_rule` knows, with one line each; shipped rules first."""
+    """Names that `load_rule` knows, with one line each; shipped rules first.
+
+    Examples:
+        >>> from metaplastic import list_rules
+        >>> list_rules()["hebb"]
+        "Hebb's rule with weight decay"
+    """
     return {entry.name: entry.summary for entry in entries().values()}
 
 
@@ -91,6 +97,11 @@ def load_rule(rule: str | Path | AbstractUpdateRule) -> AbstractUpdateRule:
     Raises:
         InputError: for a name that is not known, naming the nearest ones.
         FileFormatError: for a file that cannot be read as a rule.
+
+    Examples:
+        >>> from metaplastic import load_rule
+        >>> load_rule("oja").locality
+        'layer'
     """
     if isinstance(rule, AbstractUpdateRule):
         return rule

@@ -54,6 +54,14 @@ def save_rule(path: str | Path, rule: AbstractUpdateRule, metadata: Mapping[str,
     Raises:
         InputError: for fields that a file cannot hold, metadata that JSON cannot hold, theta that
             is not finite, or a place that cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaplastic import load_rule, save_rule
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_rule(f"{folder}/mine.safetensors", load_rule("hebb"), {"licence": "MIT"})
+        ...     type(load_rule(f"{folder}/mine.safetensors")).__name__
+        'Hebb'
     """
     tensors, described = pack(rule)
     write_tensors(path, tensors, kind=RULE, fields=described, metadata=metadata)

@@ -27,7 +27,8 @@ from metaplastic.learners import (
 )
 from metaplastic.presets import NetworkSettings, Preset, plain_preset
 from metaplastic.presets.io import resolve
-from metaplastic.recipes.recipe import RECIPES, build_rule
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import build_rule
 from metaplastic.report import (
     comparison_table,
     require_matplotlib,

@@ -16,7 +16,8 @@ from metaplastic.meta.run import RunOptions
 from metaplastic.meta.train import OuterConfig
 from metaplastic.presets import load_preset
 from metaplastic.presets.io import resolve
-from metaplastic.recipes.recipe import Recipe, Shape
+from metaplastic.recipes.recipe import Recipe
+from metaplastic.recipes.shapes import Shape
 from metaplastic.recipes.training import run_recipe
 from metaplastic.report import Table, inline_svg
 from metaplastic.rules import LocalRule, RuleSet, load_rule

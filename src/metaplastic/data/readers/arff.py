@@ -70,6 +70,10 @@ def _load(path: Path) -> tuple[list[tuple[str, Any]], list[list[Any]]]:
         raise FileFormatError(f"{path}: not an ARFF file ({one_line(error)})") from error
     if not rows or not attributes:
         raise FileFormatError(f"{path}: an ARFF file without rows")
+    if any(None in kind for _, kind in attributes if isinstance(kind, list)):
+        raise FileFormatError(
+            f"{path}: an attribute of the ARFF file has a category without a name"
+        )
     if any(len(row) != len(attributes) for row in rows):
         raise FileFormatError(f"{path}: not an ARFF file (rows of different lengths)")
     return attributes, [[_plain(v) for v in row] for row in rows]

@@ -88,8 +88,10 @@ def check_guess(y: NDArray, name: str, source: object) -> None:
         )
 
 
-def label_values(column: Any, pa: Any) -> list[Any]:
+def label_values(column: Any, pa: Any) -> list[Any] | NDArray:
     """Values of a column as Python has them; times of nanoseconds in microseconds."""
+    if pa.types.is_floating(column.type) and not column.null_count:
+        return column.to_numpy()  # Whose own type says how it prints.
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
     return column.to_pylist()

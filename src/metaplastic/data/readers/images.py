@@ -89,7 +89,10 @@ def _in_grey(image: Any, name: str) -> Any:
 
     kind, image = image.format, ImageOps.exif_transpose(image)
     if image.mode in (*_DEEP, "I", "F"):
-        return Image.fromarray(_levels(np.asarray(image), image.mode, kind, name))
+        values = np.array(image)
+        if image.mode in _DEEP and isinstance(through := image.info.get("transparency"), int):
+            values[values == through] = 65535
+        return Image.fromarray(_levels(values, image.mode, kind, name))
     if image.mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in image.info:
         over = image.convert("RGBA")
         white = Image.new("RGBA", over.size, "white")

@@ -1,5 +1,6 @@
 """MATLAB's files: of versions 4 to 7 through SciPy, of 7.3 through h5py."""
 
+import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from metaplastic.data.labels import typed_labels
 from metaplastic.data.readers.arrays import choose
 from metaplastic.data.readers.hdf5 import read_arrays
+from metaplastic.data.readers.mat_elements import check_elements
 from metaplastic.data.readers.norb import is_norb, read_norb
-from metaplastic.data.readers.streams import one_line, open_bytes, read_head
+from metaplastic.data.readers.streams import one_line, read_bytes, read_head
 from metaplastic.data.tables import Options, Table, turned
 from metaplastic.errors import FileFormatError, InputError
 
@@ -52,14 +54,15 @@ def _T(value: Any) -> Any:
 
 
 def _variables(path: Path) -> dict[str, Any]:
-    from scipy import io
+    from scipy import io as scipy_io
 
+    content = read_bytes(path)
     try:
-        with open_bytes(path) as file, warnings.catch_warnings():
+        if content.startswith(b"MATLAB 5"):
+            check_elements(content)
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that come twice and of odd characters
-            found = io.loadmat(file)
-    except FileFormatError:
-        raise
+            found = scipy_io.loadmat(io.BytesIO(content))
     # Whatever a damaged file makes of SciPy's reader, which has no error of its own for it.
     except Exception as error:
         raise FileFormatError(

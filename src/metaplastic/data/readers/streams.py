@@ -106,8 +106,12 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error of a library."""
-    return (str(error) or type(error).__name__).strip().split("\n")[0].rstrip(".")
+    """The first line of an error of a library, at most 200 characters."""
+    try:
+        text = str(error).strip()
+    except (TypeError, ValueError):  # liac-arff formats some of its messages wrongly.
+        text = ""
+    return (text or type(error).__name__).split("\n")[0].rstrip(".")[:200]
 
 
 def beside(path: Path, *pairs: tuple[str, str]) -> Path | None:

@@ -23,7 +23,8 @@ from metaplastic.evaluation import (
 )
 from metaplastic.presets import Preset
 from metaplastic.presets.io import resolve
-from metaplastic.recipes.recipe import RECIPES, build_rule
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import build_rule
 from metaplastic.studies.paper.experiment import Outcome, Progress
 from metaplastic.studies.paper.kept import measurement_key
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from metaplastic.errors import MissingDataError
 from metaplastic.meta.problem import split_rule
 from metaplastic.meta.validation import Validator
-from metaplastic.recipes.recipe import RECIPES, build_buckets
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import build_buckets
 from metaplastic.report import Line, Table, line_figure
 from metaplastic.rules.catalog import shipped_path
 from metaplastic.studies.paper.common import (

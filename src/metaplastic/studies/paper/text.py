@@ -15,17 +15,12 @@ from metaplastic.evaluation import LabelledSet
 from metaplastic.learners import PCA, AbstractLearner, Raw, RuleLearner
 from metaplastic.meta.executor import LocalExecutor
 from metaplastic.meta.problem import split_rule
-from metaplastic.meta.run import KEPT_RULES, RULE_FILE
+from metaplastic.meta.run_directory import KEPT_RULES, RULE_FILE
 from metaplastic.meta.train import averaged_rule, meta_train
 from metaplastic.models import NO_DIRECT
 from metaplastic.presets import NetworkSettings, plain_preset
-from metaplastic.recipes.recipe import (
-    RECIPES,
-    Recipe,
-    build_buckets,
-    build_estimator,
-    build_rule,
-)
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import Recipe, build_buckets, build_estimator, build_rule
 from metaplastic.recipes.training import recipe_to_resume
 from metaplastic.report import Line, Table, line_figure
 from metaplastic.report.lines import spaced
