@@ -17,6 +17,7 @@ from metaplastic.learners import RuleLearner
 from metaplastic.models import NO_DIRECT, DirectSettings, PresentationSettings, load_encoder
 from metaplastic.presets import NetworkSettings, Preset, load_preset, plain_preset, save_preset
 from metaplastic.presets.io import BASE, list_presets, resolve, settings_of
+from metaplastic.readings.settings import STATISTICS, ReadingSettings
 from metaplastic.rules import Hebb, LocalRule, Metz2018, Oja, RuleSet, load_rule, save_rule
 from metaplastic.rules.io import load_rule_file
 from metaplastic.sklearn import RuleTransformer
@@ -38,6 +39,7 @@ def small() -> Preset:
         sparse_presentation=PresentationSettings(clip=5.0),
         direct=DirectSettings(0.5, 0.25, few=40, components=7, rows=50),
         networks=NetworkSettings((5,), 8, 2, "relu+tanh", n_steps=3, batch_size=16),
+        reading=ReadingSettings(7, linear=(0.25,) * len(STATISTICS)),
         mostly_zero=0.7,
         whiten_in_turn=False,
     )
@@ -277,7 +279,7 @@ def put(value: Any, *path: str):
         (put(1.5, "networks", "n_steps"), "n_steps must be of type int"),
         (put(3, "presentation", "clip"), "clip must be of type float"),
         (put(1, "whiten_in_turn"), "whiten_in_turn must be of type bool"),
-        (put("5", "networks", "hidden_sizes"), "a list of at most 100 integers"),
+        (put("5", "networks", "hidden_sizes"), "a list of at most 100"),
         (put([5.0], "networks", "hidden_sizes"), "must be of type int"),
         (put([5] * 101, "networks", "hidden_sizes"), "a list of at most 100"),
         (put(2**31, "networks", "n_steps"), "n_steps must be of type int"),
@@ -287,6 +289,8 @@ def put(value: Any, *path: str):
         (put(0.75, "presentation", "whitening"), "whitening must be from 0"),
         (put(1.5, "mostly_zero"), "a share from 0 to 1"),
         (put(1.0, "direct", "share"), "shares must be"),
+        (put([0.0], "reading", "graph"), "finite numbers"),
+        (put(0, "reading", "n_neighbors"), "n_neighbors"),
         (put("Unheard", "rules", "main", "class"), "unknown class of rules"),
         (put(5000, "rules", "main", "fields", "hidden"), "hidden"),
         (put(5, "rules", "main", "fields", "hidden"), "must be float32 of shape"),
