@@ -106,7 +106,7 @@ def test_components_without_labels_say_nothing_and_those_of_one_class_say_it():
     generator = np.random.default_rng(0)
     centres = 1000.0 * np.arange(3)[:, None]
     x = (np.repeat(centres, 30, 0) + generator.normal(size=(90, 1))).astype(np.float32)
-    pool = ReadingPool(x, ReadingSettings(n_neighbors=5))
+    pool = ReadingPool(x, ReadingSettings(n_neighbors=15))
     reading = pool.fit("graph", np.array([0, 30]), np.array([0, 1]))
     probabilities = reading.probabilities(x)
     assert np.all(probabilities[:30].argmax(1) == 0) and np.all(probabilities[30:60, 1] > 0.7)

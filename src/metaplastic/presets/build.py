@@ -19,7 +19,10 @@ from metaplastic.rules import RuleSet, load_rule_file
 from metaplastic.rules.catalog import shipped_path
 from metaplastic.rules.io import read_rules
 
-READING = ReadingSettings()
+READING = ReadingSettings(
+    linear=(-1.254, 0.294, 0.234, -0.383, 1.660, -1.530, 1.058, -0.631, -0.243),
+    graph=(-2.933, -0.013, 0.998, 2.640, -0.049, -3.490, -0.213, 2.067, 0.408),
+)
 """Factors of `readings.settings.STATISTICS`, in their order."""
 
 

@@ -6,9 +6,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import log_softmax
 
-from metaplastic.readings.base import Labels, Scores
+from metaplastic.readings.base import Labels
 from metaplastic.readings.graph import Graph
 from metaplastic.readings.settings import STATISTICS, ReadingSettings
+
+Checked = Float[np.ndarray, "checked class"]
+HeldOut = tuple[Checked, Checked, Int[np.ndarray, " checked"]]
+"""Log probabilities of ridge and scores of the graph for rows left out, and their labels."""
 
 DOUBLED = 2.0
 """Sharpness at which the graph's scores are asked how likely the labels left out are."""
@@ -50,7 +54,7 @@ def weigh(
     linear_scores: Float[np.ndarray, "node class"],
     graph_scores: Float[np.ndarray, "node class"],
     labels: Labels,
-    held_out: tuple[Scores, Scores, Labels],
+    held_out: HeldOut,
     settings: ReadingSettings,
 ) -> Evidence:
     """Statistics of a pool and its labels, and the weights of both readings.
@@ -98,14 +102,14 @@ def cut(graph: Graph, classes: Int[np.ndarray, " node"]) -> float:
     return float(edges.data[apart].sum() / edges.data.sum())
 
 
-def hit_gain(linear: Scores, spread: Scores, labels: Int[np.ndarray, " checked"]) -> float:
+def hit_gain(linear: Checked, spread: Checked, labels: Int[np.ndarray, " checked"]) -> float:
     """How many more labels left out the graph finds, as a share of them; 0 without any."""
     if not len(labels):
         return 0.0
     return float(np.mean(spread.argmax(1) == labels) - np.mean(linear.argmax(1) == labels))
 
 
-def likelihood_gain(linear: Scores, spread: Scores, labels: Int[np.ndarray, " checked"]) -> float:
+def likelihood_gain(linear: Checked, spread: Checked, labels: Int[np.ndarray, " checked"]) -> float:
     """How much more likely the graph makes labels left out, in nats a row; 0 without any."""
     if not len(labels):
         return 0.0
