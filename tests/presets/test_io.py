@@ -1,4 +1,4 @@
-"""Presets in files: what is saved is loaded, nothing else is, and files of version 0.1 still are."""
+"""Presets in files: what is saved is loaded, nothing else is, and old rule files still are."""
 
 import dataclasses
 import json
@@ -17,6 +17,7 @@ from metaplastic.learners import RuleLearner
 from metaplastic.models import NO_DIRECT, DirectSettings, PresentationSettings, load_encoder
 from metaplastic.presets import NetworkSettings, Preset, load_preset, plain_preset, save_preset
 from metaplastic.presets.io import BASE, list_presets, resolve, settings_of
+from metaplastic.readings.settings import STATISTICS, ReadingSettings
 from metaplastic.rules import Hebb, LocalRule, Metz2018, Oja, RuleSet, load_rule, save_rule
 from metaplastic.rules.io import load_rule_file
 from metaplastic.sklearn import RuleTransformer
@@ -38,6 +39,7 @@ def small() -> Preset:
         sparse_presentation=PresentationSettings(clip=5.0),
         direct=DirectSettings(0.5, 0.25, few=40, components=7, rows=50),
         networks=NetworkSettings((5,), 8, 2, "relu+tanh", n_steps=3, batch_size=16),
+        reading=ReadingSettings(7, linear=(0.25,) * len(STATISTICS)),
         mostly_zero=0.7,
         whiten_in_turn=False,
     )
@@ -90,8 +92,10 @@ def test_a_preset_comes_back_and_makes_the_same_features(saved: Path):
     assert load_preset(str(saved)).name == "small"
     plans = [preset.plan(ROWS, 3) for preset in (made, found)]
     described = [
-        (plan.presentation, plan.n_direct, plan.n_learned)
-        + tuple((m.activation, m.whitened, m.seed, m.units) for m in plan.members)
+        (
+            (plan.presentation, plan.n_direct, plan.n_learned),
+            [(m.activation, m.whitened, m.seed, m.units) for m in plan.members],
+        )
         for plan in plans
     ]
     assert described[0] == described[1]
@@ -121,7 +125,7 @@ def test_a_preset_file_is_taken_for_its_main_rule(saved: Path):
 
 def test_what_cannot_be_saved_leaves_the_old_file(saved: Path):
     before = saved.read_bytes()
-    with pytest.raises(InputError, match="main.learning_rate holds NaN"):
+    with pytest.raises(InputError, match=r"main\.learning_rate holds NaN"):
         save_preset(saved, plain_preset(Oja(float("nan"))), {})
     with pytest.raises(InputError, match="plain JSON"):
         save_preset(saved, small(), {"made": object()})
@@ -275,7 +279,7 @@ def put(value: Any, *path: str):
         (put(1.5, "networks", "n_steps"), "n_steps must be of type int"),
         (put(3, "presentation", "clip"), "clip must be of type float"),
         (put(1, "whiten_in_turn"), "whiten_in_turn must be of type bool"),
-        (put("5", "networks", "hidden_sizes"), "a list of at most 100 integers"),
+        (put("5", "networks", "hidden_sizes"), "a list of at most 100"),
         (put([5.0], "networks", "hidden_sizes"), "must be of type int"),
         (put([5] * 101, "networks", "hidden_sizes"), "a list of at most 100"),
         (put(2**31, "networks", "n_steps"), "n_steps must be of type int"),
@@ -285,6 +289,8 @@ def put(value: Any, *path: str):
         (put(0.75, "presentation", "whitening"), "whitening must be from 0"),
         (put(1.5, "mostly_zero"), "a share from 0 to 1"),
         (put(1.0, "direct", "share"), "shares must be"),
+        (put([0.0], "reading", "graph"), "finite numbers"),
+        (put(0, "reading", "n_neighbors"), "n_neighbors"),
         (put("Unheard", "rules", "main", "class"), "unknown class of rules"),
         (put(5000, "rules", "main", "fields", "hidden"), "hidden"),
         (put(5, "rules", "main", "fields", "hidden"), "must be float32 of shape"),

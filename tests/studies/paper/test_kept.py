@@ -65,6 +65,8 @@ OTHER = {
 def other(name, value):
     if name in OTHER:
         return OTHER[name]
+    if isinstance(value, tuple):
+        return (*value[:-1], value[-1] + 0.5)
     return not value if isinstance(value, bool) else type(value)(value / 2 or 0.125)
 
 
