@@ -58,7 +58,7 @@ def _inputs(keel: Path | None) -> Iterator[tuple[str, Any, NDArray[np.int64]]]:
             except MissingDataError as error:
                 print(f"{kind} is left out: {error}", file=sys.stderr)
                 continue
-            yield f"pool-{kind.replace(' ', '_').replace(',', '')}-{seed}", data.x, data.y
+            yield f"pool-{kind.replace(' ', '_').replace(',', '')}-{seed}", data.x, np.asarray(data.y, np.int64)
     for name, documents, y in descriptions():
         words = TfidfVectorizer(max_features=400, sublinear_tf=True)
         yield f"tfidf-{name}", words.fit_transform(documents).toarray(), y
@@ -99,13 +99,13 @@ def descriptions() -> Iterator[tuple[str, list[str], NDArray[np.int64]]]:
         each = min(*(len(found[section]) for section in chosen), MOST // size)
         texts = [t for section in chosen for t in list(found[section])[:each]]
         name = f"text-{size}-{'-'.join(section[:4] for section in chosen)}"
-        yield name[:40], texts, np.repeat(np.arange(size), each)
+        yield name[:40], texts, np.repeat(np.arange(size), each).astype(np.int64)
 
 
 def _embedded(documents: list[str]) -> NDArray[np.float64]:
     """Static embeddings (wordllama, whose wheel brings weights and tokenizer)."""
     import wordllama  # pyright: ignore[reportMissingImports]
 
-    place = Path(wordllama.__file__).parent
+    place = Path(str(wordllama.__file__)).parent
     model = wordllama.WordLlama.load(cache_dir=place, disable_download=True)
     return np.asarray(model.embed(documents, norm=True), np.float64)
