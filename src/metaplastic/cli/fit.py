@@ -72,8 +72,8 @@ COMMAND = Command(
     "fit",
     "learn features of your data, without labels",
     "Learn features of unlabelled data and write an encoder file for `metaplastic transform`.\n"
-    "DATA is a file (.npz, .csv, .parquet, IDX, .mat, .arff, .ts, .h5, .fcs and others), a folder of\n"
-    "images or of texts, a name of `data list`, hf:NAME (Hugging Face) or openml:NAME.",
+    "DATA is a file (.npz, .csv, .parquet, IDX, .mat, .arff, .ts, .h5, .fcs and others), a folder\n"
+    "of images or of texts, a name of `data list`, hf:NAME (Hugging Face) or openml:NAME.",
     (
         "metaplastic fit table.csv --out encoder.safetensors",
         "metaplastic fit digits --out encoder.safetensors --rule oja --hidden-sizes 64,64",
