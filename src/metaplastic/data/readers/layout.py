@@ -18,7 +18,9 @@ SPACES = " "
 DELIMITERS = (";", "\t", "|", SPACES, ",")
 """In the order in which they win a tie: a comma that another one rivals is a decimal comma."""
 
-SAMPLE_LINES = 400
+SAMPLE_LINES, SAMPLE_CHARACTERS, LEAST_LINES = 400, 1 << 16, 20
+"""What is looked at: so many lines; fewer if they are long, but at least the last number."""
+
 TRUTH = {
     **{word: "1" for word in ("True", "TRUE", "true")},
     **{word: "0" for word in ("False", "FALSE", "false")},
