@@ -48,7 +48,7 @@ site: $(STAMP)
 
 bench: $(STAMP)
 	set -e; for name in inner_step meta_gradient performance leaderboard quality practitioner calibration \
-		settings search sizes scaling long_learning nonlinearities precision; do \
+		settings search sizes scaling long_learning nonlinearities precision runtimes; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --quick; done
 
 lock: $(STAMP)
