@@ -31,7 +31,7 @@ from sklearn.datasets import load_digits
 
 from metaplastic.export import export_onnx
 from metaplastic.files import write_atomically
-from metaplastic.meta.records import provenance
+from metaplastic.evaluation.records import provenance
 from metaplastic.models import (
     ACTIVATIONS,
     FrozenMLP,

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,21 @@ from metaplastic import files
 WORDS = [b"0", b"-1", b"null", b'"', b"{}", b"F64", b"NaN", b"1e9", b"[]", b"999999999999"]
 
 
-def mutate(content: bytes, generator: np.random.Generator) -> bytes:
-    """Flip, drop, repeat, insert or overwrite some bytes, of the header as often as of the rest."""
+def mutate(
+    content: bytes,
+    generator: np.random.Generator,
+    head: int | None = None,
+    words: Sequence[bytes] = WORDS,
+) -> bytes:
+    """Flip, drop, repeat, insert or overwrite some bytes, of the header as often as of the rest.
+
+    `head` is the length of the header, that of a safetensors file if left out.
+    """
     data = bytearray(content)
-    (size,) = struct.unpack("<Q", content[:8])
+    if head is None:
+        head = 8 + struct.unpack("<Q", content[:8])[0]
     for _ in range(generator.integers(1, 4)):
-        end = 8 + size if generator.random() < 0.5 else len(data)
+        end = head if generator.random() < 0.5 else len(data)
         at = int(generator.integers(0, max(1, min(end, len(data)))))
         count = int(generator.integers(1, 16))
         match generator.integers(0, 6):
@@ -33,7 +43,7 @@ def mutate(content: bytes, generator: np.random.Generator) -> bytes:
                 del data[at:]
             case _:
                 # Plausible text does more harm than noise.
-                word = generator.choice(WORDS)
+                word = words[int(generator.integers(len(words)))]
                 data[at : at + len(word)] = word
     return bytes(data)
 

@@ -8,6 +8,7 @@ import pytest
 
 from metaplastic.cli import main
 from metaplastic.data import files
+from metaplastic.data.readers import arrays
 from metaplastic.models import load_encoder
 from metaplastic.sklearn import RuleTransformer
 
@@ -73,7 +74,7 @@ def test_the_same_seed_gives_the_same_encoder(
 def test_one_pass_over_a_file_that_is_mapped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(files, "MAPPED_BYTES", 1000)
+    monkeypatch.setattr(arrays, "MAPPED_BYTES", 1000)
     x = np.random.default_rng(0).normal(size=(200, 5))
     np.save(tmp_path / "x.npy", x)
     assert isinstance(files.read_table(tmp_path / "x.npy").x, np.memmap)
@@ -194,7 +195,7 @@ def test_data_is_listed_and_checked(table: Path, capsys: pytest.CaptureFixture[s
     assert found["remarks"] == []
     shown = run(capsys, "data", "check", "iris")[1]
     assert "columns: 4" in shown
-    assert "remark 1: 1 rows repeat another one" in shown
+    assert "remark 1: 1 row repeats another one" in shown
 
 
 def test_words_are_those_that_the_encoder_was_fitted_to(
@@ -215,7 +216,7 @@ def test_words_are_those_that_the_encoder_was_fitted_to(
     np.testing.assert_array_equal(np.load("features.npy"), encoder(counts))
     status, out, _ = run(capsys, "data", "check", "train.csv", "--text", "review", "--json")
     assert status == 0
-    assert "16 rows repeat another one" in json.loads(out)["remarks"][0]
+    assert "16 rows repeat others" in json.loads(out)["remarks"][0]
 
 
 def test_columns_must_be_those_that_the_encoder_was_fitted_to(

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from metaplastic.cli import main, meta_train
+from metaplastic.cli import main, running
 from metaplastic.errors import ConfigurationError
-from metaplastic.recipes.base import RECIPES
 from metaplastic.recipes.config import change_recipe, fingerprint, read_recipe, recipe_text
+from metaplastic.recipes.named import RECIPES
 from metaplastic.rules import load_rule
 
 SMALL = RECIPES["small"]
@@ -36,10 +36,10 @@ def words(out: Path, *changes: str) -> list[str]:
 
 
 def test_help_names_every_recipe(capsys: pytest.CaptureFixture[str]):
-    assert sorted(meta_train.RECIPES) == sorted(RECIPES)
+    assert sorted(running.RECIPES) == sorted(RECIPES)
     assert main.main(["meta-train", "--help"]) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert f"where to start from: {', '.join(meta_train.RECIPES)} (base; with" in words
+    assert f"where to start from: {', '.join(running.RECIPES)} (base; with" in words
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
@@ -154,7 +154,7 @@ def test_resuming_starts_from_the_runs_own_recipe(
         asked.append(recipe)
         raise ConfigurationError("stopped here")
 
-    monkeypatch.setattr("metaplastic.recipes.experiment.run_recipe", stop)
+    monkeypatch.setattr("metaplastic.recipes.training.run_recipe", stop)
     assert main.main(["meta-train", "--out", "run", "--resume", *words]) == 2
     assert asked == [change_recipe(own, changes)]
     assert fingerprint(asked[0]) == fingerprint(own)

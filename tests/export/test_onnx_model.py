@@ -18,7 +18,7 @@ import metaplastic
 from metaplastic.cli.main import main
 from metaplastic.errors import InputError, MissingDataError
 from metaplastic.export import OPSET, export_onnx, onnx_model
-from metaplastic.models import ACTIVATIONS, load_encoder, with_direct
+from metaplastic.models import ACTIVATIONS, DirectSettings, load_encoder, with_direct
 
 
 def documented_lines() -> str:
@@ -63,7 +63,7 @@ def test_the_clip_is_the_encoders(make_encoder, digits, assert_same):
 
 @pytest.mark.parametrize("n_direct", [9, 64])
 def test_direct_features_come_first(make_encoder, digits, assert_same, n_direct):
-    encoder = with_direct(make_encoder(), n_direct, digits, seed=0)
+    encoder = with_direct(make_encoder(), n_direct, digits, DirectSettings(), seed=0)
     assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), "relu")
 
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from metaplastic.cli.inputs import add_input, load
+from metaplastic.cli.inputs import add_input, read
 from metaplastic.cli.options import Command, add_json, note, positive, print_json, print_result
 
 
@@ -123,8 +123,9 @@ def _build_snippets(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from metaplastic.data.checks import describe
 
-    data = load(args)
+    data = read(args)
     found, remarks = describe(data.x, data.y, data.names, args.data)
+    remarks = [*data.remarks, *remarks]
     if args.json:
         found["remarks"] = remarks
     else:

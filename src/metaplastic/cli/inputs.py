@@ -6,17 +6,22 @@ import difflib
 from pathlib import Path
 from typing import Any
 
+from metaplastic.cli.options import note
 from metaplastic.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """Rows `x` `(n, d)`, and if there are any, labels `y` `(n,)` and names of the columns."""
+    """Rows `x` `(n, d)`, and if there are any, labels `y` `(n,)` and names of the columns.
+
+    `remarks` are sentences on what the reader assumed.
+    """
 
     name: str
     x: Any
     y: Any = None
     names: tuple[str, ...] | None = None
+    remarks: tuple[str, ...] = ()
 
     def about(self) -> dict[str, Any]:
         """What an encoder must know of its inputs, to be sure of those it gets later."""
@@ -42,6 +47,23 @@ def add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--image-size", type=image_size, metavar="HxW", help="resize images, e.g. 16x16"
     )
+    parser.add_argument(
+        "--header",
+        action=argparse.BooleanOptionalAction,
+        help="whether the first row of a text table holds names (found out)",
+    )
+    parser.add_argument(
+        "--decimal", choices=(".", ","), help="decimal mark of the numbers in a text table (.)"
+    )
+    parser.add_argument(
+        "--transpose", action="store_true", help="images are stored column by column, as in EMNIST"
+    )
+    parser.add_argument(
+        "--levels",
+        type=int,
+        choices=(1, 2),
+        help="folders that make a class: the outer one, or also the one within (as in Omniglot)",
+    )
 
 
 def image_size(word: str) -> tuple[int, int]:
@@ -53,6 +75,14 @@ def image_size(word: str) -> tuple[int, int]:
 
 
 def load(args: argparse.Namespace, words: list[str] | None = None) -> Input:
+    """The set or file that was named, as `read`; says at the terminal what its reader assumed."""
+    found = read(args, words)
+    for remark in found.remarks:
+        note(f"{found.name}: {remark}")
+    return found
+
+
+def read(args: argparse.Namespace, words: list[str] | None = None) -> Input:
     """The set or file that was named; a file wins over a set of the same name.
 
     Args:
@@ -70,11 +100,18 @@ def load(args: argparse.Namespace, words: list[str] | None = None) -> Input:
 
     word = args.data
     options = {"label": args.label, "text": args.text, "image_size": args.image_size}
+    of_files = {"header": args.header, "decimal": args.decimal, "levels": args.levels}
+    of_files["transpose"] = args.transpose
     if Path(word).exists():
-        found = read_table(word, words=words, **options)
-        return Input(Path(word).name, *found)
+        found = read_table(word, words=words, **options, **of_files)
+        return Input(Path(word).name, *found, found.remarks)
+    if args.transpose or any(
+        of_files[name] is not None for name in ("header", "decimal", "levels")
+    ):
+        raise InputError(f"--header, --decimal, --transpose and --levels go with files, not {word}")
     if is_named(word):
-        return Input(word, *load_named(word, words=words, **options))
+        found = load_named(word, words=words, **options)
+        return Input(word, *found, found.remarks)
     names = [info.name for info in list_sets()]
     if word not in names:
         near = difflib.get_close_matches(word, names, n=1)

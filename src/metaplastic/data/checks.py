@@ -1,16 +1,20 @@
 """What is in a table, and what about it deserves a second look."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from metaplastic.data.labels import is_signed, labelled_rows
 from metaplastic.errors import InputError
 from metaplastic.types import Rows
 
-UNLABELLED = -1
 _SHOWN = 3  # Names in a remark.
+_MANY_COLUMNS = 8  # From which the spread of most is a measure for the others.
+_MANY_CLASSES = 100
+_FRACTION = re.compile(r"-?[0-9]*\.[0-9]*([eE][+-]?[0-9]+)?")
 _NUMBERS_AT_ONCE = 2**24
 
 
@@ -68,12 +72,23 @@ def describe(
     found["constant columns"] = int(constant.sum())
     remarks = []
     if constant.any():
-        shown = _columns(np.flatnonzero(constant), names)
-        remarks.append(f"{found['constant columns']} constant columns carry nothing: {shown}")
+        remarks.append(
+            _said(
+                np.flatnonzero(constant),
+                names,
+                "is constant and carries nothing",
+                "are constant and carry nothing",
+            )
+        )
+    labelled = None if y is None else labelled_rows(y)
     if not hasattr(x, "tocsr"):
         remarks += _of_dense(x, constant, names)
-    if y is not None:
-        more, about_labels = _of_labels(y)
+        if labelled is None or y is None or not labelled.any():
+            remarks += _like_labels(x, constant, names)
+        else:
+            remarks += _telling_labels(x[labelled], y[labelled], names)
+    if y is not None and labelled is not None:
+        more, about_labels = _of_labels(y, labelled)
         found |= more
         remarks += about_labels
     return found, remarks
@@ -89,41 +104,128 @@ def _constant(x: Rows) -> NDArray[np.bool_]:
 def _of_dense(x: NDArray, constant: NDArray[np.bool_], names: Sequence[str] | None) -> list[str]:
     remarks = []
     seen: dict[bytes, int] = {}
+    of: dict[int, int] = {}
     for i in np.flatnonzero(~constant):
-        seen.setdefault(np.ascontiguousarray(x[:, i]).tobytes(), int(i))
-    twice = np.setdiff1d(np.flatnonzero(~constant), list(seen.values()))
-    if len(twice):
-        remarks.append(f"{len(twice)} columns repeat another one: {_columns(twice, names)}")
+        first = seen.setdefault(np.ascontiguousarray(x[:, i]).tobytes(), int(i))
+        if first != i:
+            of[int(i)] = first
+    if len(of) == 1:
+        ((twice, first),) = of.items()
+        remarks.append(f"column {_columns([twice], names)} repeats {_columns([first], names)}")
+    elif of:
+        remarks.append(f"{len(of)} columns repeat others: {_columns(list(of), names)}")
+    dead = _dead(x, list(seen.values()))
+    if dead:
+        remarks.append(
+            _said(
+                dead,
+                names,
+                "hardly varies beside the others, and would be blown up to noise: drop it",
+                "hardly vary beside the others, and would be blown up to noise, so drop them",
+            )
+        )
     counting = [i for i in seen.values() if len(x) > 2 and np.all(np.diff(x[:, i]) == 1)]
     if counting:
-        shown = _columns(counting, names)
-        remarks.append(f"column {shown} numbers the rows, and is no feature: drop it")
+        remarks.append(
+            _said(
+                counting,
+                names,
+                "numbers the rows, and is no feature: drop it",
+                "number the rows, and are no features, so drop them",
+            )
+        )
     repeated = len(x) - len({row.tobytes() for row in np.ascontiguousarray(x)})
     if repeated:
-        remarks.append(
-            f"{repeated} rows repeat another one: few-shot results are too good if a labelled row "
-            "is tested again"
-        )
+        what = "1 row repeats another one" if repeated == 1 else f"{repeated} rows repeat others"
+        remarks.append(f"{what}: few-shot results are too good if a labelled row is tested again")
     return remarks
 
 
-def _of_labels(y: NDArray) -> tuple[dict[str, Any], list[str]]:
-    unlabelled = y == UNLABELLED if y.dtype.kind in "if" else np.zeros(len(y), bool)
-    classes, counts = np.unique(y[~unlabelled], return_counts=True)
-    found: dict[str, Any] = {"unlabelled rows": int(unlabelled.sum()), "classes": len(classes)}
+def _dead(x: NDArray, columns: Sequence[int]) -> list[int]:
+    """Columns whose spread is tiny where those of the others are alike, as in embeddings."""
+    if len(columns) < _MANY_COLUMNS:
+        return []
+    spreads = np.array([x[:, i].std(dtype=np.float64) for i in columns])
+    middle = np.median(spreads)
+    if np.quantile(spreads, 0.1) < middle / 5:
+        return []
+    return [i for i, spread in zip(columns, spreads, strict=True) if spread < middle / 20]
+
+
+def _like_labels(x: NDArray, constant: NDArray[np.bool_], names: Sequence[str] | None) -> list[str]:
+    """A remark on a first or last column that holds codes of classes where the others do not."""
+    last = x.shape[1] - 1
+    found = [i for i in dict.fromkeys((0, last)) if _is_coded(x[:, i])]
+    others = [i for i in range(last + 1) if i not in found and not constant[i]]
+    if not found or not others:
+        return []
+    if 5 * sum(_is_coded(x[:, i]) for i in others) > len(others):
+        return []
+    return [
+        f"column {_columns([i], names)} looks like the label: if it is, name it (--label {i})"
+        for i in found
+    ]
+
+
+def _is_coded(column: NDArray) -> bool:
+    """Whether a column holds 0, 1, 2, ... or 1, 2, ... or -1 and 1, each several times."""
+    values, counts = np.unique(column, return_counts=True)
+    if not 2 <= len(values) <= min(_MANY_CLASSES, len(column) // 4) or counts.min() < 2:
+        return False
+    counted = np.arange(len(values))
+    return any(np.array_equal(values, counted + start) for start in (0, 1)) or np.array_equal(
+        values, [-1, 1]
+    )
+
+
+def _telling_labels(x: NDArray, y: NDArray, names: Sequence[str] | None) -> list[str]:
+    """A remark on columns of which each value goes with one class, and each class with one."""
+    classes, numbers = np.unique(y, return_inverse=True)
+    if not 2 <= len(classes) <= len(y) // 2:
+        return []
+    found = []
+    for i in range(x.shape[1]):
+        values, codes = np.unique(x[:, i], return_inverse=True)
+        if len(values) == len(classes) == len(np.unique(codes * len(classes) + numbers)):
+            found.append(i)
+    if not found:
+        return []
+    one = "tells the label, as each class has a value of its own there: drop it"
+    several = "tell the label, as each class has a value of its own there, so drop them"
+    return [_said(found, names, one, several)]
+
+
+def _of_labels(y: NDArray, labelled: NDArray[np.bool_]) -> tuple[dict[str, Any], list[str]]:
+    classes, counts = np.unique(y[labelled], return_counts=True)
+    found: dict[str, Any] = {"unlabelled rows": int((~labelled).sum()), "classes": len(classes)}
     if len(classes):
         found["rows a class"] = f"{counts.min()} to {counts.max()}"
     remarks = []
+    if is_signed(y):
+        remarks.append("-1 and 1 are the only labels, and are taken for two classes")
     if len(classes) < 2:
         remarks.append("fewer than two classes have labels: nothing can be told apart")
     lone = classes[counts == 1]
     if len(classes) > max(20, len(y) // 2):
         remarks.append(f"{len(classes)} classes in {len(y)} rows: is the label a measurement?")
+    elif fractions := [
+        c for c in classes.tolist() if isinstance(c, str) and _FRACTION.fullmatch(c)
+    ]:
+        remarks.append(f"the label {fractions[0]!r} is no whole number: is it a measurement?")
     elif len(lone):
-        remarks.append(
-            f"{len(lone)} classes have one row: {_listed(lone.tolist())}; none is left to test on"
-        )
+        have = "1 class has one row" if len(lone) == 1 else f"{len(lone)} classes have one row"
+        remarks.append(f"{have}: {_listed(lone.tolist())}; none is left to test on")
     return found, remarks
+
+
+def _said(
+    numbers: Sequence[int] | NDArray, names: Sequence[str] | None, one: str, several: str
+) -> str:
+    """A sentence on columns: `one` is said of a single one, `several` of more."""
+    shown = _columns(numbers, names)
+    if len(numbers) == 1:
+        return f"column {shown} {one}"
+    return f"{len(numbers)} columns {several}: {shown}"
 
 
 def _columns(numbers: Sequence[int] | NDArray, names: Sequence[str] | None) -> str:

@@ -2,36 +2,23 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from metaplastic.data.cache import NOWHERE, cache_dir
-from metaplastic.data.columns import find_label, label_array
-from metaplastic.data.folders import grey_images
+from metaplastic.data.labels import typed_labels
+from metaplastic.data.readers.frames import check_both, index_columns, label_values, read_columns
+from metaplastic.data.readers.images import grey_images
+from metaplastic.data.readers.nominal import Column, encode
+from metaplastic.data.tables import Options, Table, find_label
 from metaplastic.data.texts import bag_of_words
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 from metaplastic.extras import require
 
-Found = tuple[Any, NDArray | None, tuple[str, ...] | None]
-"""Rows, labels and names of columns, as readers give them."""
-
-
 # What Arrow and JSON say of damaged files (pyarrow's own errors are ValueError, OSError or
 # RuntimeError too): the library has no error for it.
 _DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError)
-
-
-class Columns(NamedTuple):
-    """Which columns to take, as `files.read_table` has it."""
-
-    label: str | int | None = None
-    text: str | int | None = None
-    words: Sequence[str] | None = None
-    image_size: tuple[int, int] | None = None
 
 
 def is_saved(path: Path) -> bool:
@@ -39,7 +26,7 @@ def is_saved(path: Path) -> bool:
     return any((path / name).is_file() for name in ("state.json", "dataset_dict.json"))
 
 
-def read_saved(path: Path, columns: Columns, split: str | None = None) -> Found:
+def read_saved(path: Path, columns: Options, split: str | None = None) -> Table:
     """A data set that `datasets` saved to disk; of several splits `split`, or `train`.
 
     Raises:
@@ -65,7 +52,12 @@ def read_saved(path: Path, columns: Columns, split: str | None = None) -> Found:
         return _of_dataset(found, str(path), columns)
 
 
-def load_huggingface(name: str, config: str | None, split: str, columns: Columns) -> Found:
+def read_with(path: Path, options: Options) -> Table:
+    """`read_saved`, as formats are read."""
+    return read_saved(path, options)
+
+
+def load_huggingface(name: str, config: str | None, split: str, columns: Options) -> Table:
     """A data set of the Hugging Face Hub, or a folder in one of its layouts; fetched if need be.
 
     Args:
@@ -97,55 +89,52 @@ def load_huggingface(name: str, config: str | None, split: str, columns: Columns
         return _of_dataset(found, f"hf:{name}", columns)
 
 
-def _of_dataset(found: Any, source: str, columns: Columns) -> Found:
+def _of_dataset(found: Any, source: str, columns: Options) -> Table:
     """Rows and labels of a `datasets.Dataset`: images, texts or numbers, whatever it holds."""
     import datasets
+    import pyarrow as pa
 
-    names, features = found.column_names, found.features
+    features = found.features
+    table = found.with_format("arrow")[:]
+    names = table.column_names
     classes = [n for n in names if isinstance(features[n], datasets.ClassLabel)]
     label = columns.label
     if label is None and len(classes) == 1:
         label = classes[0]
-    number = find_label(names, label, Path(source))
-    rest = [name for i, name in enumerate(names) if i != number]
-    y = None if number is None else label_array(list(found[names[number]]), Path(source))
-    text = find_label(names, columns.text, Path(source)) if columns.text is not None else None
+    text = find_label(names, columns.text, source) if columns.text is not None else None
+    number = find_label(names, label, source)
+    check_both(text, number, names, source)
+    index = [n for n in index_columns(found.data.table) if n in names and n != label]
+    rest = [n for i, n in enumerate(names) if i != number and n not in index]
+    y = None
+    if number is not None:
+        y = typed_labels(label_values(table.column(number), pa), source)
     images = [n for n in rest if isinstance(features[n], datasets.Image)]
     strings = [n for n in rest if getattr(features[n], "dtype", "") in ("string", "large_string")]
     if text is not None or (strings == rest and len(rest) == 1):
         chosen = names[text] if text is not None else rest[0]
         counts, words = bag_of_words((t or "" for t in found[chosen]), source, columns.words)
-        return counts, y, words
+        return Table(counts, y, words)
     if images:
         pictures = list(found[images[0]])
         if any(picture is None for picture in pictures):
             raise FileFormatError(f"{source}: column {images[0]!r} has missing images; drop them")
-        return grey_images(pictures, columns.image_size), y, None
-    return _numbers(found, rest, source), y, _names(found, rest)
+        return Table(grey_images(pictures, columns.image_size, f"{source}: image"), y)
+    return read_columns(_stored(table, pa), label, source, index)
 
 
-def _numbers(found: Any, names: Sequence[str], source: str) -> NDArray:
-    parts = []
-    for name in names:
-        values = np.asarray(found.select_columns([name]).with_format("numpy")[:][name])
-        if values.dtype.kind not in "biuf":
-            raise FileFormatError(
-                f"{source}: column {name!r} holds {found.features[name]}, not numbers of one "
-                "shape; remove it, or name it as label or text"
+def _stored(table: Any, pa: Any) -> Any:
+    """The table with arrays of several axes, a type of the library's own, as lists."""
+    for i, field in enumerate(table.schema):
+        if isinstance(field.type, pa.ExtensionType):
+            chunks = [chunk.storage for chunk in table.column(i).chunks]
+            table = table.set_column(
+                i, field.name, pa.chunked_array(chunks, field.type.storage_type)
             )
-        parts.append(values.reshape(len(values), -1))
-    if not parts:
-        raise FileFormatError(f"{source}: no column of numbers, images or texts")
-    return np.concatenate(parts, axis=1)
+    return table
 
 
-def _names(found: Any, names: Sequence[str]) -> tuple[str, ...] | None:
-    """Names of the columns if each is one number."""
-    single = all(getattr(found.features[name], "dtype", None) for name in names)
-    return tuple(names) if single else None
-
-
-def load_openml(name: str, version: int | None, label: str | None) -> Found:
+def load_openml(name: str, version: int | None, label: str | None) -> Table:
     """A table of OpenML by name; fetched if it is not in the cache folder.
 
     Nominal columns become one column a category (`colour_red`), 0 or 1.
@@ -184,26 +173,26 @@ def load_openml(name: str, version: int | None, label: str | None) -> Found:
     return _of_frame(found.data, found.target, f"openml:{name}")
 
 
-def _of_frame(frame: Any, target: Any, source: str) -> Found:
+def _of_frame(frame: Any, target: Any, source: str) -> Table:
     import pandas as pd
 
-    missing = frame.isna().sum()
-    if missing.any():
-        column = missing.idxmax()
-        raise FileFormatError(
-            f"{source}: {int((missing > 0).sum())} columns have missing values, {column!r} "
-            f"{int(missing[column])}; fill them and give the table as a file"
+    columns = []
+    for name in frame:
+        kind = frame[name].dtype
+        nominal = isinstance(kind, pd.CategoricalDtype)
+        if not nominal and not pd.api.types.is_numeric_dtype(kind):
+            raise FileFormatError(
+                f"{source}: column {name!r} holds {kind}, neither numbers nor categories; give the "
+                "table as a file without it"
+            )
+        values = [
+            None if gap else v for v, gap in zip(frame[name], frame[name].isna(), strict=True)
+        ]
+        columns.append(
+            Column(str(name), values, tuple(map(str, kind.categories)) if nominal else None)
         )
-    nominal = [n for n in frame if isinstance(frame[n].dtype, pd.CategoricalDtype)]
-    frame = pd.get_dummies(frame, columns=nominal, dtype=float)
-    other = [n for n in frame if not pd.api.types.is_numeric_dtype(frame[n].dtype)]
-    if other:
-        raise FileFormatError(
-            f"{source}: column {other[0]!r} holds {frame[other[0]].dtype}, neither numbers nor "
-            "categories; give the table as a file without it"
-        )
-    y = None if target is None else label_array(target.tolist(), Path(source))
-    return frame.to_numpy(np.float64), y, tuple(map(str, frame.columns))
+    x, names = encode(columns, source)
+    return Table(x, None if target is None else typed_labels(target.tolist(), source), names)
 
 
 @contextlib.contextmanager

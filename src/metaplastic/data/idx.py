@@ -1,23 +1,23 @@
 """IDX files, the format of MNIST: a big-endian header, then the numbers."""
 
-import gzip
 import math
 import os
-import zlib
+import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.errors import FileFormatError, MissingDataError
+from metaplastic.data.readers.streams import plain_name, read_bytes
+from metaplastic.data.tables import Options, Table, turned
+from metaplastic.errors import FileFormatError
 
 _DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-_MAX_BYTES = 1 << 30
-_GZIP = b"\x1f\x8b"
+_QMNIST_COLUMNS = 8
 
 
 def read_idx(path: str | os.PathLike) -> NDArray:
-    """Read an IDX file, gzip-compressed or not (its first bytes tell).
+    """Read an IDX file, compressed or not (its first bytes tell).
 
     The header is two zero bytes, one byte for the type, one for the number of dimensions, and
     each dimension as a big-endian 32-bit number (Y. LeCun, the MNIST database).
@@ -27,10 +27,10 @@ def read_idx(path: str | os.PathLike) -> NDArray:
 
     Raises:
         MissingDataError: if there is no such file.
-        FileFormatError: if the magic number or the length is wrong, or it holds over 1 GiB.
+        FileFormatError: if the magic number or the length is wrong, or it holds too much.
     """
     path = Path(path)
-    content = _content(path)
+    content = read_bytes(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _DTYPES or not content[3]:
         raise FileFormatError(
             f"{path}: not an IDX file (it begins with {content[:4].hex(' ') or 'nothing'}, "
@@ -51,19 +51,47 @@ def read_idx(path: str | os.PathLike) -> NDArray:
     return values.astype(dtype.newbyteorder("="))
 
 
-def _content(path: Path) -> bytes:
-    """The file's bytes, decompressed; never more than the limit, whatever a header promises."""
-    try:
-        with open(path, "rb") as file:
-            compressed = file.read(2) == _GZIP
-        with gzip.open(path) if compressed else open(path, "rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-    except FileNotFoundError as error:
-        raise MissingDataError(f"there is no file {path}") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise FileFormatError(f"{path}: damaged gzip file ({error})") from error
-    except OSError as error:
-        raise FileFormatError(f"cannot read {path}: {error.strerror}") from error
-    if len(content) > _MAX_BYTES:
-        raise FileFormatError(f"{path}: holds more than {_MAX_BYTES} bytes, refused")
-    return content
+def read_pair(path: Path, options: Options) -> Table:
+    """An IDX file, with the labels of the file beside it if it is one of a pair, as in MNIST.
+
+    QMNIST's labels (`idx2-int`) have eight columns, of which the first is the class.
+
+    Raises:
+        FileFormatError: if one of the two is damaged or holds something else.
+    """
+    x = read_idx(path)
+    if x.ndim == 1 or (x.ndim == 2 and "labels" in _key(path)):
+        raise FileFormatError(
+            f"{path}: holds labels, numbers of shape {x.shape}; name the file of images"
+        )
+    remarks = []
+    if options.transpose:
+        x = turned(x, path)
+    elif "emnist" in path.name.lower():
+        remarks.append("EMNIST stores images transposed: --transpose turns them upright")
+    wanted = [word if word not in ("images", "imgs") else "labels" for word in _key(path)]
+    beside = [f for f in sorted(path.absolute().parent.iterdir()) if _key(f) == wanted]
+    found = [_labels(f) for f in beside if f.name != path.name]
+    if any(not np.array_equal(found[0], other) for other in found[1:]):
+        shown = " and ".join(f.name for f in beside)
+        raise FileFormatError(f"{path}: {shown} beside it hold different labels; keep one")
+    if not found and x.ndim > 2:
+        remarks.append("no labels: there is no file of labels beside that of images")
+    return Table(x, found[0] if found else None, None, remarks)
+
+
+def _key(path: Path) -> list[str]:
+    """The words of a file's name but those that tell its type."""
+    words = re.split(r"[-._]+", plain_name(path))
+    while words and re.fullmatch(r"idx\d?|ubyte|byte|u?int|short|float|double", words[-1]):
+        words.pop()
+    return words
+
+
+def _labels(path: Path) -> NDArray[np.int64]:
+    y = read_idx(path)
+    if y.ndim == 2 and y.shape[1] == _QMNIST_COLUMNS:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "iu":
+        raise FileFormatError(f"{path}: expected a row of whole numbers, found {y.shape}")
+    return y.astype(np.int64)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from metaplastic.data.files import Table, checked
-from metaplastic.data.hub import Columns, load_huggingface, load_openml
+from metaplastic.data.hub import load_huggingface, load_openml
+from metaplastic.data.tables import Options, Table, checked
 from metaplastic.data.texts import check_words
 from metaplastic.errors import InputError
 
@@ -47,10 +47,10 @@ def load_named(
     name, _, last = word.removeprefix(prefix).partition("@")
     if prefix == "hf:":
         name, _, config = name.partition(":")
-        columns = Columns(label, text, check_words(words), image_size)
-        return checked(word, *load_huggingface(name, config or None, last or "train", columns))
+        columns = Options(label, image_size, text, check_words(words))
+        return checked(word, load_huggingface(name, config or None, last or "train", columns))
     if text is not None or image_size is not None:
         raise InputError(f"text= and image_size= do not go with tables of OpenML ({word})")
     if last and not last.isdecimal():
         raise InputError(f"{word}: a version is a whole number, got {last!r}")
-    return checked(word, *load_openml(name, int(last) if last else None, label))
+    return checked(word, load_openml(name, int(last) if last else None, label))

@@ -20,15 +20,22 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
-from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
+from metaplastic.learners.inner_loop import chunk_steps
+from metaplastic.learners.pool import (
+    FREEZE_ROWS,
+    Shuffled,
+    check_pool,
+    draw_batches,
+    pool_presentation,
+    subsample,
+)
 from metaplastic.learners.programs import training
-from metaplastic.learners.rule_learner import FREEZE_ROWS, chunk_steps, draw_batches
 from metaplastic.models import (
     MLP,
     Delta,
     FrozenMLP,
-    InputScaling,
     Layer,
+    Presentation,
     activate,
     check_activation,
     freeze,
@@ -244,7 +251,7 @@ class AbstractNetworkLearner(AbstractLearner):
         """Fresh parameters of what stands on the encoder; arrays only."""
 
     @abc.abstractmethod
-    def loss(self, x: Rows, scaling: InputScaling) -> AbstractLoss:
+    def loss(self, x: Rows, presentation: Presentation) -> AbstractLoss:
         """The loss, with all that it knows of the pool `x` `(n, d)`; batches are rows of it."""
 
     def freeze(self, model: MLP, head: PyTree, x: Rows) -> FrozenMLP:
@@ -265,10 +272,12 @@ class AbstractNetworkLearner(AbstractLearner):
         model_key, head_key, step_key = jax.random.split(jax.random.key(seed), 3)
         n_in = x.shape[1]
         sizes = (n_in, *self.hidden_sizes, self.n_components)
-        model = init_mlp(sizes, key=model_key, activation=self.activation, scaling=pool_scaling(x))
+        model = init_mlp(
+            sizes, key=model_key, activation=self.activation, presentation=pool_presentation(x)
+        )
         rows = Shuffled(x.shape[0], seed=seed)
         found = minimise(
-            self.loss(x, model.scaling),
+            self.loss(x, model.presentation),
             Parameters(model.layers, self.head(n_in, key=head_key)),
             lambda count: draw_batches(x, rows, count, self.batch_size),
             n_steps=self.n_steps,

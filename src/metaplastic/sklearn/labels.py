@@ -7,17 +7,41 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 
+from metaplastic.data import labels as data_labels
+from metaplastic.data.labels import UNLABELLED, is_missing
 from metaplastic.errors import InputError
 
-UNLABELLED = -1
+__all__ = ["UNLABELLED", "check_given", "find_labelled", "number_classes"]
 
 
-def check_categories(y: Any) -> None:
-    """Raise `InputError` if `y` is categorical data (pandas) with a class that no row has."""
+def check_given(y: Any) -> None:
+    """Refuse labels that scikit-learn would trip over, or change, before it makes them an array.
+
+    Raises:
+        InputError: if one is missing (but for None, which marks unlabelled rows), or if `y` is
+            categorical with a class that no row has.
+    """
     categories = getattr(getattr(y, "dtype", None), "categories", None)
-    if categories is None:
+    if isinstance(y, np.ndarray) and y.dtype.kind not in "OmM":
         return
-    present = set(np.asarray(y, object).tolist())
+    try:
+        values = np.ravel(np.asarray(y, object))
+    except ValueError:  # Lists of several lengths, which scikit-learn tells.
+        return
+    row = next((i for i, value in enumerate(values) if is_missing(value)), None)
+    if row is not None and categories is not None:
+        raise InputError(
+            f"y is categorical and row {row} (counted from 0) has no category, which is NaN; give "
+            "y.astype(object).fillna(-1), whose -1 marks unlabelled rows"
+        )
+    if row is not None:
+        raise InputError(
+            f"y contains NaN, first in row {row} (counted from 0); mark unlabelled rows by -1 or "
+            "None"
+        )
+    if categories is None or not hasattr(categories, "__iter__"):
+        return
+    present = set(values.tolist())
     missing = [c for c in categories if c not in present]
     if missing:
         raise InputError(
@@ -27,31 +51,14 @@ def check_categories(y: Any) -> None:
 
 
 def find_labelled(y: NDArray) -> NDArray[np.bool_]:
-    """Which entries of `y` `(n,)` are labels; raises `InputError` if none are."""
-    if y.dtype.kind == "S":
-        raise InputError("labels are bytes; make strings of them: y.astype(str)")
-    if y.dtype.kind == "U":
-        if np.any(y == np.asarray(str(UNLABELLED), y.dtype)):
-            raise InputError(
-                f"y holds strings, the string '{UNLABELLED}' among them; to mark unlabelled rows "
-                "beside string labels, give an array of dtype object with -1 or None"
-            )
-        return np.ones(len(y), bool)
-    if y.dtype.kind == "O":
-        if any(isinstance(label, float) and np.isnan(label) for label in y):
-            raise InputError("y contains NaN; mark unlabelled rows by -1 or None")
-        labelled = np.array([label is not None and label != UNLABELLED for label in y])
-    else:
-        labelled = y != UNLABELLED
-    if not labelled.any():
-        raise InputError("y marks every row as unlabelled (-1); at least two need labels")
-    if y.dtype.kind != "O" and np.array_equal(np.unique(y), [UNLABELLED, 1]):
+    """Which entries of `y` `(n,)` are labels; raises `InputError` if none are, or it is unclear."""
+    labelled = data_labels.find_labelled(y)
+    if data_labels.is_signed(y):
         warnings.warn(
             "y holds -1 and 1 only, taken for two classes; -1 marks unlabelled rows only beside "
             "two other classes",
             stacklevel=3,
         )
-        return np.ones(len(y), bool)
     return labelled
 
 

@@ -9,6 +9,7 @@ from sklearn.utils.validation import validate_data
 
 from metaplastic.errors import InputError
 from metaplastic.models import block_rows
+from metaplastic.sklearn.containers import plain_rows
 
 LARGEST = float(np.finfo(np.float32).max) / 2
 """Largest magnitude of an input, so that the difference of two is still a float32."""
@@ -46,6 +47,7 @@ def _checked(estimator: Any, x: Any, y: Any, reset: bool, least: int) -> tuple[A
         raise InputError(f"flatten is True or False, got {estimator.flatten!r}")
     if estimator.flatten and _is_list(x):
         x = np.asarray(x)
+    x = plain_rows(x)
     shape = tuple(getattr(x, "shape", ()))[1:]
     x = _as_matrix(estimator, x, reset)
     options: dict[str, Any] = {
@@ -65,6 +67,15 @@ def _checked(estimator: Any, x: Any, y: Any, reset: bool, least: int) -> tuple[A
     if reset:
         estimator.input_shape_ = shape or (x.shape[1],)
     return x, y
+
+
+def check_one_pass(n_rows: int, batch_size: int) -> None:
+    """Raise `InputError` if one pass over the rows makes no step."""
+    if n_rows < batch_size:
+        raise InputError(
+            f"n_steps=None is one pass in batches of {batch_size} rows, and {n_rows} rows make "
+            f"none, so nothing would be learned; give n_steps, or a batch_size of at most {n_rows}"
+        )
 
 
 def _is_list(x: Any) -> bool:

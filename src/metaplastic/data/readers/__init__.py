@@ -1,0 +1,1 @@
+"""Readers of files, one module a format; `metaplastic.data.formats` lists them."""

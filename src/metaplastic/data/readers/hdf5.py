@@ -1,0 +1,109 @@
+"""HDF5 files with datasets named `X` and `y`, through h5py; nothing outside the file is read."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metaplastic.data.labels import typed_labels
+from metaplastic.data.readers.arrays import choose
+from metaplastic.data.readers.streams import MAX_BYTES, one_line, source_of
+from metaplastic.data.tables import Options, Table, turned
+from metaplastic.errors import FileFormatError
+from metaplastic.extras import require
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+_MOST_DATASETS = 10_000
+
+
+def read_hdf5(path: Path, options: Options) -> Table:
+    """Rows and labels of an HDF5 file: `X` and `y`, or its only dataset, at any depth.
+
+    Raises:
+        MissingDataError: without h5py.
+        FileFormatError: for a damaged file, one of another library (AnnData, pandas, 10x
+            Genomics), or datasets among which none is the rows.
+        InputError: for a label that is not there.
+    """
+    arrays = read_arrays(path)
+    x, y = choose(arrays, options.label, path, "datasets named X and y")
+    labels = None if y is None else typed_labels(y, path)
+    return Table(turned(x, path) if options.transpose else x, labels)
+
+
+def read_arrays(path: Path) -> dict[str, NDArray]:
+    """All datasets of a file by name.
+
+    Raises:
+        MissingDataError: without h5py.
+        FileFormatError: see `read_hdf5`.
+    """
+    require("h5py", f"reading {path}", "hdf5")
+    import h5py
+
+    try:
+        with h5py.File(source_of(path), "r") as file:
+            _refuse_others(file, path)
+            return {name: _read(dataset, path) for name, dataset in _datasets(file, path)}
+    except FileFormatError:
+        raise
+    # h5py gives the errors of a C library, of any kind.
+    except Exception as error:
+        raise FileFormatError(
+            f"{path}: not an HDF5 file that can be read ({one_line(error)})"
+        ) from error
+
+
+def _refuse_others(file: Any, path: Path) -> None:
+    """Files in the layouts of libraries, in which datasets alone do not say what they are."""
+    if file.attrs.get("encoding-type") == "anndata" or {"X", "obs", "var"} <= set(file):
+        raise FileFormatError(
+            f"{path}: an AnnData file; save the matrix and the labels of it: scipy.sparse.save_npz "
+            "or np.savez of adata.X and adata.obs[...]"
+        )
+    if "PYTABLES_FORMAT_VERSION" in file.attrs or any(
+        "pandas_type" in g.attrs for g in file.values()
+    ):
+        raise FileFormatError(
+            f"{path}: a file of pandas or PyTables; save the frame with to_parquet instead"
+        )
+    if "matrix" in file and {"barcodes", "indptr", "shape"} <= set(file["matrix"]):
+        raise FileFormatError(
+            f"{path}: a matrix of 10x Genomics; save it with scipy.sparse.save_npz, cells as rows"
+        )
+
+
+def _datasets(
+    group: Any, path: Path, prefix: str = "", depth: int = 0
+) -> Iterator[tuple[str, Any]]:
+    import h5py
+
+    for number, name in enumerate(group):
+        link = group.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            raise FileFormatError(f"{path}: {prefix}{name} lies in another file; copy it in here")
+        if isinstance(link, h5py.SoftLink) or name == "#refs#":
+            continue
+        item = group[name]
+        if isinstance(item, h5py.Group) and depth < 8:
+            yield from _datasets(item, path, f"{prefix}{name}/", depth + 1)
+        elif isinstance(item, h5py.Dataset):
+            yield f"{prefix}{name}", item
+        if number > _MOST_DATASETS:
+            raise FileFormatError(f"{path}: holds more than {_MOST_DATASETS} datasets, refused")
+
+
+def _read(dataset: Any, path: Path) -> NDArray:
+    import h5py
+
+    if dataset.external or dataset.is_virtual:
+        raise FileFormatError(f"{path}: {dataset.name} lies in another file; copy it in here")
+    if dataset.size is None or dataset.nbytes > MAX_BYTES:
+        raise FileFormatError(f"{path}: {dataset.name} is empty or over {MAX_BYTES} bytes, refused")
+    if h5py.check_ref_dtype(dataset.dtype) is not None:
+        raise FileFormatError(
+            f"{path}: {dataset.name} holds references, as cell arrays do; save numbers or strings"
+        )
+    return np.asarray(dataset[()])
