@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import jax
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -132,3 +133,55 @@ def test_forked_children_predict_and_refuse_to_fit():
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+
+
+def kept_by_joblib(estimator, folder):
+    joblib.dump(estimator, folder / "estimator.joblib")
+    return joblib.load(folder / "estimator.joblib")
+
+
+def kept_by_skops(estimator, folder):
+    skops = pytest.importorskip("skops.io")
+    path = folder / "estimator.skops"
+    skops.dump(estimator, path)
+    needed = skops.get_untrusted_types(file=path)
+    # As docs/export.md says.
+    assert all(name.startswith("metaplastic.") for name in needed)
+    return skops.load(path, trusted=needed)
+
+
+FITTED = {
+    "fit": lambda transformer, _, x, y: transformer().fit(x),
+    "one pass": lambda transformer, _, x, y: transformer(n_steps=None).fit(x),
+    "partial_fit, waiting": lambda transformer, _, x, y: transformer().partial_fit(x[:40]),
+    "partial_fit, trained": lambda transformer, _, x, y: transformer().partial_fit(x),
+    "ridge": lambda _, classifier, x, y: classifier().fit(x, y),
+    "logistic": lambda _, classifier, x, y: classifier(head="logistic").fit(x, y),
+}
+
+
+@pytest.mark.parametrize("keep", [kept_by_joblib, kept_by_skops])
+@pytest.mark.parametrize("how", FITTED)
+def test_fitted_estimators_are_the_same_after_a_file(
+    make_transformer, make_classifier, blobs, tmp_path, how, keep
+):
+    x, y = blobs[0][:1200], blobs[1][:1200]
+    fitted = FITTED[how](make_transformer, make_classifier, x, y)
+    again = keep(fitted, tmp_path)
+    if isinstance(fitted, RuleTransformer):
+        np.testing.assert_array_equal(again.transform(x), fitted.transform(x))
+        fitted.partial_fit(x[:50]), again.partial_fit(x[:50])
+        np.testing.assert_array_equal(again.transform(x), fitted.transform(x))
+    else:
+        np.testing.assert_array_equal(again.predict_proba(x), fitted.predict_proba(x))
+        np.testing.assert_array_equal(again.classes_, fitted.classes_)
+
+
+def test_an_encoder_needs_one_type_to_be_trusted(make_transformer, blobs):
+    skops = pytest.importorskip("skops.io")
+    x = blobs[0][:60]
+    encoder = make_transformer().fit(x).encoder_
+    kept = skops.dumps(encoder)
+    needed = skops.get_untrusted_types(data=kept)
+    assert [name.rpartition(".")[2] for name in needed] == ["FrozenMLP"]
+    np.testing.assert_array_equal(skops.loads(kept, trusted=needed)(x), encoder(x))
