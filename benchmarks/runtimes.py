@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from metaplastic.evaluation.records import provenance
 from metaplastic.export import export_onnx
 from metaplastic.files import write_atomically
-from metaplastic.evaluation.records import provenance
 from metaplastic.models import (
     ACTIVATIONS,
     FrozenMLP,
