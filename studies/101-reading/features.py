@@ -58,7 +58,12 @@ def _inputs(keel: Path | None) -> Iterator[tuple[str, Any, NDArray[np.int64]]]:
             except MissingDataError as error:
                 print(f"{kind} is left out: {error}", file=sys.stderr)
                 continue
-            yield f"pool-{kind.replace(' ', '_').replace(',', '')}-{seed}", data.x, np.asarray(data.y, np.int64)
+            title = kind.replace(" ", "_").replace(",", "")
+            yield (
+                f"pool-{title}-{seed}",
+                data.x,
+                np.asarray(data.y, np.int64),
+            )
     for name, documents, y in descriptions():
         words = TfidfVectorizer(max_features=400, sublinear_tf=True)
         yield f"tfidf-{name}", words.fit_transform(documents).toarray(), y

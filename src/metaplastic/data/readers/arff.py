@@ -7,7 +7,7 @@ import numpy as np
 
 from metaplastic.data.labels import text_labels, typed_labels
 from metaplastic.data.readers.nominal import Column, encode
-from metaplastic.data.readers.streams import one_line, open_text
+from metaplastic.data.readers.streams import LIBRARY_ERRORS, one_line, open_text
 from metaplastic.data.tables import Options, Table, find_label
 from metaplastic.errors import FileFormatError
 from metaplastic.extras import require
@@ -65,8 +65,7 @@ def _load(path: Path) -> tuple[list[tuple[str, Any]], list[list[Any]]]:
         if sparse:
             default = [k[0] if isinstance(k, list) else 0.0 for _, k in attributes]
             rows = [[row.get(i, v) for i, v in enumerate(default)] for row in rows]
-    # Its own errors come from Exception directly, and a damaged file brings others.
-    except Exception as error:
+    except (arff.ArffException, *LIBRARY_ERRORS) as error:
         raise FileFormatError(f"{path}: not an ARFF file ({one_line(error)})") from error
     if not rows or not attributes:
         raise FileFormatError(f"{path}: an ARFF file without rows")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from metaplastic.data.readers.streams import one_line, read_bytes
+from metaplastic.data.readers.streams import LIBRARY_ERRORS, one_line, read_bytes
 from metaplastic.data.tables import Options, Table
 from metaplastic.errors import FileFormatError
 from metaplastic.extras import require
@@ -26,6 +26,7 @@ def read_fcs(path: Path, options: Options) -> Table:
     del options
     require("flowio", f"reading {path}", "fcs", package="FlowIO")
     import flowio
+    from flowio.exceptions import FlowIOException
 
     content = read_bytes(path)
     try:
@@ -37,8 +38,7 @@ def read_fcs(path: Path, options: Options) -> Table:
             names = [str(name) for name in data.pnn_labels]
     except FileFormatError:
         raise
-    # A damaged file makes of FlowIO's parser whatever its bytes are taken for.
-    except Exception as error:
+    except (FlowIOException, *LIBRARY_ERRORS) as error:
         several = "; save its data sets as files of their own" if "Multiple" in repr(error) else ""
         raise FileFormatError(
             f"{path}: not an FCS file that can be read ({one_line(error)}){several}"

@@ -162,7 +162,7 @@ def _read_numbers(plan: Plan) -> Table:
                 raise quote_error(plan, number, line, csv.Error("it takes in whole rows"))
             labels.append(label)
         for i in plan.truths:
-            cells[i] = TRUTH.get(cells[i], cells[i])
+            cells[i] = TRUTH.get(cells[i].strip(), cells[i])
         for i in dropped:
             del cells[i]
         try:
@@ -188,7 +188,8 @@ def _read_numbers(plan: Plan) -> Table:
 
 def _careful(plan: Plan, row: int, line: int, cells: Iterable[tuple[int, str]]) -> Iterator[float]:
     """The numbers of a row, cell by cell; raises what is wrong with the first that is none."""
-    for i, cell in cells:
+    for i, written in cells:
+        cell = written.strip()
         number = pointed(cell) if plan.decimal == "," else cell
         if not is_number(number):
             raise cell_error(plan, row, line, i, cell)

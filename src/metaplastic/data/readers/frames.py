@@ -64,10 +64,9 @@ def read_columns(
         names.append(name)
     if not parts:
         raise FileFormatError(f"{source}: no column of numbers")
-    if all(part.dtype == parts[0].dtype for part in parts):
-        x = np.concatenate(parts, axis=1)
-    else:
-        x = np.concatenate([part.astype(np.float64) for part in parts], axis=1)
+    if any(part.dtype != parts[0].dtype for part in parts):
+        parts = [part.astype(np.float64) for part in parts]
+    x = np.concatenate(parts, axis=1)
     if column is None:
         return Table(x, None, names if single else None, remarks)
     y = typed_labels(label_values(table.column(column), pa), source)

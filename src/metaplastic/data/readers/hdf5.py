@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from metaplastic.data.labels import typed_labels
 from metaplastic.data.readers.arrays import choose
-from metaplastic.data.readers.streams import MAX_BYTES, one_line, source_of
+from metaplastic.data.readers.streams import LIBRARY_ERRORS, MAX_BYTES, one_line, source_of
 from metaplastic.data.tables import Options, Table, turned
 from metaplastic.errors import FileFormatError
 from metaplastic.extras import require
@@ -49,8 +49,7 @@ def read_arrays(path: Path) -> dict[str, NDArray]:
             return {name: _read(dataset, path) for name, dataset in _datasets(file, path)}
     except FileFormatError:
         raise
-    # h5py gives the errors of a C library, of any kind.
-    except Exception as error:
+    except LIBRARY_ERRORS as error:
         raise FileFormatError(
             f"{path}: not an HDF5 file that can be read ({one_line(error)})"
         ) from error

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from metaplastic.data.readers.streams import LIBRARY_ERRORS, one_line
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.extras import require
 
@@ -67,21 +68,10 @@ def _grey(image: Any, name: str) -> Any:
             return _in_grey(opened, str(image))
     except FileFormatError:
         raise
-    # SyntaxError and EOFError: what Pillow raises for some damaged files.
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        TypeError,
-        KeyError,
-        IndexError,
-        OverflowError,
-        MemoryError,
-        ZeroDivisionError,
-        Image.DecompressionBombError,
-    ) as error:
-        raise FileFormatError(f"{image}: not an image that can be read ({error})") from error
+    except (Image.DecompressionBombError, *LIBRARY_ERRORS) as error:
+        raise FileFormatError(
+            f"{image}: not an image that can be read ({one_line(error)})"
+        ) from error
 
 
 def _in_grey(image: Any, name: str) -> Any:

@@ -18,7 +18,9 @@ SPACES = " "
 DELIMITERS = (";", "\t", "|", SPACES, ",")
 """In the order in which they win a tie: a comma that another one rivals is a decimal comma."""
 
-SAMPLE_LINES = 400
+SAMPLE_LINES, SAMPLE_CHARACTERS, LEAST_LINES = 400, 1 << 16, 20
+"""What is looked at: so many lines; fewer if they are long, but at least the last number."""
+
 TRUTH = {
     **{word: "1" for word in ("True", "TRUE", "true")},
     **{word: "0" for word in ("False", "FALSE", "false")},
@@ -109,24 +111,13 @@ def find_layout(
     order = ("\t", *DELIMITERS) if suffix in (".tsv", ".tab") else DELIMITERS
     if decimal == "," and not any('"' in line for line in lines):
         order = tuple(d for d in order if d != ",")
-    best, best_score, unclosed = None, None, False
     # Between two tabs an empty cell is missing, which a run of spaces would hide.
-    spaces = not texts and not any("\t\t" in line for line in lines)
-    for delimiter in dict.fromkeys(order):
-        if delimiter == SPACES and not spaces:
-            continue
-        rows = _sample(lines, delimiter, whole)
-        if not rows:
-            unclosed = unclosed or any(line.strip() for line in lines)
-            continue
-        widths = Counter(map(len, rows))
-        width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-        if texts:
-            width, count = len(rows[0]), widths[len(rows[0])]
-        alike = count / len(rows) if width > 1 else 0.0
-        score = (alike, _numbers(rows, width, texts))
-        if best_score is None or score > best_score:
-            best, best_score = Layout(delimiter, rows, width), score
+    if texts or any("\t\t" in line for line in lines):
+        order = tuple(d for d in order if d != SPACES)
+    samples = {delimiter: _sample(lines, delimiter, whole) for delimiter in dict.fromkeys(order)}
+    layouts = [_layout(d, rows, texts) for d, rows in samples.items() if rows]
+    best = max(layouts, key=lambda found: found[1], default=(None,))[0]
+    unclosed = len(layouts) < len(samples) and any(line.strip() for line in lines)
     if unclosed and (best is None or best.width == 1):
         raise FileFormatError(
             f"{path}: row 1 (line 1) opens a quote that does not close where a cell ends; double "
@@ -135,6 +126,18 @@ def find_layout(
     if best is None:
         raise FileFormatError(f"{path}: empty file")
     return best
+
+
+def _layout(
+    delimiter: str, rows: list[list[str]], texts: bool
+) -> tuple[Layout, tuple[float, float]]:
+    """The layout by a delimiter, and the parts of its rows alike and of its cells numbers."""
+    widths = Counter(map(len, rows))
+    width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
+    if texts:
+        width, count = len(rows[0]), widths[len(rows[0])]
+    alike = count / len(rows) if width > 1 else 0.0
+    return Layout(delimiter, rows, width), (alike, _numbers(rows, width, texts))
 
 
 def _numbers(rows: Sequence[Sequence[str]], width: int, texts: bool) -> float:

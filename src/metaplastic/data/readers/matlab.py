@@ -14,7 +14,7 @@ from metaplastic.data.readers.arrays import choose
 from metaplastic.data.readers.hdf5 import read_arrays
 from metaplastic.data.readers.mat_elements import check_elements
 from metaplastic.data.readers.norb import is_norb, read_norb
-from metaplastic.data.readers.streams import one_line, read_bytes, read_head
+from metaplastic.data.readers.streams import LIBRARY_ERRORS, one_line, read_bytes, read_head
 from metaplastic.data.tables import Options, Table, turned
 from metaplastic.errors import FileFormatError, InputError
 
@@ -55,6 +55,7 @@ def _T(value: Any) -> Any:
 
 def _variables(path: Path) -> dict[str, Any]:
     from scipy import io as scipy_io
+    from scipy.io.matlab import MatReadError
 
     content = read_bytes(path)
     try:
@@ -63,8 +64,7 @@ def _variables(path: Path) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that come twice and of odd characters
             found = scipy_io.loadmat(io.BytesIO(content))
-    # Whatever a damaged file makes of SciPy's reader, which has no error of its own for it.
-    except Exception as error:
+    except (MatReadError, *LIBRARY_ERRORS) as error:
         raise FileFormatError(
             f"{path}: not a MATLAB file that can be read ({one_line(error)})"
         ) from error

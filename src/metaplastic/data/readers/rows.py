@@ -1,12 +1,11 @@
 """The rows of a text table, one after the other, and how a file of them is read."""
 
 import csv
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from metaplastic.data.readers.layout import SAMPLE_LINES, split_rows
+from metaplastic.data.readers.layout import LEAST_LINES, SAMPLE_CHARACTERS, SAMPLE_LINES, split_rows
 from metaplastic.data.readers.streams import open_text, plain_name
 from metaplastic.errors import FileFormatError
 
@@ -49,9 +48,15 @@ class LongCells:
 
 def first_lines(path: Path) -> tuple[list[str], bool]:
     """The first lines of a file, and whether they are all."""
+    characters = SAMPLE_CHARACTERS
     with open_text(path) as file:
-        lines = list(itertools.islice(_without_remarks(file, path), SAMPLE_LINES))
-        return lines, next(file, None) is None
+        lines: list[str] = []
+        for line in _without_remarks(file, path):
+            if len(lines) >= SAMPLE_LINES or (len(lines) >= LEAST_LINES and characters <= 0):
+                return lines, False
+            lines.append(line)
+            characters -= len(line)
+        return lines, True
 
 
 def _without_remarks(lines: Iterable[str], path: Path) -> Iterator[str]:
@@ -65,7 +70,7 @@ def _without_remarks(lines: Iterable[str], path: Path) -> Iterator[str]:
 
 
 def read_rows(plan: Plan) -> Iterator[tuple[int, int, list[str]]]:
-    """Numbers of row and line, both from 1, and the stripped cells of every row of data."""
+    """Numbers of row and line, both from 1, and the cells of every row of data but blank ones."""
     with open_text(plan.path) as file:
         lines = _Counted(_without_remarks(file, plan.path))
         number = -1 if plan.has_header else 0
@@ -78,12 +83,11 @@ def read_rows(plan: Plan) -> Iterator[tuple[int, int, list[str]]]:
                 raise quote_error(plan, max(number, 0) + 1, line, error) from error
             if row is None:
                 return
-            cells = [cell.strip() for cell in row]
-            if cells in ([], [""]):
+            if len(row) < 2 and not "".join(row).strip():
                 continue
             number += 1
             if number > 0:
-                yield number, line, cells
+                yield number, line, row
 
 
 class _Counted:

@@ -7,6 +7,8 @@ import gzip
 import io
 import lzma
 import os
+import re
+import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,24 @@ MAX_BYTES = 1 << 30
 """Most bytes of one file that are held in memory, decompressed."""
 
 COMPRESSED_SUFFIXES = (".gz", ".bz2", ".xz")
+
+LIBRARY_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    re.error,
+    struct.error,
+    zlib.error,
+)
+"""What damaged files make of parsers that have no error of their own for them."""
 
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
