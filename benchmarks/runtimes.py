@@ -35,7 +35,7 @@ from metaplastic.files import write_atomically
 from metaplastic.models import (
     ACTIVATIONS,
     FrozenMLP,
-    fit_scaling,
+    fit_presentation,
     freeze,
     init_mlp,
     side_by_side,
@@ -67,7 +67,7 @@ def networks(quick: bool) -> dict[str, FrozenMLP]:
             key=jax.random.key(0),
             activation=activation,
             initialisation="published",  # its biases are not zero
-            scaling=fit_scaling(jax.numpy.asarray(x)),
+            presentation=fit_presentation(jax.numpy.asarray(x)),
             **options,
         )
         return freeze(model, x)
