@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PYTEST := $(BIN)/python -m pytest
+# Tests of one file share compiled programs, so they run in one worker.
+PYTEST := $(BIN)/python -m pytest --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint site bench clean lock install
+.PHONY: help demo test test-fast lint site bench studies clean lock install
 
 help:
 	@echo "make demo       features of real digits, learnt without labels, and a comparison table"
@@ -14,7 +15,8 @@ help:
 	@echo "make test-fast  tests without those marked slow"
 	@echo "make lint       ruff, the import contract, pyright"
 	@echo "make site       the documentation as a site (site/)"
-	@echo "make bench      benchmarks in their quick form"
+	@echo "make bench      benchmarks of speed and memory in their quick form"
+	@echo "make studies    every study in its quick form; nothing is written"
 	@echo "make install    the environment alone ($(VENV))"
 	@echo "make lock       resolve the requirements anew into requirements.lock"
 	@echo "make clean      remove everything that these commands made"
@@ -47,9 +49,11 @@ site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
-	set -e; for name in inner_step meta_gradient performance leaderboard quality practitioner calibration \
-		settings search sizes scaling long_learning nonlinearities precision; do \
+	set -e; for name in inner_step meta_gradient performance sizes scaling runtimes; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --quick; done
+
+studies: $(STAMP)
+	$(BIN)/python studies --quick
 
 lock: $(STAMP)
 	$(BIN)/uv pip compile --quiet --upgrade --universal --fork-strategy fewest --python-version 3.11 \
@@ -58,4 +62,4 @@ lock: $(STAMP)
 
 clean:
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist demo site
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests benchmarks studies -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -17,12 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from metaplastic.data import ImageSource
-from metaplastic.errors import InputError
-from metaplastic.files import write_atomically
+from metaplastic.evaluation import provenance
 from metaplastic.meta.problem import RuleProblem, split_rule
-from metaplastic.meta.records import provenance
 from metaplastic.objectives import FewShotRidge
-from metaplastic.rules import AbstractUpdateRule, LocalRule, apply_rule, init_model
+from metaplastic.rules import LocalRule, apply_rule, init_model
 from metaplastic.tasks import Augmentation, SourceTasks
 from metaplastic.types import Theta
 
@@ -242,29 +240,6 @@ def report(
         }
         out.write_text(json.dumps(document, indent=1) + "\n")
         print(f"wrote {out}", file=sys.stderr)
-
-
-def rule_label(rule: str) -> str:
-    """What a table calls a rule: its name, its file, or the run whose file is called `rule`."""
-    path = Path(rule)
-    return path.parent.name if path.stem == "rule" else path.stem
-
-
-def whitened(rule: AbstractUpdateRule, power: float | None) -> AbstractUpdateRule:
-    """The rule, with inputs whitened by another power than it asks for if one is given."""
-    if power is None:
-        return rule
-    if not isinstance(rule, LocalRule):
-        raise InputError(f"only local rules ask for whitened inputs, got {type(rule).__name__}")
-    others = rule.bounded and dataclasses.replace(rule.bounded, whiten=power)
-    return dataclasses.replace(rule, whiten=power, bounded=others)
-
-
-def keep_rows(path: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write what was measured of `name`; what the file holds of others stays in it."""
-    known = json.loads(path.read_text()) if path.exists() else {}
-    known[name] = {"provenance": provenance(seeds=[0]), "rows": list(rows)}
-    write_atomically(path, (json.dumps(known, indent=1) + "\n").encode())
 
 
 def _shown(value: Any) -> str:

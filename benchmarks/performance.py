@@ -31,9 +31,9 @@ from common import (
     product_speed,
 )
 
+from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
 from metaplastic.meta.problem import RuleProblem
-from metaplastic.meta.records import provenance
 from metaplastic.report import Table
 from metaplastic.rules import apply_rule
 from metaplastic.types import Theta

@@ -21,13 +21,15 @@ from typing import Any
 
 import numpy as np
 
+from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
 from metaplastic.gradients import TruncatedBackprop
 from metaplastic.meta.executor import Bucket, LocalExecutor
 from metaplastic.meta.problem import split_rule
-from metaplastic.meta.records import provenance
 from metaplastic.meta.train import OuterConfig, meta_train
-from metaplastic.recipes.base import RECIPES, Recipe, Shape, build_buckets, build_rule
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import Recipe, build_buckets, build_rule
+from metaplastic.recipes.shapes import Shape
 from metaplastic.report.tables import Table
 from metaplastic.scale import ClusterSettings, RayExecutor, connect
 from metaplastic.scale.pool import Slot, WorkerPool

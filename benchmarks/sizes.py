@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
-from metaplastic.meta.records import provenance
 from metaplastic.report.tables import Table
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"

@@ -4,34 +4,49 @@
 import metaplastic
 
 metaplastic.list_rules()
-rule = metaplastic.load_rule("oja")
+features = metaplastic.RuleTransformer().fit_transform(x)
 ```
 
-JAX is imported only when something that needs it is used.
+JAX and scikit-learn are imported only when something that needs them is used.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from metaplastic.rules.catalog import list_rules, load_rule
-    from metaplastic.rules.io import save_rule
+    from metaplastic.presets import load_preset, save_preset
+    from metaplastic.rules import list_rules, load_rule, save_rule
+    from metaplastic.sklearn import FewShotClassifier, RuleTransformer
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "list_rules", "load_rule", "save_rule"]
+__all__ = [
+    "FewShotClassifier",
+    "RuleTransformer",
+    "__version__",
+    "list_rules",
+    "load_preset",
+    "load_rule",
+    "save_preset",
+    "save_rule",
+]
+
+_HOMES = {
+    "FewShotClassifier": "sklearn",
+    "RuleTransformer": "sklearn",
+    "list_rules": "rules",
+    "load_preset": "presets",
+    "load_rule": "rules",
+    "save_preset": "presets",
+    "save_rule": "rules",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public function at its first use (PEP 562)."""
-    if name in ("list_rules", "load_rule"):
-        from metaplastic.rules import catalog
-
-        return getattr(catalog, name)
-    if name == "save_rule":
-        from metaplastic.rules.io import save_rule
-
-        return save_rule
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import a public name at its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"metaplastic.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -134,6 +134,17 @@ def read_tensors(
     return tensors, fields, metadata
 
 
+def file_kind(path: str | Path) -> str | None:
+    """What a file that `write_tensors` wrote says it is; `None` if it does not say.
+
+    Raises:
+        FileFormatError: if the file cannot be read, or is not safetensors.
+    """
+    described = _header(path, _read(path)).get("__metadata__")
+    kind = described.get("format") if isinstance(described, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 def check_tensors(
     path: str | Path, tensors: Mapping[str, NDArray], expected: Mapping[str, tuple[int, ...]]
 ) -> None:

@@ -1,13 +1,9 @@
 """Small functions on pytrees that several floors need."""
 
-from typing import TypeVar
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
-
-Module = TypeVar("Module", bound=eqx.Module)
 
 
 def global_norm(tree: PyTree) -> Float[Array, ""]:
@@ -37,11 +33,3 @@ def select(condition: Bool[Array, ""], if_true: PyTree, if_false: PyTree) -> PyT
 def count_parameters(tree: PyTree) -> int:
     """Number of entries in all inexact-array leaves."""
     return sum(x.size for x in jax.tree.leaves(tree) if eqx.is_inexact_array(x))
-
-
-def without(module: Module, name: str) -> Module:
-    """The module with `None` in place of a field; itself if there is nothing."""
-    if getattr(module, name) is None:
-        return module
-    # Not `dataclasses.replace`, which checks types: a fitted estimator has NumPy arrays.
-    return eqx.tree_at(lambda found: getattr(found, name), module, None)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
-from metaplastic.cli import main, meta_train
+from metaplastic.cli import main, running
 from metaplastic.errors import ConfigurationError
-from metaplastic.recipes.base import RECIPES
 from metaplastic.recipes.config import change_recipe, fingerprint, read_recipe, recipe_text
+from metaplastic.recipes.named import RECIPES
 from metaplastic.rules import load_rule
 
 SMALL = RECIPES["small"]
@@ -36,10 +36,10 @@ def words(out: Path, *changes: str) -> list[str]:
 
 
 def test_help_names_every_recipe(capsys: pytest.CaptureFixture[str]):
-    assert sorted(meta_train.RECIPES) == sorted(RECIPES)
+    assert sorted(running.RECIPES) == sorted(RECIPES)
     assert main.main(["meta-train", "--help"]) == 0
     words = " ".join(capsys.readouterr().out.split())
-    assert f"where to start from: {', '.join(meta_train.RECIPES)} (base)" in words
+    assert f"where to start from: {', '.join(running.RECIPES)} (base; with" in words
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
@@ -89,6 +89,7 @@ def test_wrong_changes_are_refused(change: str, says: str):
         (["--config", "nothing.toml"], "cannot read nothing.toml"),
         (["--set", "x=1"], "unknown key x"),
         (["--resume"], "holds no run to resume"),
+        (["--resume", "--set", "clip=2"], "holds no run to resume"),
     ],
 )
 def test_wrong_words_make_no_directory(
@@ -125,6 +126,41 @@ def test_a_run_is_finished_and_not_overwritten(tmp_path: Path, capsys: pytest.Ca
     assert "not empty" in capsys.readouterr().err
     assert main.main([*words(out, "outer.n_updates=3"), "--resume"]) == 2
     assert (out / "rule.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "changes"),
+    [
+        ([], []),
+        (["--set", "cluster.deadline=7.0"], ["cluster.deadline=7.0"]),
+        (["--config", "more.toml"], ["cluster.max_staleness=3"]),
+        (
+            ["--config", "more.toml", "--set", "cluster.max_staleness=5"],
+            ["cluster.max_staleness=5"],
+        ),
+    ],
+)
+def test_resuming_starts_from_the_runs_own_recipe(
+    words: list[str], changes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    own = change_recipe(SMALL, TINY)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").write_text(recipe_text(own))
+    (tmp_path / "more.toml").write_text("[cluster]\nmax_staleness = 3\n")
+    asked = []
+
+    def stop(recipe, *_, **__):
+        asked.append(recipe)
+        raise ConfigurationError("stopped here")
+
+    monkeypatch.setattr("metaplastic.recipes.training.run_recipe", stop)
+    assert main.main(["meta-train", "--out", "run", "--resume", *words]) == 2
+    assert asked == [change_recipe(own, changes)]
+    assert fingerprint(asked[0]) == fingerprint(own)
+    # A recipe that is named stands.
+    assert main.main(["meta-train", "--out", "run", "--resume", "--recipe", "small"]) == 2
+    assert asked[1] == SMALL
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ Blocks fenced as `python` or `sh` are executed, those of one file and language t
 order, in an empty folder. A second word `no-run` after the language leaves a block out.
 """
 
+import ast
 import os
 import re
 import subprocess
@@ -14,9 +15,9 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted(
-    [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "tutorials").glob("*.md")]
-)
+TUTORIALS = ROOT / "docs" / "tutorials"
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *TUTORIALS.glob("*.md")])
+MOST_WORDS = 700
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -58,8 +59,19 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def cases_of_python() -> list:
+    """Tutorials are run by their gallery, which compares what they print."""
+    return [case for case in cases("python") if TUTORIALS not in case.values[0].parents]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("document", cases("python"))
+def test_tutorials_run_and_print_what_they_show(tmp_path: Path):
+    done = run([sys.executable, str(TUTORIALS / "gallery.py"), "--check"], tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", cases_of_python())
 def test_python_blocks_run(document: Path, tmp_path: Path):
     # Empty lines keep the numbers of the lines those of the document.
     program = ""
@@ -86,3 +98,42 @@ def test_blocks_are_found_by_language_with_their_line():
         Block("sh", ("no-run",), "ls\n", 7),
         Block("", (), "plain\n", 10),
     ]
+
+
+def test_readme_is_short():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.split()) <= MOST_WORDS
+
+
+def test_links_of_documents_outside_the_site_lead_somewhere():
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text("utf-8"))
+        for link in links:
+            path, _, anchor = link.partition("#")
+            if path.startswith("https://"):
+                continue
+            target = ROOT / (path or name)
+            assert target.exists(), f"{name}: {link}"
+            if anchor:
+                headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+                slugs = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+                assert anchor in slugs, f"{name}: {link}"
+
+
+def test_stations_of_the_design_exist():
+    """Every `file.py:function` that docs/design.md names is defined in that file."""
+    text = (ROOT / "docs" / "design.md").read_text("utf-8")
+    stations = re.findall(r"`([\w/]+\.py):([\w.]+)`", text)
+    assert len(stations) > 40
+    for path, qualified in stations:
+        tree = ast.parse((ROOT / "src" / "metaplastic" / path).read_text("utf-8"))
+        assert qualified in _defined(tree), f"{path}:{qualified}"
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = {node.name for node in tree.body if isinstance(node, kinds)}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{sub.name}" for sub in node.body if isinstance(sub, kinds)}
+    return names

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from metaplastic.models import (
     FrozenMLP,
     Readout,
-    fit_scaling,
+    fit_presentation,
     freeze,
     init_mlp,
     side_by_side,
@@ -25,7 +25,7 @@ def digits() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def make_encoder(digits: np.ndarray) -> Callable[..., FrozenMLP]:
-    scaling = fit_scaling(jax.numpy.asarray(digits, np.float32))
+    presentation = fit_presentation(jax.numpy.asarray(digits, np.float32))
 
     @functools.cache
     def make(
@@ -37,7 +37,7 @@ def make_encoder(digits: np.ndarray) -> Callable[..., FrozenMLP]:
             activation=activation,
             initialisation="published",  # its biases are not zero
             readout=readout,
-            scaling=scaling,
+            presentation=presentation,
         )
         return freeze(model, digits)
 

@@ -12,8 +12,7 @@ from safetensors.numpy import load_file
 
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.export import export_arrays, export_onnx
-from metaplastic.models import ACTIVATIONS, load_encoder, with_direct
-from metaplastic.models.scaling import CLIP
+from metaplastic.models import ACTIVATIONS, DirectSettings, load_encoder, with_direct
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "export.md"
 
@@ -70,7 +69,7 @@ def test_several_nonlinearities_share_the_units(
 def test_direct_features_come_first(
     features, make_encoder, digits, assert_same, tmp_path: Path, n_direct
 ):
-    encoder = with_direct(make_encoder(), n_direct, digits, seed=0)
+    encoder = with_direct(make_encoder(), n_direct, digits, DirectSettings(), seed=0)
     path = tmp_path / "arrays.safetensors"
     export_arrays(path, encoder, {})
     assert_same(features(digits, path), encoder(digits), "relu")
@@ -113,7 +112,7 @@ def test_names_shapes_and_types(make_encoder, tmp_path: Path):
         "bias_2": (5,),
     }
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
-    assert arrays["clip"] == CLIP
+    assert arrays["clip"] == np.float32(3.0)
 
 
 def test_arrays_are_no_encoder_and_the_error_says_so(make_encoder, tmp_path: Path):

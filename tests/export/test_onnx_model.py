@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +18,7 @@ import metaplastic
 from metaplastic.cli.main import main
 from metaplastic.errors import InputError, MissingDataError
 from metaplastic.export import OPSET, export_onnx, onnx_model
-from metaplastic.models import ACTIVATIONS, load_encoder, with_direct
+from metaplastic.models import ACTIVATIONS, DirectSettings, load_encoder, with_direct
 
 
 def documented_lines() -> str:
@@ -62,8 +63,68 @@ def test_the_clip_is_the_encoders(make_encoder, digits, assert_same):
 
 @pytest.mark.parametrize("n_direct", [9, 64])
 def test_direct_features_come_first(make_encoder, digits, assert_same, n_direct):
-    encoder = with_direct(make_encoder(), n_direct, digits, seed=0)
+    encoder = with_direct(make_encoder(), n_direct, digits, DirectSettings(), seed=0)
     assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), "relu")
+
+
+def in_torch(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    torch, onnx2torch = (pytest.importorskip(name) for name in ("torch", "onnx2torch"))
+    with torch.no_grad():
+        return onnx2torch.convert(model)(torch.from_numpy(x.astype(np.float32))).numpy()
+
+
+def in_openvino(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    openvino = pytest.importorskip("openvino")
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    read = openvino.Core().read_model(model.SerializeToString())
+    return openvino.Core().compile_model(read, "CPU", hint)(x.astype(np.float32))[0]
+
+
+def in_the_reference(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    from onnx.reference import ReferenceEvaluator
+
+    with np.errstate(invalid="ignore"):  # its softplus warns of NaN
+        found: Any = ReferenceEvaluator(model).run(None, {"x": x.astype(np.float32)})
+    return found[0]
+
+
+@pytest.mark.parametrize("there", [run, in_the_reference, in_torch, in_openvino])
+def test_runtimes_agree_and_keep_nan(make_encoder, make_several, digits, assert_same, there):
+    x = digits[:20].copy()
+    x[7, 20] = np.nan
+    rest = np.arange(20) != 7
+    encoders = [make_encoder(name, "post") for name in ACTIVATIONS]
+    encoders.append(make_several("relu", "tanh", "sine"))
+    encoders.append(with_direct(make_encoder(), 9, digits, seed=0))
+    for encoder in encoders:
+        found = there(onnx_model(encoder, {}), x)
+        assert np.isnan(found[7]).all()
+        assert_same(found[rest], encoder(x[rest]), encoder.activation)
+
+
+def test_infinite_inputs_are_not_clipped_to_a_number(make_encoder, digits):
+    x = digits[:3].copy()
+    x[1, 20] = np.inf
+    assert np.isnan(run(onnx_model(make_encoder(), {}), x)).all(axis=1).tolist() == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_operators_are_old_and_plain(make_encoder, make_several, digits):
+    used = set()
+    encoders = [make_encoder(name, "post") for name in ACTIVATIONS]
+    encoders += [make_several("relu", "tanh"), with_direct(make_encoder(), 9, digits, seed=0)]
+    for encoder in encoders:
+        model = onnx_model(encoder, {})
+        assert model.ir_version == 4 and model.opset_import[0].version == 9
+        used |= {node.op_type for node in model.graph.node}
+    # Of the first versions of ONNX all; Sign is what needs opset 9.
+    arithmetic = {"Sub", "Mul", "Add", "MatMul", "Clip", "Concat"}
+    assert used == arithmetic | {
+        *("Relu", "LeakyRelu", "Elu", "Sigmoid", "Softplus", "Tanh", "Sin", "Sign")
+    }
 
 
 @pytest.mark.slow

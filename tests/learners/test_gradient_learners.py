@@ -59,7 +59,7 @@ def test_training_lowers_the_loss_on_the_whole_pool(name, pool):
     losses = []
     for steps in (0, learner.n_steps):
         model, found = dataclasses.replace(learner, n_steps=steps).fit_parameters(pool, seed=0)
-        loss = learner.loss(pool, model.scaling)
+        loss = learner.loss(pool, model.presentation)
         losses.append(float(eqx.filter_jit(loss)(found, jnp.asarray(pool), key=jax.random.key(1))))
     assert losses[1] < 0.9 * losses[0]
 
@@ -159,7 +159,7 @@ def test_columns_go_to_the_unit_range():
 def test_features_of_a_variational_autoencoder_are_the_means_of_the_posterior(pool):
     learner = LEARNERS["vae"]
     model, found = learner.fit_parameters(pool, seed=0)
-    mean, _ = learner.loss(pool, model.scaling).posterior(found, jnp.asarray(pool))
+    mean, _ = learner.loss(pool, model.presentation).posterior(found, jnp.asarray(pool))
     np.testing.assert_allclose(learner.fit(pool, seed=0)(pool), mean, atol=1e-4)
 
 

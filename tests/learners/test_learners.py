@@ -17,12 +17,12 @@ from metaplastic.learners import (
     PrototypicalNetwork,
     RandomNetwork,
     Raw,
-    RuleLearner,
     VariationalAutoencoder,
     VICReg,
     WithInputs,
+    plain_learner,
 )
-from metaplastic.models import fit_scaling, freeze, init_mlp
+from metaplastic.models import fit_presentation, freeze, init_mlp
 from metaplastic.rules.hebb import Hebb
 
 LEARNERS = {
@@ -31,7 +31,7 @@ LEARNERS = {
     "pca": PCA(4),
     "kmeans": KMeansTriangle(6, presentation="scaled"),
     "random": RandomNetwork((8, 4)),
-    "rule": RuleLearner(Hebb(), (8,), 4, n_steps=7, batch_size=20),
+    "rule": plain_learner(Hebb(), hidden_sizes=(8,), n_components=4, n_steps=7, batch_size=20),
     "autoencoder": Autoencoder((8,), 4, n_steps=7, batch_size=20),
     "vae": VariationalAutoencoder((8,), 4, n_steps=7, batch_size=20, likelihood="gaussian"),
     "vicreg": VICReg((8,), 4, n_steps=7, batch_size=20, projector_sizes=(6, 6)),
@@ -78,7 +78,7 @@ def test_raw_is_the_input_and_bytes_become_unit_range(digits):
 
 
 def test_scaled_presentation_is_that_of_the_base_model(digits):
-    expected = fit_scaling(jnp.asarray(digits, jnp.float32))(jnp.asarray(digits, jnp.float32))
+    expected = fit_presentation(jnp.asarray(digits, jnp.float32))(jnp.asarray(digits, jnp.float32))
     found = Raw("scaled").fit(digits, seed=0)(digits)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
@@ -113,7 +113,9 @@ def test_large_pools_are_clustered_in_mini_batches(monkeypatch, digits):
 
 def test_random_network_is_the_base_model_untrained(digits):
     model = init_mlp(
-        (64, 8, 4), key=jax.random.key(5), scaling=fit_scaling(jnp.asarray(digits, jnp.float32))
+        (64, 8, 4),
+        key=jax.random.key(5),
+        presentation=fit_presentation(jnp.asarray(digits, jnp.float32)),
     )
     expected = freeze(model, digits)(digits)
     found = RandomNetwork((8, 4)).fit(digits, seed=5)(digits)

@@ -4,16 +4,13 @@ import pytest
 import scipy.sparse
 
 from metaplastic.errors import InputError
-from metaplastic.learners import pool as pools
 from metaplastic.learners.pool import (
     Shuffled,
     check_pool,
-    pool_scaling,
-    row_blocks,
-    share_of_least,
+    pool_presentation,
     subsample,
 )
-from metaplastic.models import fit_scaling
+from metaplastic.models import fit_presentation, row_blocks
 
 
 @pytest.mark.parametrize(
@@ -41,20 +38,11 @@ def test_lists_and_sparse_matrices_of_any_format_are_taken():
     np.testing.assert_array_equal(np.concatenate(list(row_blocks(sparse))), np.eye(4))
 
 
-def test_the_least_of_columns_that_vary_is_counted(monkeypatch):
-    x = np.array([[0, 5, 1], [0, 5, 0], [0, 5, 0], [2, 5, 0]])  # the middle column is constant
-    for pool in (x, scipy.sparse.csr_array(x), 3.0 * x - [1, 0, 7]):
-        assert share_of_least(pool) == 6 / 8
-    assert share_of_least(np.ones((4, 2))) == 0.0
-    monkeypatch.setattr(pools, "LEAST_ROWS", 2)
-    assert share_of_least(x) == 1 / 2  # of rows 0 and 2, where the last column alone varies
-
-
 def test_scaling_of_the_pool_is_that_of_one_batch_dense_or_sparse():
     x = np.random.default_rng(0).poisson(0.3, (9000, 7)) * np.arange(7)
-    expected = fit_scaling(jnp.asarray(x, jnp.float32))
+    expected = fit_presentation(jnp.asarray(x, jnp.float32))
     for pool in (x, scipy.sparse.csr_array(x)):
-        found = pool_scaling(pool)
+        found = pool_presentation(pool)
         np.testing.assert_allclose(found.shift, expected.shift, rtol=1e-5)
         np.testing.assert_allclose(found.scale, expected.scale, rtol=1e-4)
         np.testing.assert_allclose(found.gain, expected.gain, rtol=1e-4)

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from metaplastic.learners import RuleLearner, programs
-from metaplastic.learners.rule_learner import chunk_steps
+from metaplastic.learners import plain_learner, programs
+from metaplastic.learners.inner_loop import chunk_steps
 from metaplastic.rules import load_rule
 from metaplastic.sklearn import RuleTransformer
 
@@ -126,7 +126,8 @@ def test_wide_batches_go_to_the_device_fewer_at_a_time():
 
 def test_how_many_go_at_a_time_changes_nothing(monkeypatch):
     x = np.random.default_rng(0).normal(size=(200, 7)).astype(np.float32)
-    learner = RuleLearner(load_rule("hebb"), (5,), 3, n_steps=9, batch_size=16, n_networks=2)
+    sizes = {"hidden_sizes": (5,), "n_components": 3, "batch_size": 16, "n_networks": 2}
+    learner = plain_learner(load_rule("hebb"), n_steps=9, **sizes)
     expected = learner.fit(x, seed=0)(x)
-    monkeypatch.setattr("metaplastic.learners.rule_learner.CHUNK_NUMBERS", 4 * 16 * 7)
+    monkeypatch.setattr("metaplastic.learners.inner_loop.CHUNK_NUMBERS", 4 * 16 * 7)
     np.testing.assert_allclose(learner.fit(x, seed=0)(x), expected, atol=1e-5)

@@ -11,7 +11,7 @@ import pytest
 from metaplastic.data import GaussianMixture, HiddenManifold
 from metaplastic.errors import InputError
 from metaplastic.meta.problem import RuleProblem, split_rule
-from metaplastic.models import N_WHITENED
+from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.objectives import FewShotRidge
 from metaplastic.rules import LocalRule, apply_rule
 from metaplastic.tasks import SourceTasks
@@ -39,18 +39,20 @@ def start():
     return theta, problem, eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))
 
 
-@pytest.mark.parametrize(("n_columns", "expected"), [(N_WHITENED, False), (60, True)])
-def test_inputs_are_whitened_for_a_rule_that_asks_for_it(n_columns, expected):
-    theta, rest = split_rule(LocalRule.create(key=jax.random.key(0), hidden=4, whiten=0.25))
+WHITENED = PresentationSettings(whitening=0.25)
+
+
+@pytest.mark.parametrize(("n_columns", "expected"), [(WHITENED.components, False), (60, True)])
+def test_inputs_are_whitened_where_it_is_asked_for(n_columns, expected):
     tasks = SourceTasks.create(HiddenManifold(n_columns, 3))
-    _, problem = make(rule=rest, tasks=tasks, sizes=(n_columns, 6, 4))
+    theta, problem = make(tasks=tasks, sizes=(n_columns, 6, 4), presentation=WHITENED)
     carry = eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))
-    scaling = carry.model.scaling
+    scaling = carry.model.presentation
     assert (scaling.whitening is not None) is expected
     if expected:
         x = tasks.unlabelled(carry.task, 500, key=jax.random.key(2))
-        found = [np.linalg.eigvalsh(np.cov(s.T))[::-1] for s in (scaling.plain(x), scaling(x))]
-        plain, whitened = (v[0] / v[N_WHITENED] for v in found)
+        found = [np.linalg.eigvalsh(np.cov(s.T))[::-1] for s in (scaling.scaled(x), scaling(x))]
+        plain, whitened = (v[0] / v[WHITENED.components] for v in found)
         assert whitened < plain**0.7
 
 
@@ -94,11 +96,9 @@ def test_gradient_reaches_every_meta_parameter_and_is_the_same_without_checkpoin
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [8, 3])
-def test_readouts_of_a_rule_with_inputs_see_them(start, monkeypatch, most):
+def test_readouts_see_direct_inputs_where_it_is_asked_for(start, monkeypatch, most):
     monkeypatch.setattr("metaplastic.meta.problem.MAX_DIRECT", most)
-    monkeypatch.setattr("metaplastic.meta.problem.N_PRINCIPAL", most)
     _, problem, carry = start
-    made = LocalRule.create(key=jax.random.key(0), hidden=4, with_inputs=True)
     seen = []
 
     class Spy(FewShotRidge):
@@ -106,19 +106,17 @@ def test_readouts_of_a_rule_with_inputs_see_them(start, monkeypatch, most):
             seen.append(np.asarray(support))
             return super().__call__(support, *arguments, **options)
 
-    direct = split_rule(made)[1]
-    for rule, see_inputs in ((problem.rule, True), (direct, False), (direct, True)):
-        own = dataclasses.replace(problem, rule=rule, objective=Spy(), see_inputs=see_inputs)
+    for direct in (None, DirectSettings(components=most)):
+        own = dataclasses.replace(problem, objective=Spy(), direct=direct)
         own.score(carry.task, carry.model, key=jax.random.key(5))
-    plain, unseen, both = seen
+    plain, both = seen
     assert plain.shape[1] == 4 and both.shape[1] == most + 4
-    np.testing.assert_array_equal(plain, unseen)
     # The learned half is the same but for its scale and centre.
     learned = both[:, most:]
     for a, b in zip(plain.T, learned.T, strict=True):
         assert np.corrcoef(a, b)[0, 1] > 0.9999
     x, _ = problem.tasks.labelled(carry.task, 8, key=jax.random.key(5))
-    inputs = np.asarray(carry.model.scaling(x))[: len(both)]
+    inputs = np.asarray(carry.model.presentation(x))[: len(both)]
     direct = both[:, :most]
     design = np.column_stack([direct, np.ones(len(direct))])
     missing = np.sum(np.square(design @ np.linalg.pinv(design) @ inputs - inputs))

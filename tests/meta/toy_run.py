@@ -19,8 +19,8 @@ from jaxtyping import Array, Float
 from metaplastic.gradients import AbstractInnerProblem, TruncatedBackprop
 from metaplastic.meta.devices import configure_cpu_devices
 from metaplastic.meta.executor import Bucket, LocalExecutor
+from metaplastic.meta.run import RunOptions, run_meta_training
 from metaplastic.meta.train import OuterConfig, initial_state
-from metaplastic.recipes.run import RunOptions, run_meta_training
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.types import Locality
 

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from metaplastic.models import FrozenMLP, with_direct
-from metaplastic.models.frozen import N_PRINCIPAL, principal_axes
+from metaplastic.errors import InputError
+from metaplastic.models import NO_DIRECT, DirectSettings, FrozenMLP, with_direct
+from metaplastic.models.frozen import principal_axes
+
+SETTINGS = DirectSettings(0.5, 0.25, components=64)
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +47,80 @@ def test_axes_are_those_of_scikit_learn(wide, n):
 
 
 def test_features_share_the_variance_of_the_components(wide):
-    made = with_direct(encoder(90), 80, wide, seed=0)
+    made = with_direct(encoder(90), 80, wide, SETTINGS, seed=0)
     direct = made(wide)[:, :80]
-    assert direct.shape == (300, 80) and np.linalg.matrix_rank(direct, tol=1e-2) <= N_PRINCIPAL
+    assert direct.shape == (300, 80)
+    assert np.linalg.matrix_rank(direct, tol=1e-2) <= SETTINGS.components
     # Together as much as 40 features of variance one; none much more than another.
     spread = direct.var(0)
     np.testing.assert_allclose(spread.sum(), 40, rtol=1e-2)
     assert spread.max() < 12 * spread.mean()
-    best = PCA(N_PRINCIPAL).fit_transform(wide)
+    best = PCA(SETTINGS.components).fit_transform(wide)
     inside = direct - direct.mean(0)
     inside = inside - best @ np.linalg.lstsq(best, inside, rcond=None)[0]
     assert np.abs(inside).max() < 1e-2 * np.abs(direct).max()
 
 
-def test_two_rows_and_equal_rows_are_enough(wide):
-    for rows in (wide[:2], np.repeat(wide[:1], 5, axis=0)):
-        made = with_direct(encoder(90), 64, rows, seed=0)
-        assert np.all(np.isfinite(made(wide)))
+def test_two_rows_are_enough(wide):
+    made = with_direct(encoder(90), 64, wide[:2], SETTINGS, seed=0)
+    assert np.all(np.isfinite(made(wide)))
+    assert np.ptp(made(wide)[:, :64], axis=0).min() > 0
+
+
+@pytest.mark.parametrize("n", [1, 5, 200], ids=["one row", "fewer than columns", "more"])
+@pytest.mark.parametrize("value", [0.0, 0.7])
+def test_equal_rows_have_no_direct_features(wide, n, value):
+    made = with_direct(encoder(90), 64, np.full((n, 90), value, "f"), SETTINGS, seed=0)
+    assert made.direct is not None and not made.direct.any()
+    assert np.all(np.isfinite(made(wide)))
+
+
+def test_what_the_first_rows_hold_as_rounding_alone_is_no_direction(wide):
+    rows = np.full((50, 90), 1.0, "f")
+    rows[::2] = np.nextafter(np.float32(1), np.float32(2))
+    assert not with_direct(encoder(90), 64, rows, SETTINGS, seed=0)(wide)[:, :64].any()
 
 
 def test_few_columns_are_copied(wide):
-    made = with_direct(encoder(8), 16, wide[:, :8], seed=0)
+    made = with_direct(encoder(8), 16, wide[:, :8], SETTINGS, seed=0)
     direct = made(wide[:, :8])[:, :16]
     np.testing.assert_array_equal(direct[:, :8], direct[:, 8:])
     assert dataclasses.replace(made, direct=None)(wide[:, :8]).shape == (300, 40)
+
+
+def test_components_and_rows_are_those_of_the_settings(wide):
+    few = DirectSettings(0.5, 0.25, components=3, rows=20)
+    direct = with_direct(encoder(90), 16, wide, few, seed=0).direct
+    assert np.linalg.matrix_rank(direct) == 3
+    # The other rows are not looked at.
+    changed = wide.copy()
+    changed[20:] *= 2.0
+    np.testing.assert_array_equal(with_direct(encoder(90), 16, changed, few, seed=0).direct, direct)
+
+
+SHARES = [(6, 20, 6), (6, 30, 12), (6, 7, 3), (4, 16, 8), (32, 8, 4), (33, 8, 2), (100, 512, 100)]
+
+
+@pytest.mark.parametrize(("n_in", "n_components", "expected"), SHARES)
+def test_few_columns_have_half_of_the_features_and_many_a_quarter(n_in, n_components, expected):
+    assert SETTINGS.count(n_in, n_components) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"share_few": 1.0},
+        {"share": -0.1},
+        {"share": float("nan")},
+        {"few": 0},
+        {"components": 0},
+        {"rows": 0},
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(wrong):
+    with pytest.raises(InputError, match=r"shares must be|at least 1"):
+        DirectSettings(**wrong)
+
+
+def test_no_direct_features_are_none():
+    assert [NO_DIRECT.count(n_in, 512) for n_in in (1, 32, 33, 2000)] == [0, 0, 0, 0]

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
+from sklearn.datasets import load_wine
 
 from fuzz import damaged
 from metaplastic import files
 from metaplastic.errors import FileFormatError, InputError
-from metaplastic.models import FrozenMLP, load_encoder, save_encoder, with_direct
+from metaplastic.models import DirectSettings, FrozenMLP, load_encoder, save_encoder, with_direct
 from metaplastic.rules import load_rule
 
 
@@ -58,7 +59,7 @@ def test_loaded_encoder_computes_the_same_features(saved: Path, encoder: FrozenM
 
 def test_direct_connections_come_back(tmp_path: Path, encoder: FrozenMLP):
     x = np.random.default_rng(1).normal(size=(7, 5))
-    both = with_direct(encoder, 2, x, seed=0)
+    both = with_direct(encoder, 2, x, DirectSettings(), seed=0)
     save_encoder(tmp_path / "both", both, {})
     found, _ = load_encoder(tmp_path / "both")
     assert found.n_features_out == 5
@@ -71,6 +72,36 @@ def test_direct_connections_that_do_not_fit_are_refused(saved: Path, n_direct):
     rewrite(saved, {}, {"direct": n_direct})
     with pytest.raises(FileFormatError, match="direct"):
         load_encoder(saved)
+
+
+@pytest.mark.parametrize("networks", [1, 2, 4])
+def test_the_number_of_networks_comes_back(tmp_path: Path, encoder: FrozenMLP, networks: int):
+    dense = np.zeros((4, 4), np.float32)
+    for i in range(networks):
+        block = slice(i * 4 // networks, (i + 1) * 4 // networks)
+        dense[block, block] = np.random.default_rng(i).normal(size=(4 // networks,) * 2)
+    wide = dataclasses.replace(
+        encoder,
+        weights=(encoder.weights[0], dense[:, :3].copy()),
+        n_networks=networks,
+    )
+    save_encoder(tmp_path / "several", wide, {})
+    found, _ = load_encoder(tmp_path / "several")
+    assert found.n_networks == networks
+    x = np.random.default_rng(1).normal(size=(7, 5))
+    np.testing.assert_array_equal(found(x), wide(x))
+    # Without the field, as in files of version 0.1, they count as one: another order of sums.
+    rewrite(tmp_path / "several", {}, {"networks": 1})
+    np.testing.assert_allclose(load_encoder(tmp_path / "several")[0](x), wide(x), rtol=1e-5)
+
+
+def test_an_encoder_file_of_version_0_1_gives_its_features():
+    folder = Path(__file__).parents[1] / "pins" / "files"
+    found, _ = load_encoder(folder / "encoder-0.1.safetensors")
+    assert found.n_networks == 1
+    expected = np.load(folder / "encoder-0.1.npy")
+    x = load_wine().data[:5]
+    np.testing.assert_allclose(found(x), expected, atol=1e-5)
 
 
 def test_an_encoder_keeps_the_clip_it_was_made_with(tmp_path: Path, encoder: FrozenMLP):
@@ -125,6 +156,11 @@ def test_weights_that_are_not_finite_are_not_saved(saved: Path, encoder: FrozenM
         {"activation": "gelu+relu+tanh"},
         {"activation": "+"},
         {"readout": "pre"},
+        {"networks": 0},
+        {"networks": 3},
+        {"networks": True},
+        {"networks": "2"},
+        {"networks": 1 << 40},
     ],
 )
 def test_wrong_descriptions_are_refused(saved: Path, fields: dict):

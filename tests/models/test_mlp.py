@@ -1,5 +1,7 @@
 """The base model, its scaling of inputs, and freezing."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,9 +10,17 @@ import scipy.linalg
 import scipy.sparse
 
 from metaplastic.errors import InputError
-from metaplastic.models import ACTIVATIONS, activate, fit_scaling, freeze, init_mlp
-from metaplastic.models.frozen import diagonal_blocks, row_product
-from metaplastic.models.scaling import CLIP
+from metaplastic.models import (
+    ACTIVATIONS,
+    PresentationSettings,
+    activate,
+    first_features,
+    fit_presentation,
+    freeze,
+    init_mlp,
+    side_by_side,
+)
+from metaplastic.models.frozen import row_product
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +30,9 @@ def pool():
 
 
 def test_trace_has_normalised_drives_and_chained_layers(pool):
-    model = init_mlp((12, 9, 5), key=jax.random.key(0), scaling=fit_scaling(jnp.asarray(pool)))
+    model = init_mlp(
+        (12, 9, 5), key=jax.random.key(0), presentation=fit_presentation(jnp.asarray(pool))
+    )
     first, second = model.trace(jnp.asarray(pool))
     for trace in (first, second):
         np.testing.assert_allclose(trace.drive.mean(0), 0.0, atol=1e-4)
@@ -72,7 +84,7 @@ def test_frozen_model_equals_the_model_on_the_whole_pool(pool, activation, reado
         key=jax.random.key(1),
         activation=activation,
         readout=readout,
-        scaling=fit_scaling(jnp.asarray(pool)),
+        presentation=fit_presentation(jnp.asarray(pool)),
     )
     found = freeze(model, pool)(pool)
     np.testing.assert_allclose(found, model.features(jnp.asarray(pool)), atol=2e-4)
@@ -94,32 +106,42 @@ def test_scaling_evens_units_and_tames_tails():
     x[:, 2] = 7.0
     x[:, 3] *= 1e-6
     x[:40, 4] = 500.0
-    scaling = fit_scaling(jnp.asarray(x, jnp.float32))
+    scaling = fit_presentation(jnp.asarray(x, jnp.float32))
     out = np.asarray(scaling(jnp.asarray(x, jnp.float32)))
     spread = out.std(0)
     assert np.all(out[:, 2] == 0.0)
     np.testing.assert_allclose(spread[[1, 3]], spread[0], rtol=0.1)
-    assert np.abs(out).max() <= CLIP * float(scaling.gain) * (1 + 1e-6)
+    assert np.abs(out).max() <= 3.0 * float(scaling.gain) * (1 + 1e-6)
     np.testing.assert_allclose(np.mean(out**2), 1.0, rtol=1e-3)
 
 
 def test_scaling_is_that_of_eighth_powers():
     x = np.random.default_rng(1).exponential(size=(500, 3)) * [1.0, 1e-7, 1e7]
     spread = np.mean((x - x.mean(0)) ** 8, axis=0) ** 0.125
-    scaling = fit_scaling(jnp.asarray(x, jnp.float32))
+    scaling = fit_presentation(jnp.asarray(x, jnp.float32))
     np.testing.assert_allclose(scaling.scale, 1.0 / spread, rtol=1e-4)
+
+
+def test_order_and_clip_are_those_of_the_settings():
+    x = np.random.default_rng(1).exponential(size=(500, 3)).astype(np.float32)
+    scaling = fit_presentation(jnp.asarray(x), PresentationSettings(order=2, clip=1.5))
+    np.testing.assert_allclose(scaling.scale, 1.0 / x.std(0), rtol=1e-4)
+    assert scaling.clip == 1.5
+    np.testing.assert_allclose(np.asarray(scaling(jnp.asarray(x))).max(0), 1.5 * scaling.gain)
 
 
 def test_scaling_keeps_rare_events_rare():
     rare = (np.arange(1000) < 10).astype(np.float32)
     common = (np.arange(1000) % 2).astype(np.float32)
-    out = np.asarray(fit_scaling(x := jnp.stack([jnp.asarray(rare), jnp.asarray(common)], 1))(x))
+    out = np.asarray(
+        fit_presentation(x := jnp.stack([jnp.asarray(rare), jnp.asarray(common)], 1))(x)
+    )
     # By standard deviations both columns would count alike.
     assert out[:, 0].std() < 0.25 * out[:, 1].std()
 
 
 def test_scaling_of_constant_inputs_is_zero():
-    out = fit_scaling(jnp.full((10, 3), 4.0))(jnp.full((2, 3), 4.0))
+    out = fit_presentation(jnp.full((10, 3), 4.0))(jnp.full((2, 3), 4.0))
     np.testing.assert_array_equal(out, np.zeros((2, 3)))
 
 
@@ -140,14 +162,23 @@ def test_bad_models_are_refused(bad):
         init_mlp(sizes, key=jax.random.key(0), **bad)
 
 
-@pytest.mark.parametrize(("post", "k"), [(20, 4), (18, 4), (17, 4)])
-def test_blocks_on_a_diagonal_are_found_and_give_the_same_rows(pool, post, k):
-    rng = np.random.default_rng(1)
-    blocks = [rng.normal(size=(3, 5)).astype(np.float32) for _ in range(k)]
-    weight = scipy.linalg.block_diag(*blocks)[:, :post].astype(np.float32)
-    found = diagonal_blocks(weight)
-    assert found.shape == (k, 3, 5)
-    np.testing.assert_allclose(row_product(pool, found)[:, :post], pool @ weight, rtol=1e-4)
-    full = weight.copy()
-    full[0, -1] = 1.0
-    assert diagonal_blocks(full) is full
+@pytest.mark.parametrize("count", [20, 18, 17])
+def test_networks_side_by_side_are_blocks_and_give_the_same_rows(pool, count):
+    models = [init_mlp((12, 6, 5), key=jax.random.key(i)) for i in range(4)]
+    apart = [freeze(model, pool) for model in models]
+    encoder = first_features(side_by_side(apart), count)
+    assert encoder.n_networks == 4 and encoder.n_features_out == count
+    assert [b.shape for b in encoder._blocks] == [(12, 24), (4, 6, 5)]
+    expected = np.concatenate([each(pool) for each in apart], axis=1)[:, :count]
+    np.testing.assert_allclose(encoder(pool), expected, atol=1e-5)
+    # Counted as one network its weights are one matrix, mostly of zeros, of the same product.
+    weight = scipy.linalg.block_diag(*(each.weights[1] for each in apart))[:, :count]
+    np.testing.assert_array_equal(encoder.weights[1], weight)
+    np.testing.assert_allclose(
+        dataclasses.replace(encoder, n_networks=1)(pool), expected, atol=1e-5
+    )
+
+
+def test_a_product_by_rows_is_the_product(pool):
+    weight = np.random.default_rng(1).normal(size=(12, 5)).astype(np.float32)
+    np.testing.assert_allclose(row_product(pool, weight), pool @ weight, rtol=1e-3, atol=1e-4)

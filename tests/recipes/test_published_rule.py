@@ -12,10 +12,10 @@ import pytest
 from metaplastic.cli import main
 from metaplastic.data.glyphs import SIDE, GlyphSet, _save, glyph_path
 from metaplastic.errors import DivergenceError, InputError
-from metaplastic.learners import Raw, RuleLearner
-from metaplastic.meta.evaluation import evaluate
-from metaplastic.recipes.base import build_rule
-from metaplastic.recipes.experiment import recipe_to_resume
+from metaplastic.evaluation import evaluate
+from metaplastic.learners import Raw, plain_learner
+from metaplastic.recipes.recipe import build_rule
+from metaplastic.recipes.training import recipe_to_resume
 from metaplastic.rules import Metz2018, load_rule
 from metaplastic.sklearn import RuleTransformer
 from metaplastic.trees import all_finite
@@ -34,6 +34,14 @@ CHANGES = (
     "horizons=[2,4]",
 )
 # One architecture for every use, so that it is compiled once.
+SIZES = {
+    "hidden_sizes": (),
+    "n_components": 8,
+    "activation": "relu",
+    "n_steps": 4,
+    "batch_size": 8,
+    "n_networks": 1,
+}
 NETWORK = ["--hidden-sizes", "", "--n-components", 8, "--n-networks", 1, "--batch-size", 8]
 
 
@@ -98,7 +106,7 @@ def test_it_is_meta_trained_and_saved(trained: Path):
 @pytest.mark.slow
 def test_a_trained_one_is_evaluated_as_any_learner(trained: Path, data: Labelled):
     rule = load_rule(trained / "rule.safetensors")
-    learners = {"raw": Raw(), "published": RuleLearner(rule, (), 8, "relu", 4, 8, 1)}
+    learners = {"raw": Raw(), "published": plain_learner(rule, **SIZES)}
     records = evaluate(learners, data, shots=(2,), n_draws=3, seeds=(0,))
     assert {record.learner for record in records} == {"raw", "published"}
     assert all(0.0 <= record.mean <= 1.0 for record in records)
@@ -141,7 +149,7 @@ def test_a_trained_one_goes_through_all_commands(trained, data, tmp_path, capsys
 def learner():
     def make(change=lambda leaf: leaf):
         rule = Metz2018.create(key=jax.random.key(0), n_top=8, learning_rate=0.02)
-        return RuleLearner(jax.tree.map(change, rule), (), 8, "relu", 4, 8, 1)
+        return plain_learner(jax.tree.map(change, rule), **SIZES)
 
     return make
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from metaplastic.errors import InputError, MissingDataError
-from metaplastic.meta.records import Record
+from metaplastic.evaluation import Record
 from metaplastic.report import (
     embedding_figure,
     field_figure,

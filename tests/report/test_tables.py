@@ -3,7 +3,7 @@ import math
 import pytest
 
 from metaplastic.errors import InputError
-from metaplastic.meta.records import Record
+from metaplastic.evaluation import Record
 from metaplastic.report import Table, comparison_table, protocol_note
 
 

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaplastic.models import MLP, Layer, LayerTrace, fit_scaling
+from metaplastic.models import MLP, Layer, LayerTrace, fit_presentation
 from metaplastic.rules import LocalRule, Metz2018, apply_rule, init_model
 from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
+from metaplastic.rules.local import ContextRule
 from metaplastic.rules.oja import Oja
 from metaplastic.rules.sanger import Sanger
 from metaplastic.rules.softhebb import SoftHebb
@@ -32,6 +33,7 @@ RULES = {
     "krotov_hopfield": KrotovHopfield,
     "softhebb": SoftHebb,
     "local": lambda: LocalRule.create(key=jax.random.key(9), hidden=5),
+    "context": lambda: ContextRule.create(key=jax.random.key(9), hidden=5, with_outputs=True),
     "metz2018": lambda: metz2018(equivariant=False),
     "metz2018_equivariant": lambda: metz2018(equivariant=True),
     "local_neuron": lambda: LocalRule.create(key=jax.random.key(9), hidden=5, lateral=False),
@@ -56,7 +58,7 @@ def fifty_steps(rule, model, state, batches, key):
     return jax.lax.scan(body, (model, state), batches)[0]
 
 
-DEAR = ("local", "metz2018", "metz2018_equivariant")
+DEAR = ("local", "context", "metz2018", "metz2018_equivariant")
 """Rules that take long to compile; the others stand for them when time is short."""
 
 
@@ -171,7 +173,7 @@ def test_the_scale_of_raw_inputs_does_not_matter(rule, start):
     model, state, x = start
 
     def run(x):
-        scaled = eqx.tree_at(lambda m: m.scaling, model, fit_scaling(x))
+        scaled = eqx.tree_at(lambda m: m.presentation, model, fit_presentation(x))
         return step(rule, scaled, state, x, jax.random.key(4))[0].layers
 
     assert_close(run(x), run(1024.0 * x))

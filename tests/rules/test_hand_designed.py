@@ -8,7 +8,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from metaplastic.errors import InputError
-from metaplastic.models import fit_scaling
+from metaplastic.models import fit_presentation
 from metaplastic.rules import apply_rule, init_model
 from metaplastic.rules.hebb import Hebb
 from metaplastic.rules.krotov_hopfield import KrotovHopfield
@@ -28,7 +28,9 @@ def run(rule, model, batches):
 
 
 def train(rule, x, units, steps=600, batch=100, seed=0):
-    model = init_model(rule, (x.shape[1], units), key=jax.random.key(seed), scaling=fit_scaling(x))
+    model = init_model(
+        rule, (x.shape[1], units), key=jax.random.key(seed), presentation=fit_presentation(x)
+    )
     rows = np.random.default_rng(seed).integers(0, len(x), (steps, batch))
     return run(rule, model, x[rows])
 
@@ -45,7 +47,7 @@ def gaussian():
 @pytest.fixture(scope="module")
 def principal(gaussian):
     """Principal components of the inputs as the first layer sees them, in rows."""
-    return PCA(3).fit(np.asarray(fit_scaling(gaussian)(gaussian), np.float64)).components_
+    return PCA(3).fit(np.asarray(fit_presentation(gaussian)(gaussian), np.float64)).components_
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def clusters():
     centres = rng.normal(size=(5, 12))
     label = rng.integers(0, 5, 1500)
     x = jnp.asarray(centres[label] + 0.1 * rng.normal(size=(1500, 12)), jnp.float32)
-    presented = np.asarray(fit_scaling(x)(x))
+    presented = np.asarray(fit_presentation(x)(x))
     return x, np.stack([presented[label == c].mean(0) for c in range(5)])
 
 

@@ -1,6 +1,5 @@
 """Rules in files: what is saved is loaded, and nothing else is."""
 
-import dataclasses
 import json
 import os
 import struct
@@ -14,9 +13,9 @@ from safetensors.numpy import load, save
 
 from fuzz import damaged
 from metaplastic.errors import FileFormatError, InputError
-from metaplastic.rules import KINDS, LocalRule, Oja, RuleKind, list_rules, load_rule, save_rule
+from metaplastic.rules import LocalRule, Oja, list_rules, load_rule, save_rule
+from metaplastic.rules.classes import RULE_CLASSES
 from metaplastic.rules.io import load_rule_file
-from metaplastic.rules.local import told_outputs
 
 METADATA = {"licence": "Apache-2.0", "recipe": "small", "updates": 3, "seconds": 1.5}
 HAND_MADE = ["hebb", "oja", "sanger", "krotov_hopfield", "softhebb"]
@@ -77,46 +76,10 @@ def test_equal_rules_are_equal_files(saved: Path, local: LocalRule):
         assert again.read_bytes() == saved.read_bytes()
 
 
-def test_a_rule_comes_back_with_the_one_it_brings_for_sparse_inputs(saved: Path, local: LocalRule):
-    other = jax.tree.map(lambda leaf: leaf + 1.0, local)
-    # Never whitened, whatever the rule is that brings it: sparse rows would not stay sparse.
-    local = dataclasses.replace(local, whiten=0.25)
-    pair = dataclasses.replace(local, sparse=other)
-    save_rule(saved, pair, METADATA)
-    found = load_rule_file(saved)[0]
-    assert_equal(found, pair)
-    assert_equal(found.suited(sparse=True), other)
-    assert_equal(found.suited(sparse=False), local)
-    assert local.suited(sparse=True) is local.suited(sparse=False) is local
-    for unlike in (pair, dataclasses.replace(other, settle=7), local):
-        with pytest.raises(InputError, match="like the rule that brings it"):
-            save_rule(saved, dataclasses.replace(local, sparse=unlike), METADATA)
-
-
-def test_a_rule_comes_back_with_the_one_it_brings_for_bounded_nonlinearities(
-    saved: Path, local: LocalRule
-):
-    other = jax.tree.map(lambda leaf: leaf + 1.0, told_outputs(local))
-    several = dataclasses.replace(local, sparse=local, bounded=other)
-    save_rule(saved, several, METADATA)
-    found = load_rule_file(saved)[0]
-    assert_equal(found, several)
-    assert_equal(found.suited(sparse=False).for_activation("step"), other)
-    assert_equal(found.for_activation("relu"), local)
-    assert_equal(found.suited(sparse=True).for_activation("step"), local)
-    asked = dataclasses.replace(several, settle=9).for_activation("tanh")
-    assert isinstance(asked, LocalRule) and asked.settle == 9
-    with pytest.raises(InputError, match=r"nonlinearities must have .*'with_outputs': True"):
-        save_rule(saved, dataclasses.replace(local, bounded=local), METADATA)
-
-
 def test_a_file_older_than_a_field_gives_the_rule_without_it(saved: Path, local: LocalRule):
     described = json.loads(parts(saved)[0]["__metadata__"]["fields"])
     assert described["fields"].pop("settle") == 0
-    assert described["fields"].pop("sparse") is False
     assert described["fields"].pop("with_outputs") is False
-    assert described["fields"].pop("whiten") == 0.0
-    assert described["fields"].pop("bounded") is False
     rewrite(saved, fields=json.dumps(described))
     assert_equal(load_rule_file(saved)[0], local)
 
@@ -149,21 +112,20 @@ def test_static_fields_come_back(tmp_path: Path):
     assert not load_rule_file(tmp_path / "a.safetensors")[0].subspace
 
 
-def test_every_public_rule_has_a_name_and_a_kind():
-    assert {type(load_rule(name)).__name__ for name in list_rules()} == set(KINDS)
+def test_every_class_of_rules_has_a_name():
+    assert {type(load_rule(name)).__name__ for name in list_rules()} == set(RULE_CLASSES)
+    assert all(name == rule.__name__ for name, rule in RULE_CLASSES.items())
 
 
-def test_a_class_of_ones_own_is_saved_with_its_kind(tmp_path: Path):
+def test_a_class_of_ones_own_is_loaded_where_it_is_named(tmp_path: Path):
     class Own(Oja):  # final in the package; here it only stands for a class of a user
         pass
 
     path = tmp_path / "a.safetensors"
-    with pytest.raises(InputError, match="Own cannot be saved"):
-        save_rule(path, Own(), {})
-    assert not path.exists()
-    kinds = {"Own": RuleKind(Own, Own)}
-    save_rule(path, Own(learning_rate=0.125), {}, kinds=kinds)
-    assert float(load_rule_file(path, kinds=kinds)[0].learning_rate) == 0.125
+    save_rule(path, Own(learning_rate=0.125), {})
+    classes = {**RULE_CLASSES, "Own": Own}
+    found = load_rule_file(path, classes=classes)[0]
+    assert type(found) is Own and float(found.learning_rate) == 0.125
     with pytest.raises(FileFormatError, match="unknown class of rules 'Own'"):
         load_rule(path)
 

@@ -15,7 +15,10 @@ SECONDS = 600
 def environment():
     # Workers find the toy in this process's path, as users' code is found on a cluster's nodes.
     path = os.pathsep.join([str(PROGRAM.parents[1] / "meta"), os.environ.get("PYTHONPATH", "")])
-    return os.environ | {"PYTHONPATH": path.rstrip(os.pathsep), "JAX_PLATFORMS": "cpu"}
+    # In containers there may be no home that Ray could write its token to.
+    nowhere = str(Path(os.devnull) / "home")
+    changes = {"PYTHONPATH": path.rstrip(os.pathsep), "JAX_PLATFORMS": "cpu", "HOME": nowhere}
+    return os.environ | changes
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,8 @@ from metaplastic.errors import MetaplasticError
 from metaplastic.gradients import TruncatedBackprop
 from metaplastic.meta.checkpoint import load_checkpoint
 from metaplastic.meta.problem import split_rule
+from metaplastic.meta.run import RunOptions
 from metaplastic.meta.train import meta_train, state_shapes
-from metaplastic.recipes.run import RunOptions
 from metaplastic.scale import ClusterSettings, RayExecutor, connect
 from metaplastic.scale.worker import TaskWorker
 

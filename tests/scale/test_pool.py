@@ -7,7 +7,7 @@ import pytest
 
 from metaplastic.errors import ConfigurationError, InputError, MissingDataError
 from metaplastic.recipes.config import change_recipe, fingerprint, named_recipe, recipe_text
-from metaplastic.recipes.experiment import Words
+from metaplastic.recipes.training import Words
 from metaplastic.scale import ClusterSettings, cluster
 from metaplastic.scale.executor import mean_gradients, weight_of
 from metaplastic.scale.pool import assign, cut

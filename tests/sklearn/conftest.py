@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from metaplastic.presets import plain_preset, save_preset
+from metaplastic.rules import Hebb
 from metaplastic.sklearn import FewShotClassifier, RuleTransformer
 
 SMALL = {
@@ -16,14 +18,22 @@ SMALL = {
 }
 
 
-@pytest.fixture
-def make_transformer():
-    return lambda **changes: RuleTransformer(**{**SMALL, **changes})
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory):
+    """A file of a preset of one rule and nothing else: features are those of the networks."""
+    path = tmp_path_factory.mktemp("presets") / "plain.safetensors"
+    save_preset(path, plain_preset(Hebb()), {})
+    return str(path)
 
 
-@pytest.fixture
-def make_classifier():
-    return lambda **changes: FewShotClassifier(**{**SMALL, **changes})
+@pytest.fixture(scope="session")
+def make_transformer(plain):
+    return lambda **changes: RuleTransformer(**{**SMALL, "preset": plain, **changes})
+
+
+@pytest.fixture(scope="session")
+def make_classifier(plain):
+    return lambda **changes: FewShotClassifier(**{**SMALL, "preset": plain, **changes})
 
 
 @pytest.fixture(scope="session")

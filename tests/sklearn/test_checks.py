@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.utils import estimator_checks, get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 from metaplastic.rules import Oja
 from metaplastic.sklearn import FewShotClassifier, RuleTransformer
@@ -23,6 +23,8 @@ pytestmark = [
     [
         RuleTransformer("oja", **SMALL),
         FewShotClassifier("hebb", **SMALL),
+        FewShotClassifier("hebb", head="graph", **SMALL),
+        FewShotClassifier("hebb", head="ridge", **SMALL),
         FewShotClassifier("hebb", head="logistic", **SMALL),
     ]
 )
@@ -30,10 +32,38 @@ def test_scikit_learn(estimator, check):
     check(estimator)
 
 
+# What the rule can change: features of the same or of other rows, numbers that are finite, state.
+WITH_TRAINING = {
+    "check_classifiers_train",
+    "check_dict_unchanged",
+    "check_estimator_sparse_array",
+    "check_estimators_dtypes",
+    "check_estimators_pickle",
+    "check_fit2d_1feature",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_transformer_general",
+}
+
+
+def checks_with_training():
+    for make in (RuleTransformer, FewShotClassifier):
+        for estimator, check in estimator_checks_generator(make("local", **SMALL), mark=None):
+            name = check.func.__name__
+            if name in WITH_TRAINING:
+                yield pytest.param(estimator, check, id=f"{make.__name__}-{name}")
+
+
 @pytest.mark.slow
-@parametrize_with_checks([RuleTransformer("local", **SMALL), FewShotClassifier("local", **SMALL)])
+@pytest.mark.parametrize(("estimator", "check"), list(checks_with_training()))
 def test_scikit_learn_with_the_learned_rule(estimator, check):
     check(estimator)
+
+
+def test_all_checks_that_train_are_there():
+    found = {case.values[1].func.__name__ for case in checks_with_training()}
+    assert found == WITH_TRAINING
 
 
 @pytest.mark.parametrize("estimator", [RuleTransformer(), FewShotClassifier()])

@@ -4,24 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from scipy.special import softmax
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from metaplastic.errors import InputError
-from metaplastic.objectives.readouts import readout
-from metaplastic.sklearn.heads import (
-    BOUNDS,
-    SHARPNESS,
-    expected_sharpness,
-    fit_sharpness,
-    leave_one_out,
-)
+from metaplastic.presets import load_preset
+from metaplastic.readings import ReadingPool
 
-HEADS = ("ridge", "logistic")
+HEADS = ("auto", "graph", "ridge", "logistic")
 
 
 def few_labels(y, shots, seed=0):
@@ -51,11 +43,12 @@ def test_the_head_is_the_readout_of_the_protocol(make_classifier, blobs, head, s
     x, y = (part[blobs[1] < n_classes] for part in blobs)
     few = few_labels(y, shots)
     classifier = make_classifier(head=head).fit(x, few)
-    protocol = readout(head)
-    prepared = protocol.prepare(classifier.transformer_.transform(x))
-    labelled = few != -1
-    expected = protocol.predict(prepared[labelled], few[labelled], prepared)
-    assert np.mean(classifier.predict(x) == expected) == 1.0
+    pool = ReadingPool(classifier.transformer_.transform(x), load_preset("base").reading)
+    rows = np.flatnonzero(few != -1)
+    reading = pool.fit(head, rows, few[rows])
+    np.testing.assert_array_equal(
+        classifier.predict(x), pool.scores(reading, np.arange(len(x))).argmax(1)
+    )
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -186,8 +179,12 @@ def test_bad_labels(make_classifier, blobs, labels, message):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("head", "svm", "unknown head 'svm'; choose ridge or logistic"),
+        ("head", "svm", "unknown head 'svm'; choose auto, graph, ridge or logistic"),
         ("head", None, "unknown head None"),
+        ("n_neighbors", 0, "n_neighbors takes integers of at least 1"),
+        ("n_neighbors", 2500, "n_neighbors=2500 asks for more .* 2500 has; give at most 2499"),
+        ("class_prior", [0.5, 0.5], "class_prior takes 4 positive numbers"),
+        ("class_prior", "even", "class_prior takes 4 positive numbers"),
         ("rule", "hep", "did you mean hebb"),
         ("n_steps", -1, "n_steps takes integers"),
         ("batch_size", 1, "batch_size takes integers"),
@@ -237,48 +234,3 @@ def test_pipeline_and_grid_search(make_classifier, blobs):
     )
     search.fit(x, y)
     assert search.best_score_ > -0.5
-
-
-def test_leave_one_out_is_refitting(blobs):
-    x, y = blobs[0][:30], blobs[1][:30]
-    targets = 2.0 * np.eye(4)[y] - 1.0
-    fast = leave_one_out(x, targets, 0.7)
-    for row in range(30):
-        rest = np.arange(30) != row
-        slow = Ridge(alpha=0.7).fit(x[rest], targets[rest]).predict(x[[row]])[0]
-        np.testing.assert_allclose(fast[row], slow, atol=1e-8)
-
-
-class TestSharpness:
-    def test_without_rows_it_is_the_constant(self):
-        value = fit_sharpness(np.zeros((0, 3)), np.zeros(0, int))
-        np.testing.assert_allclose(value, SHARPNESS, rtol=1e-3)
-
-    @pytest.mark.parametrize("n_classes", [2, 3, 20])
-    @pytest.mark.parametrize("shrunk", [1.0, 0.2])
-    def test_expected_odds_depend_neither_on_classes_nor_on_shrinkage(self, n_classes, shrunk):
-        labels = np.arange(n_classes)
-        scores = shrunk * (2.0 * np.eye(n_classes) - 1.0) + 0.3
-        sharpness = expected_sharpness(scores, labels)
-        probability = softmax(sharpness * scores, axis=1)[labels, labels]
-        np.testing.assert_allclose(probability / (1 - probability), np.exp(4), rtol=1e-6)
-
-    def test_equal_scores_have_a_finite_sharpness(self):
-        assert expected_sharpness(np.zeros((4, 2)), np.array([0, 1, 0, 1])) == BOUNDS[1]
-
-    @pytest.mark.slow
-    @pytest.mark.parametrize("true", [0.3, 1.0, 8.0])
-    def test_finds_the_temperature_of_many_rows(self, true):
-        generator = np.random.default_rng(0)
-        scores = generator.normal(size=(20_000, 3))
-        noise = generator.gumbel(size=scores.shape)
-        labels = np.argmax(true * scores + noise, axis=1)
-        np.testing.assert_allclose(fit_sharpness(scores, labels), true, rtol=0.1)
-
-    def test_agrees_with_logistic_regression(self):
-        generator = np.random.default_rng(1)
-        score = generator.normal(size=5000)
-        labels = (generator.random(5000) < 1 / (1 + np.exp(-3 * score))).astype(int)
-        regression = LogisticRegression(C=np.inf, fit_intercept=False).fit(score[:, None], labels)
-        found = fit_sharpness(np.column_stack([-score, score]), labels)
-        np.testing.assert_allclose(2 * found, regression.coef_[0, 0], rtol=0.02)

@@ -1,6 +1,5 @@
 """`partial_fit`: rows that come piece by piece."""
 
-import dataclasses
 import json
 import pickle
 import subprocess
@@ -11,7 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from metaplastic.rules import LocalRule
+from metaplastic.presets import Preset
+from metaplastic.rules import LocalRule, RuleSet
 from metaplastic.sklearn import stream
 from metaplastic.sklearn.stream import Reservoir
 
@@ -112,18 +112,20 @@ def test_goes_on_from_fit(make_transformer, blobs):
 
 def test_the_rule_for_sparse_inputs_is_used_from_the_first_rows_on(make_transformer):
     rule, other = (LocalRule.create(key=jax.random.key(i), hidden=4) for i in (0, 1))
-    pair = dataclasses.replace(rule, sparse=other)
+    preset = Preset("pair", RuleSet(rule, sparse=other), mostly_zero=0.86)
+    pair = {"rule": "base", "preset": preset}
+    alone = {"rule": other}
     x = np.random.default_rng(1).poisson(0.05, size=(1300, 8)).astype(np.float32)
     # Looked at early, in a stream, and going on from fit.
     for fits in ((20,), (700, 600), (1100, 200)):
-        found = [make_transformer(rule=each, n_steps=3) for each in (pair, other)]
+        found = [make_transformer(n_steps=3, **each) for each in (pair, alone)]
         for transformer in found:
             begin = 0
             for count in fits:
                 transformer.partial_fit(x[begin : begin + count])
                 begin += count
         np.testing.assert_array_equal(*(t.transform(x[:9]) for t in found))
-    gone_on = [make_transformer(rule=each, n_steps=3).fit(x) for each in (pair, other)]
+    gone_on = [make_transformer(n_steps=3, **each).fit(x) for each in (pair, alone)]
     np.testing.assert_array_equal(*(t.partial_fit(x[:64]).transform(x[:9]) for t in gone_on))
 
 

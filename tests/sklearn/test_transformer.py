@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from metaplastic.errors import FileFormatError, InputError
-from metaplastic.learners import RuleLearner
+from metaplastic.learners import plain_learner
 from metaplastic.models import MLP
 from metaplastic.rules import Hebb, load_rule, save_rule
 from metaplastic.sklearn import RuleTransformer
@@ -27,7 +27,8 @@ from sklearn import config_context
 def test_fit_is_the_rule_learner(make_transformer, blobs):
     x, _ = blobs
     transformer = make_transformer(n_networks=2).fit(x)
-    learner = RuleLearner(load_rule("hebb"), (16,), 4, "relu", 10, 16, 2)
+    sizes = {"hidden_sizes": (16,), "n_components": 4, "n_steps": 10, "batch_size": 16}
+    learner = plain_learner(load_rule("hebb"), n_networks=2, **sizes)
     np.testing.assert_array_equal(transformer.transform(x), learner.fit(x, seed=0)(x))
 
 

@@ -13,7 +13,7 @@ import pytest
 import metaplastic
 
 ROOT = Path(__file__).parents[2]
-OPTIONAL = {"freetype", "matplotlib", "mlxtend", "onnx", "PIL", "pyarrow", "tensorboardX"}
+OPTIONAL = {"faiss", "freetype", "matplotlib", "mlxtend", "onnx", "PIL", "pyarrow", "tensorboardX"}
 
 
 def all_modules() -> list[str]:

@@ -17,7 +17,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from metaplastic.recipes.demo import run_demo
+    from metaplastic.studies.demo import run_demo
 
     result = run_demo(
         args.out, rule=args.rule, seed=args.seed, quick=args.quick, show=not args.json

@@ -39,7 +39,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["ridge", "logistic"],
         metavar="NAME",
-        help="ridge, logistic, ridge_paper (ridge logistic); what has no features has none",
+        help="ridge, logistic, graph, auto, ridge_paper (ridge logistic); what has no features "
+        "has none",
     )
     parser.add_argument("--max-test", type=natural, default=2000, help="rows tested a draw (2000)")
     parser.add_argument("--no-permute", action="store_true", help="leave columns in their order")
@@ -53,10 +54,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if args.out is not None:
         check_output(args.out, force=args.force)
+    from metaplastic.evaluation import evaluate, provenance, records_to_rows, to_json
+    from metaplastic.evaluation.registry import Network, learners
     from metaplastic.files import write_atomically
-    from metaplastic.meta.evaluation import evaluate
-    from metaplastic.meta.records import provenance, records_to_rows, to_json
-    from metaplastic.recipes.evaluation import Network, learners
     from metaplastic.report import comparison_table
 
     rules = args.rule or ([] if args.learner else ["base"])

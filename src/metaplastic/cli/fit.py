@@ -21,6 +21,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_input(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="ENCODER", help="file to write")
     parser.add_argument("--rule", default="base", help="a name, or a rule file (base)")
+    parser.add_argument("--preset", default="base", help="a name, or a preset file (base)")
     add_network(parser)
     parser.add_argument(
         "--one-pass",
@@ -46,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
         if "n_steps" in settings:
             raise InputError("--one-pass takes as many steps as rows allow; leave out --n-steps")
         settings["n_steps"] = None
-    transformer = RuleTransformer(args.rule, random_state=args.seed, **settings)
+    transformer = RuleTransformer(args.rule, preset=args.preset, random_state=args.seed, **settings)
     data = load(args)
     x = check_pool(data.x)
     note(f"{args.data}: {x.shape[0]} rows, {x.shape[1]} columns")
@@ -56,6 +57,7 @@ def _run(args: argparse.Namespace) -> int:
     encoder = transformer.encoder_
     found = {
         "rule": args.rule,
+        "preset": args.preset,
         "rows": x.shape[0],
         "columns": encoder.n_features_in,
         "features": encoder.n_features_out,

@@ -16,6 +16,7 @@ from metaplastic import __version__
 from metaplastic.cli import (
     data,
     demo,
+    distill,
     evaluate,
     export,
     fit,
@@ -38,6 +39,7 @@ COMMANDS: tuple[Command, ...] = (
     export.COMMAND,
     evaluate.COMMAND,
     meta_train.COMMAND,
+    distill.COMMAND,
     reproduce.COMMAND,
     rules.COMMAND,
     data.COMMAND,

@@ -39,8 +39,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from metaplastic.recipes.reproduce.experiment import Options
-    from metaplastic.recipes.reproduce.run import reproduce
+    from metaplastic.studies.paper.experiment import Options
+    from metaplastic.studies.paper.run import reproduce
 
     options = Options(args.quick, args.seed, args.wide, args.imdb, args.meta_run)
     found = reproduce(args.names, args.out, rule=args.rule, options=options, show=not args.json)

@@ -65,30 +65,18 @@ def _verify(args: argparse.Namespace) -> int:
 def _describe(rule: str) -> dict[str, object]:
     import inspect
 
-    import equinox as eqx
-
     from metaplastic.rules.catalog import list_rules, load_rule, rule_file
     from metaplastic.rules.io import load_rule_file
     from metaplastic.trees import count_parameters
 
     path = rule_file(rule)
     found, metadata = (load_rule(rule), {}) if path is None else load_rule_file(path)
-    others = {
-        "sparse inputs": found.suited(sparse=True),
-        "tanh, sigmoid, sine and step": found.for_activation("tanh"),
-    }
-    alone = found.suited(sparse=False).for_activation("relu")
     return {
         "rule": rule,
         "summary": list_rules().get(rule, "a rule file"),
         "class": type(found).__name__,
         "locality": found.locality,
         "meta-parameters": count_parameters(found),
-        **{
-            f"of these for {what}": count_parameters(other)
-            for what, other in others.items()
-            if not eqx.tree_equal(other.for_activation("relu"), alone)
-        },
         **{f"metadata: {key}": value for key, value in metadata.items()},
         "description": inspect.getdoc(type(found)) or "",
     }

@@ -2,7 +2,7 @@
 
 Letters of fonts vary from face to face. Handwriting varies as a pen moves, one stroke against
 another, and things as light falls on them; a rule that has met fonts alone need not know either
-(docs/experiments.md). Every task has classes of its own, every sample is drawn on the device.
+(study 015). Every task has classes of its own, every sample is drawn on the device.
 Points are (y, x) in a plane whose square from -1.2 to 1.2 is the image.
 """
 

@@ -40,7 +40,7 @@ def find_fonts(folders: Sequence[str | os.PathLike] | None = None) -> list[Font]
         MissingDataError: if there are none, naming packages to install.
     """
     freetype = import_freetype()
-    roots = [Path(f).expanduser() for f in (_FOLDERS if folders is None else folders)]
+    roots = [Path(os.path.expanduser(f)) for f in (_FOLDERS if folders is None else folders)]
     paths = sorted(p for root in roots for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES)
     fonts = [font for path in paths for font in _faces(freetype, path)]
     if not fonts:

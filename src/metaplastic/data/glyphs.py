@@ -99,12 +99,12 @@ def build_glyphs(
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}")
     fonts = find_fonts(folders)
-    found = _sort_out(fonts, _render_all(fonts, workers))
     out = cache_dir() if out is None else Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
+    found = _sort_out(fonts, _render_all(fonts, workers))
     sets = {}
     for split in SPLITS:
         least = 3 if split == "heldout_scripts" else min_per_class

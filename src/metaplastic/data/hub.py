@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from metaplastic.data.cache import cache_dir
+from metaplastic.data.cache import NOWHERE, cache_dir
 from metaplastic.data.labels import typed_labels
 from metaplastic.data.readers.frames import check_both, index_columns, label_values, read_columns
 from metaplastic.data.readers.images import grey_images
@@ -159,6 +159,7 @@ def load_openml(name: str, version: int | None, label: str | None) -> Table:
         try:
             target = "default-target" if label is None else label
             chosen: Any = {"version": "active" if version is None else version}
+            chosen["cache"] = cache_dir() != NOWHERE
             found: Any = fetch_openml(
                 name, **chosen, data_home=str(cache_dir()), target_column=target, as_frame=True
             )

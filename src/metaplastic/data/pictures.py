@@ -120,6 +120,11 @@ def build_pictures(
         raise MissingDataError(
             f"no pictures found below {root}; install some: apt-get install {PACKAGES}"
         )
+    out = cache_dir() if out is None else Path(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
     found: dict[str, list[tuple[NDArray[np.uint8], str]]] = {split: [] for split in SPLITS}
     for path in _counted([*drawings, *sorted(photographs)]):
         split = "validation" if _share(path, "split") < 15 else "train"
@@ -127,11 +132,6 @@ def build_pictures(
             found[split] += [(image, "photograph") for image in _patches(path, per_photograph)]
         elif (image := _drawing(path)) is not None:
             found[split].append((image, "drawing"))
-    out = cache_dir() if out is None else Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
     sets = {}
     for split, items in found.items():
         images = [image for image, _ in items] or [np.zeros((0, SIDE, SIDE), np.uint8)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metaplastic import __version__
 from metaplastic.errors import InputError
@@ -17,8 +18,8 @@ from metaplastic.models import SEVERAL, FrozenMLP
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSET = 20
-"""Version of the operators: the first with Gelu, read by runtimes since the end of 2023."""
+OPSET = 9
+"""Version of the operators (ONNX 1.4, January 2019): the oldest that has them all."""
 
 
 def require_onnx() -> None:
@@ -48,8 +49,10 @@ def export_onnx(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, Any
 def onnx_model(encoder: FrozenMLP, metadata: Mapping[str, Any]) -> "ModelProto":
     """The checked ONNX model of an encoder with `d` input columns and `k` features.
 
-    Its input is `x`, float32 `(N, d)`, its output `features`, float32 `(N, k)`, for any `N`.
-    The model's properties are `activation`, `readout` and `provenance` (`metadata` as JSON).
+    Its input is `x`, float32 `(N, d)`, its output `features`, float32 `(N, k)`, for any `N`. A row
+    that holds NaN or an infinity has features of NaN, also where a runtime's own clip or ReLU makes
+    a number of NaN. The model's properties are `activation`, `readout` and `provenance` (`metadata`
+    as JSON).
 
     Raises:
         MissingDataError: if onnx is not installed.
@@ -66,7 +69,7 @@ def onnx_model(encoder: FrozenMLP, metadata: Mapping[str, Any]) -> "ModelProto":
     model = helper.make_model(
         _encoder_graph(encoder),
         opset_imports=opsets,
-        # The oldest version of the file format that has these operators: most runtimes read it.
+        # The oldest version of the file format that goes with these operators.
         ir_version=helper.find_min_ir_version_for(opsets),
         producer_name="metaplastic",
         producer_version=__version__,
@@ -81,20 +84,19 @@ def _encoder_graph(encoder: FrozenMLP) -> Any:
     from onnx import TensorProto, helper
 
     graph = _Graph()
+    clip = float(encoder.clip * encoder.gain)
     signal = graph.node("Sub", "x", graph.constant("shift", encoder.shift))
-    signal = graph.node("Mul", signal, graph.constant("scale", encoder.scale))
-    bounds = graph.constant("least", -encoder.clip), graph.constant("most", encoder.clip)
-    signal = graph.node("Clip", signal, *bounds)
-    signal = presented = graph.node("Mul", signal, graph.constant("gain", encoder.gain))
+    signal = graph.node("Mul", signal, graph.constant("scale", encoder.scale * encoder.gain))
+    signal = presented = graph.node("Clip", signal, min=-clip, max=clip)
     layers = zip(encoder.weights, encoder.biases, layer_activations(encoder), strict=True)
-    for index, (weight, bias, activation) in enumerate(layers):
-        signal = graph.node("MatMul", signal, graph.constant(f"weight_{index}", weight))
-        signal = graph.node("Add", signal, graph.constant(f"bias_{index}", bias))
-        signal = _activated(graph, activation, signal)
+    for index, layer in enumerate(layers):
+        signal = _layer(graph, str(index), signal, *layer)
     if encoder.direct is not None:
         beside = graph.node("MatMul", presented, graph.constant("direct", encoder.direct))
         signal = graph.node("Concat", beside, signal, axis=1)
-    graph.nodes.append(helper.make_node("Identity", [signal], ["features"]))
+    # Zero, but NaN for rows that hold NaN, which some runtimes clip to a number.
+    zeros = graph.constant("zeros", np.zeros((encoder.n_features_in, 1)))
+    graph.node("Add", signal, graph.node("MatMul", "x", zeros), output="features")
 
     def rows(name: str, columns: int) -> Any:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", columns])
@@ -117,29 +119,46 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
         return name
 
-    def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
+    def node(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Apply an operator to named values; returns the name of the result."""
         from onnx import helper
 
-        output = f"{operator.lower()}_{len(self.nodes)}"
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
-    def split(self, value: str, count: int) -> list[str]:
-        """Equal shares of the columns."""
-        from onnx import helper
-
-        shares = [f"share_{len(self.nodes)}_{i}" for i in range(count)]
-        self.nodes.append(helper.make_node("Split", [value], shares, axis=1, num_outputs=count))
-        return shares
+    def number(self, operator: str, value: str, number: float) -> str:
+        """Apply an operator to a named value and a number."""
+        return self.node(operator, value, self.constant(f"number_{len(self.nodes)}", [number]))
 
 
-def _activated(graph: _Graph, names: str, x: str) -> str:
-    """The nonlinearity, or several on equal shares of the columns."""
-    parts = names.split(SEVERAL)
-    shares = graph.split(x, len(parts)) if len(parts) > 1 else [x]
-    done = [_ACTIVATIONS[name](graph, share) for name, share in zip(parts, shares, strict=True)]
+def _layer(
+    graph: _Graph,
+    name: str,
+    signal: str,
+    weight: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    activations: str,
+) -> str:
+    """A layer `(pre, post)`; of several nonlinearities, each has units of its own."""
+    parts = activations.split(SEVERAL)
+    done = []
+    for i, (part, w, b) in enumerate(
+        zip(parts, np.split(weight, len(parts), axis=1), np.split(bias, len(parts)), strict=True)
+    ):
+        own = f"{name}_{i}" if len(parts) > 1 else name
+        drive = graph.node("MatMul", signal, graph.constant(f"weight_{own}", w))
+        drive = graph.node("Add", drive, graph.constant(f"bias_{own}", b))
+        done.append(_ACTIVATIONS[part](graph, drive))
     return graph.node("Concat", *done, axis=1) if len(parts) > 1 else done[0]
+
+
+def _gelu(graph: _Graph, x: str) -> str:
+    # 0.5 (1 + tanh(u)) is sigmoid(2 u), which also those runtimes saturate whose tanh overflows.
+    cube = graph.node("Mul", graph.node("Mul", x, x), x)
+    inner = graph.node("Add", x, graph.number("Mul", cube, 0.044715))
+    share = graph.node("Sigmoid", graph.number("Mul", inner, 2 * 0.7978845608))
+    return graph.node("Mul", x, share)
 
 
 # As in `models.activations`, where their formulas are.
@@ -147,7 +166,7 @@ _ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
     "relu": lambda graph, x: graph.node("Relu", x),
     "leaky_relu": lambda graph, x: graph.node("LeakyRelu", x, alpha=0.1),
     "elu": lambda graph, x: graph.node("Elu", x),
-    "gelu": lambda graph, x: graph.node("Gelu", x, approximate="tanh"),
+    "gelu": _gelu,
     "swish": lambda graph, x: graph.node("Mul", x, graph.node("Sigmoid", x)),
     "softplus": lambda graph, x: graph.node("Softplus", x),
     "tanh": lambda graph, x: graph.node("Tanh", x),

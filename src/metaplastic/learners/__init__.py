@@ -3,9 +3,10 @@
 from metaplastic.learners.base import AbstractClassifier, AbstractLearner, Encoder, Predictor
 from metaplastic.learners.classical import PCA, KMeansTriangle, RandomNetwork, Raw, WithInputs
 from metaplastic.learners.classifiers import LabelPropagation, SupervisedMLP
+from metaplastic.learners.inner_loop import train
 from metaplastic.learners.prototypical import PrototypicalNetwork
 from metaplastic.learners.reconstruction import Autoencoder, VariationalAutoencoder
-from metaplastic.learners.rule_learner import RuleLearner, train
+from metaplastic.learners.rule_learner import RuleLearner, plain_learner
 from metaplastic.learners.vicreg import VICReg
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "VICReg",
     "VariationalAutoencoder",
     "WithInputs",
+    "plain_learner",
     "train",
 ]

@@ -12,13 +12,13 @@ from sklearn.decomposition import PCA as SklearnPCA
 
 from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractLearner, Encoder
-from metaplastic.learners.pool import check_pool, pool_scaling, row_blocks, subsample
-from metaplastic.learners.rule_learner import FREEZE_ROWS
-from metaplastic.models import FrozenMLP, InputScaling, freeze, init_mlp
-from metaplastic.models.scaling import CLIP, apply_scaling
+from metaplastic.learners.pool import FREEZE_ROWS, check_pool, pool_presentation, subsample
+from metaplastic.learners.programs import training
+from metaplastic.models import FrozenMLP, Presentation, freeze, init_mlp, row_blocks
+from metaplastic.models.presentation import apply_scaling
 from metaplastic.types import Rows
 
-Presentation = Literal["raw", "scaled"]
+InputKind = Literal["raw", "scaled"]
 """Whether a baseline sees inputs as they are (8-bit images in [0, 1]) or as the base model does."""
 
 
@@ -26,15 +26,15 @@ Presentation = Literal["raw", "scaled"]
 class Present:
     """Row-wise presentation of inputs to a baseline: `(n, d)` to `(n, d)` float32."""
 
-    scaling: InputScaling | None
+    presentation: Presentation | None
 
     def __call__(self, x: Rows) -> NDArray[np.float32]:
-        scaling = self.scaling
+        own = self.presentation
         rows = np.concatenate(list(row_blocks(x)))
-        if scaling is None:
+        if own is None:
             return rows / np.float32(255) if x.dtype == np.uint8 else rows
-        shift, scale, gain = (np.asarray(a) for a in (scaling.shift, scaling.scale, scaling.gain))
-        return apply_scaling(rows, shift, scale, CLIP, gain, np)
+        shift, scale, gain = (np.asarray(a) for a in (own.shift, own.scale, own.gain))
+        return apply_scaling(rows, shift, scale, own.clip, gain, np)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,11 +75,11 @@ class JointEncoder:
         return np.concatenate([encode(x) / scale for encode, scale in parts], axis=1)
 
 
-def presentation_of(kind: Presentation, x: Rows) -> Present:
+def presentation_of(kind: InputKind, x: Rows) -> Present:
     """The presentation called `kind`, fitted to the pool `x` `(n, d)`; `InputError` if unknown."""
     if kind not in ("raw", "scaled"):
         raise InputError(f"unknown presentation {kind!r}; choose raw or scaled")
-    return Present(pool_scaling(x) if kind == "scaled" else None)
+    return Present(pool_presentation(x) if kind == "scaled" else None)
 
 
 def check_count(what: str, count: int) -> None:
@@ -94,7 +94,7 @@ class Raw(AbstractLearner):
 
     name: ClassVar[str] = "raw"
 
-    presentation: Presentation = "raw"
+    presentation: InputKind = "raw"
 
     def fit(self, x: Rows, *, seed: int) -> Present:
         """Nothing is learned but, if asked for, the presentation; `seed` is unused."""
@@ -103,12 +103,20 @@ class Raw(AbstractLearner):
 
 @dataclasses.dataclass(frozen=True)
 class PCA(AbstractLearner):
-    """The first principal components, not whitened (fewer if the pool has fewer)."""
+    """The first principal components, not whitened (fewer if the pool has fewer).
+
+    Examples:
+        >>> import numpy as np
+        >>> from metaplastic.learners import PCA
+        >>> x = np.random.default_rng(0).normal(size=(50, 8))
+        >>> PCA(3).fit(x, seed=0)(x).shape
+        (50, 3)
+    """
 
     name: ClassVar[str] = "pca"
 
     n_components: int = 64
-    presentation: Presentation = "raw"
+    presentation: InputKind = "raw"
 
     def __post_init__(self) -> None:
         check_count("n_components", self.n_components)
@@ -138,7 +146,7 @@ class KMeansTriangle(AbstractLearner):
 
     n_clusters: int = 64
     n_init: int = 1
-    presentation: Presentation = "raw"
+    presentation: InputKind = "raw"
 
     def __post_init__(self) -> None:
         check_count("n_clusters", self.n_clusters)
@@ -174,6 +182,7 @@ class RandomNetwork(AbstractLearner):
     sizes: tuple[int, ...] = (128, 128, 512)
     activation: str = "relu"
 
+    @training()
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """Draw the weights; only the presentation and the statistics come from the pool."""
         x = check_pool(x)
@@ -181,7 +190,7 @@ class RandomNetwork(AbstractLearner):
             (x.shape[1], *self.sizes),
             key=jax.random.key(seed),
             activation=self.activation,
-            scaling=pool_scaling(x),
+            presentation=pool_presentation(x),
         )
         return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))
 

@@ -17,7 +17,7 @@ from sklearn.semi_supervised import LabelSpreading
 
 from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractClassifier
-from metaplastic.learners.classical import Presentation, check_count, presentation_of
+from metaplastic.learners.classical import InputKind, check_count, presentation_of
 from metaplastic.learners.descent import (
     AbstractLoss,
     Parameters,
@@ -28,9 +28,10 @@ from metaplastic.learners.descent import (
     minimise,
     with_affine_top,
 )
-from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling
-from metaplastic.learners.rule_learner import chunk_steps
-from metaplastic.models import InputScaling, check_activation, dense, freeze, init_mlp
+from metaplastic.learners.inner_loop import chunk_steps
+from metaplastic.learners.pool import Shuffled, check_pool, pool_presentation
+from metaplastic.learners.programs import training
+from metaplastic.models import Presentation, check_activation, dense, freeze, init_mlp
 from metaplastic.types import PRNGKey, Rows
 
 
@@ -39,13 +40,13 @@ class LabelsLoss(AbstractLoss):
 
     x: Float[Array, "row pre"]
     labels: Int[Array, " row"]
-    scaling: InputScaling
+    presentation: Presentation
     noise: Float[Array, ""]
     mask: Float[Array, ""]
     activation: str = eqx.field(static=True)
 
     def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
-        seen = corrupt(self.scaling(self.x[batch]), noise=self.noise, mask=self.mask, key=key)
+        seen = corrupt(self.presentation(self.x[batch]), noise=self.noise, mask=self.mask, key=key)
         logits = hidden_then_affine(parameters.encoder, seen, self.activation)
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, self.labels[batch]))
 
@@ -56,8 +57,9 @@ class NetworkPredictor:
 
     learner: "SupervisedMLP"
     x: Rows
-    scaling: InputScaling
+    presentation: Presentation
 
+    @training()
     def __call__(
         self,
         labelled: NDArray[np.int64],
@@ -70,11 +72,13 @@ class NetworkPredictor:
         rows = dense(self.x[labelled])
         model_key, step_key = jax.random.split(jax.random.key(seed))
         sizes = (rows.shape[1], *own.hidden_sizes, own.n_components, int(labels.max()) + 1)
-        model = init_mlp(sizes, key=model_key, activation=own.activation, scaling=self.scaling)
+        model = init_mlp(
+            sizes, key=model_key, activation=own.activation, presentation=self.presentation
+        )
         loss = LabelsLoss(
             jnp.asarray(rows),
             jnp.asarray(labels, jnp.int32),
-            self.scaling,
+            self.presentation,
             jnp.float32(own.noise),
             jnp.float32(own.mask),
             own.activation,
@@ -147,7 +151,7 @@ class SupervisedMLP(AbstractClassifier):
     def fit(self, x: Rows, *, seed: int) -> NetworkPredictor:
         """The presentation of the pool; `seed` is unused."""
         x = check_pool(x)
-        return NetworkPredictor(self, x, pool_scaling(x))
+        return NetworkPredictor(self, x, pool_presentation(x))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -204,7 +208,7 @@ class LabelPropagation(AbstractClassifier):
 
     n_neighbors: int = 20
     alpha: float = 0.8
-    presentation: Presentation = "raw"
+    presentation: InputKind = "raw"
 
     def __post_init__(self) -> None:
         check_count("n_neighbors", self.n_neighbors)

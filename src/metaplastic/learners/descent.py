@@ -20,15 +20,22 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import DivergenceError, InputError
 from metaplastic.learners.base import AbstractLearner
-from metaplastic.learners.pool import Shuffled, check_pool, pool_scaling, subsample
-from metaplastic.learners.programs import keep_programs
-from metaplastic.learners.rule_learner import FREEZE_ROWS, chunk_steps, draw_batches
+from metaplastic.learners.inner_loop import chunk_steps
+from metaplastic.learners.pool import (
+    FREEZE_ROWS,
+    Shuffled,
+    check_pool,
+    draw_batches,
+    pool_presentation,
+    subsample,
+)
+from metaplastic.learners.programs import training
 from metaplastic.models import (
     MLP,
     Delta,
     FrozenMLP,
-    InputScaling,
     Layer,
+    Presentation,
     activate,
     check_activation,
     freeze,
@@ -83,6 +90,7 @@ def _descend(
     return parameters, moments, all_finite((parameters, moments))
 
 
+@training()
 def minimise(
     loss: AbstractLoss,
     parameters: Parameters,
@@ -106,7 +114,6 @@ def minimise(
     Raises:
         DivergenceError: if parameters or moments stop being finite.
     """
-    keep_programs()
     optimiser: Any = optax.adamw(learning_rate)
     moments = optimiser.init(parameters)
     warmup = max(1, round(WARMUP * n_steps))
@@ -244,7 +251,7 @@ class AbstractNetworkLearner(AbstractLearner):
         """Fresh parameters of what stands on the encoder; arrays only."""
 
     @abc.abstractmethod
-    def loss(self, x: Rows, scaling: InputScaling) -> AbstractLoss:
+    def loss(self, x: Rows, presentation: Presentation) -> AbstractLoss:
         """The loss, with all that it knows of the pool `x` `(n, d)`; batches are rows of it."""
 
     def freeze(self, model: MLP, head: PyTree, x: Rows) -> FrozenMLP:
@@ -258,16 +265,19 @@ class AbstractNetworkLearner(AbstractLearner):
         model, found = self.fit_parameters(x, seed=seed)
         return self.freeze(model, found.head, subsample(x, FREEZE_ROWS, seed=seed))
 
+    @training()
     def fit_parameters(self, x: Rows, *, seed: int) -> tuple[MLP, Parameters]:
         """The trained base model, and it again with its head: for looking at losses."""
         x = check_pool(x)
         model_key, head_key, step_key = jax.random.split(jax.random.key(seed), 3)
         n_in = x.shape[1]
         sizes = (n_in, *self.hidden_sizes, self.n_components)
-        model = init_mlp(sizes, key=model_key, activation=self.activation, scaling=pool_scaling(x))
+        model = init_mlp(
+            sizes, key=model_key, activation=self.activation, presentation=pool_presentation(x)
+        )
         rows = Shuffled(x.shape[0], seed=seed)
         found = minimise(
-            self.loss(x, model.scaling),
+            self.loss(x, model.presentation),
             Parameters(model.layers, self.head(n_in, key=head_key)),
             lambda count: draw_batches(x, rows, count, self.batch_size),
             n_steps=self.n_steps,

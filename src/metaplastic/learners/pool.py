@@ -1,7 +1,6 @@
 """What every learner does with a pool of unlabelled rows: check, scale, subsample, batch."""
 
 import dataclasses
-from collections.abc import Iterator
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,22 +8,24 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.models import (
-    N_WHITENED,
-    PRINCIPAL_ROWS,
-    InputScaling,
+    PLAIN,
+    Presentation,
+    PresentationSettings,
     Whitening,
     block_rows,
     dense,
-    is_whitened,
     principal_axes,
-    scaling,
+    row_blocks,
     scaling_from_moments,
     whitening_from_moments,
 )
 from metaplastic.types import Rows
 
-LEAST_ROWS = 2048
-"""Most rows that `share_of_least` looks at."""
+FREEZE_ROWS = 10_000
+"""Most rows of the pool whose statistics are folded into the weights."""
+
+WHITENING_ROWS = 2048
+"""Most rows of a pool that a whitening is fitted to."""
 
 
 def check_pool(x: Rows) -> Rows:
@@ -52,41 +53,35 @@ def check_pool(x: Rows) -> Rows:
     return x
 
 
-def row_blocks(x: Rows) -> Iterator[NDArray[np.float32]]:
-    """The rows of `x` in order, dense float32, at most `block_rows` at a time."""
-    size = block_rows(x.shape[1])
-    for start in range(0, x.shape[0], size):
-        with np.errstate(over="ignore"):  # an overflow shows as an infinity, which callers check
-            yield dense(x[start : start + size])
+def pool_presentation(x: Rows, settings: PresentationSettings = PLAIN) -> Presentation:
+    """The presentation fitted to the whole pool `x` `(n, d)`; moments are summed in float64.
+
+    A whitening is fitted to at most `WHITENING_ROWS` rows of the pool.
+    """
+    found = _pool_scaling(x, settings)
+    if not settings.whitens(x.shape[1]):
+        return found
+    rows = subsample(x, min(WHITENING_ROWS, block_rows(x.shape[1])), seed=0)
+    presented = np.asarray(found.scaled(jnp.asarray(dense(rows))))
+    axes, variances = principal_axes(presented, settings.components + 1)
+    total = float(np.sum(np.var(presented, axis=0, dtype=np.float64)))
+    moments = whitening_from_moments(axes, variances, total, settings.whitening, settings.floor, np)
+    return dataclasses.replace(
+        found, whitening=Whitening(*(jnp.asarray(m, jnp.float32) for m in moments))
+    )
 
 
-def pool_scaling(x: Rows) -> InputScaling:
-    """Presentation of the inputs fitted to the whole pool; moments are summed in float64."""
+def _pool_scaling(x: Rows, settings: PresentationSettings) -> Presentation:
     n = x.shape[0]
     mean = sum((rows.sum(0, dtype=np.float64) for rows in row_blocks(x)), np.zeros(x.shape[1])) / n
     variance, power = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     for rows in row_blocks(x):
         squares = np.square(rows - mean)
         variance += squares.sum(0) / n
-        power += (squares ** (scaling.ORDER // 2)).sum(0) / n
-    moments = scaling_from_moments(mean, variance, power ** (1.0 / scaling.ORDER), np)
+        power += (squares ** (settings.order // 2)).sum(0) / n
+    moments = scaling_from_moments(mean, variance, power ** (1.0 / settings.order), np)
     shift, scale, gain = (jnp.asarray(m, jnp.float32) for m in moments)
-    return InputScaling(shift, scale, gain)
-
-
-def pool_presentation(x: Rows, whitening: float) -> InputScaling:
-    """`pool_scaling`, and `whitening` of that power fitted to rows of the pool (`is_whitened`)."""
-    found = pool_scaling(x)
-    if not is_whitened(x.shape[1], whitening):
-        return found
-    rows = subsample(x, min(PRINCIPAL_ROWS, block_rows(x.shape[1])), seed=0)
-    presented = np.asarray(found.plain(jnp.asarray(dense(rows))))
-    axes, variances = principal_axes(presented, N_WHITENED + 1)
-    total = float(np.sum(np.var(presented, axis=0, dtype=np.float64)))
-    moments = whitening_from_moments(axes, variances, total, whitening, np)
-    return dataclasses.replace(
-        found, whitening=Whitening(*(jnp.asarray(m, jnp.float32) for m in moments))
-    )
+    return Presentation(shift, scale, gain, clip=settings.clip)
 
 
 def subsample(x: Rows, limit: int, *, seed: int) -> Rows:
@@ -95,19 +90,6 @@ def subsample(x: Rows, limit: int, *, seed: int) -> Rows:
         return x
     rows = np.random.default_rng([seed, 2]).choice(x.shape[0], limit, replace=False)
     return x[np.sort(rows)]
-
-
-def share_of_least(x: Rows) -> float:
-    """Share of the entries that are the least of their column, among columns that vary.
-
-    Near 1 for bags of words, whose zeros are the least however columns were shifted and scaled.
-    At most `LEAST_ROWS` rows at even distances are looked at, fewer of wide ones.
-    """
-    most = min(LEAST_ROWS, block_rows(x.shape[1]))
-    rows = dense(x[:: -(-x.shape[0] // most)])
-    least = rows.min(0)
-    varying = rows.max(0) > least
-    return float(np.mean((rows == least)[:, varying])) if varying.any() else 0.0
 
 
 class Shuffled:
@@ -124,3 +106,9 @@ class Shuffled:
             self._left = np.concatenate([self._left, self._generator.permutation(self._n)])
         taken, self._left = self._left[:count], self._left[count:]
         return taken
+
+
+def draw_batches(x: Rows, rows: Shuffled, count: int, batch_size: int) -> NDArray[np.float32]:
+    """The next `count` batches `(count, min(batch_size, n), d)`, dense float32."""
+    size = min(batch_size, x.shape[0])
+    return dense(x[rows.take(count * size)]).reshape(count, size, x.shape[1])

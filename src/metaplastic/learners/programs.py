@@ -1,18 +1,41 @@
-"""Compiled programs outlive the process: JAX's persistent cache, in the user's cache folder."""
+"""What holds while JAX runs for a learner: kept programs, float32, and no forked process.
 
+Compiled programs outlive the process in JAX's persistent cache, in the user's cache folder.
+"""
+
+import contextlib
 import functools
 import hashlib
 import os
 import platform
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from metaplastic.data.cache import cache_dir
+from metaplastic.errors import ConfigurationError
 
 FOLDER = "programs"
 """Where they are kept, within `data.cache_dir()`."""
+
+
+@contextlib.contextmanager
+def training() -> Iterator[None]:
+    """Everything that a learner computes with JAX is computed in this context.
+
+    Numbers are float32 whatever `jax_enable_x64` says, so that a seed means the same features under
+    both settings, and a training begun under one goes on under the other.
+
+    Raises:
+        ConfigurationError: in a process that was forked while JAX was running.
+    """
+    _forks.check()
+    keep_programs()
+    with jax.enable_x64(False):
+        yield
 
 
 def keep_programs() -> None:
@@ -27,6 +50,41 @@ def keep_programs() -> None:
         folder = _folder(str(cache_dir() / FOLDER / _processor()))
         if folder is not None:
             config.update("jax_compilation_cache_dir", folder)
+
+
+class _Forks:
+    """Remembers whether this process was forked from one in which JAX had threads.
+
+    A fork copies the calling thread alone. JAX in the child waits for ever for the others.
+    """
+
+    def __init__(self) -> None:
+        self.running = self.forked = False
+        if hasattr(os, "register_at_fork"):  # Windows has no forks.
+            os.register_at_fork(before=self._before, after_in_child=self._after)
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` where JAX would hang; else note that it runs from now on."""
+        if self.forked:
+            raise ConfigurationError(
+                "this process was forked from one in which JAX was running already, and JAX would "
+                "wait in it for ever: nothing can be fitted here (predict and transform can be "
+                "called). Start processes by 'spawn' or 'forkserver' instead "
+                "(multiprocessing.get_context('spawn'); joblib's 'loky'), or fork before the first "
+                "fit"
+            )
+        self.running = True
+
+    def _before(self) -> None:
+        # JAX tells nobody whether it runs. Were this name to go, our own runs would still be known.
+        started = getattr(sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized", None)
+        self.running = self.running or (started is not None and started())
+
+    def _after(self) -> None:
+        self.forked = self.running
+
+
+_forks = _Forks()
 
 
 @functools.cache

@@ -18,9 +18,10 @@ from metaplastic.learners.descent import (
     check_sizes,
     minimise,
 )
-from metaplastic.learners.pool import check_pool, pool_scaling, subsample
-from metaplastic.learners.rule_learner import CHUNK, FREEZE_ROWS
-from metaplastic.models import MLP, FrozenMLP, fit_scaling, freeze, init_mlp
+from metaplastic.learners.inner_loop import CHUNK
+from metaplastic.learners.pool import FREEZE_ROWS, check_pool, pool_presentation, subsample
+from metaplastic.learners.programs import training
+from metaplastic.models import MLP, FrozenMLP, fit_presentation, freeze, init_mlp
 from metaplastic.objectives.prototypical import Prototypical
 from metaplastic.tasks import SourceTasks
 from metaplastic.types import PRNGKey, Rows
@@ -44,7 +45,7 @@ class EpisodesLoss(AbstractLoss):
             task_key, draw_key = jax.random.split(jax.random.fold_in(self.key, number))
             task = self.tasks.sample(key=task_key)
             x, labels = self.tasks.labelled(task, self.shots + self.queries, key=draw_key)
-            own = eqx.tree_at(lambda m: m.scaling, model, fit_scaling(x))
+            own = eqx.tree_at(lambda m: m.presentation, model, fit_presentation(x))
             features = own.features(x)
             n = self.shots * self.tasks.n_classes
             loss, _ = objective(
@@ -74,6 +75,7 @@ class PrototypicalNetwork(AbstractLearner):
     model: MLP
 
     @classmethod
+    @training()
     def meta_train(
         cls,
         tasks: SourceTasks,
@@ -154,5 +156,5 @@ class PrototypicalNetwork(AbstractLearner):
                 f"this prototypical network takes {n_in} columns, got {x.shape[1]}; bring the "
                 "inputs to that width, or meta-train a network on tasks of theirs"
             )
-        model = eqx.tree_at(lambda m: m.scaling, self.model, pool_scaling(x))
+        model = eqx.tree_at(lambda m: m.presentation, self.model, pool_presentation(x))
         return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))

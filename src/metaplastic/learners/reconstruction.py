@@ -23,8 +23,7 @@ from metaplastic.learners.descent import (
     layers_of,
     with_affine_top,
 )
-from metaplastic.learners.pool import row_blocks
-from metaplastic.models import MLP, Delta, FrozenMLP, InputScaling, Layer, freeze
+from metaplastic.models import MLP, Delta, FrozenMLP, Layer, Presentation, freeze, row_blocks
 from metaplastic.types import PRNGKey, Rows
 
 Likelihood = Literal["bernoulli", "gaussian"]
@@ -36,13 +35,13 @@ MOST_LOG_VARIANCE = 8.0
 class ReconstructionLoss(AbstractLoss):
     """Mean square of what the decoder makes of the code of corrupted inputs, minus the inputs."""
 
-    scaling: InputScaling
+    presentation: Presentation
     noise: Float[Array, ""]
     mask: Float[Array, ""]
     activation: str = eqx.field(static=True)
 
     def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
-        x = self.scaling(batch)
+        x = self.presentation(batch)
         seen = corrupt(x, noise=self.noise, mask=self.mask, key=key)
         code = encode(parameters.encoder, seen, self.activation)
         back = hidden_then_affine(parameters.head, code, self.activation)
@@ -79,10 +78,10 @@ class Autoencoder(AbstractNetworkLearner):
         """The decoder."""
         return layers_of((self.n_components, *reversed(self.hidden_sizes), n_in), key=key)
 
-    def loss(self, x: Rows, scaling: InputScaling) -> ReconstructionLoss:
+    def loss(self, x: Rows, presentation: Presentation) -> ReconstructionLoss:
         del x
         return ReconstructionLoss(
-            scaling, jnp.float32(self.noise), jnp.float32(self.mask), self.activation
+            presentation, jnp.float32(self.noise), jnp.float32(self.mask), self.activation
         )
 
 
@@ -101,7 +100,7 @@ class Variational(eqx.Module):
 class EvidenceLoss(AbstractLoss):
     """Minus the evidence lower bound of a batch, in nats per column."""
 
-    scaling: InputScaling
+    presentation: Presentation
     low: Float[Array, " pre"]
     inverse_range: Float[Array, " pre"]
     beta: Float[Array, ""]
@@ -118,7 +117,7 @@ class EvidenceLoss(AbstractLoss):
             unit = jnp.clip((batch - self.low) * self.inverse_range, 0.0, 1.0)
             surprise = bernoulli_surprise(back, unit)
         else:
-            surprise = gaussian_surprise(back, self.scaling(batch), head.log_scale)
+            surprise = gaussian_surprise(back, self.presentation(batch), head.log_scale)
         divergence = kl_from_standard_normal(mean, log_variance)
         return jnp.mean(surprise + self.beta * divergence) / batch.shape[1]
 
@@ -126,7 +125,7 @@ class EvidenceLoss(AbstractLoss):
         self, parameters: Parameters, batch: Array
     ) -> tuple[Float[Array, "batch code"], Float[Array, "batch code"]]:
         """Mean and log variance of the code of rows."""
-        below = hidden(parameters.encoder, self.scaling(batch), self.activation)
+        below = hidden(parameters.encoder, self.presentation(batch), self.activation)
         raw = affine(parameters.head.log_variance, below)
         return affine(parameters.encoder[-1], below), MOST_LOG_VARIANCE * jnp.tanh(
             raw / MOST_LOG_VARIANCE
@@ -204,10 +203,15 @@ class VariationalAutoencoder(AbstractNetworkLearner):
         decoder = layers_of((self.n_components, *reversed(self.hidden_sizes), n_in), key=key)
         return Variational(log_variance, decoder, jnp.zeros(()))
 
-    def loss(self, x: Rows, scaling: InputScaling) -> EvidenceLoss:
+    def loss(self, x: Rows, presentation: Presentation) -> EvidenceLoss:
         low, inverse_range = unit_range(x)
         return EvidenceLoss(
-            scaling, low, inverse_range, jnp.float32(self.beta), self.likelihood, self.activation
+            presentation,
+            low,
+            inverse_range,
+            jnp.float32(self.beta),
+            self.likelihood,
+            self.activation,
         )
 
     def freeze(self, model: MLP, head: Any, x: Rows) -> FrozenMLP:

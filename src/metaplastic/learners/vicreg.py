@@ -19,7 +19,7 @@ from metaplastic.learners.descent import (
     hidden_then_affine,
     layers_of,
 )
-from metaplastic.models import Delta, InputScaling
+from metaplastic.models import Delta, Presentation
 from metaplastic.types import PRNGKey, Rows
 
 GAMMA = 1.0
@@ -32,7 +32,7 @@ EPSILON = 1e-4
 class VICRegLoss(AbstractLoss):
     """`invariance s + variance (v + v') + covariance (c + c')`, equation 6 of the paper."""
 
-    scaling: InputScaling
+    presentation: Presentation
     noise: Float[Array, ""]
     mask: Float[Array, ""]
     invariance: Float[Array, ""]
@@ -41,7 +41,7 @@ class VICRegLoss(AbstractLoss):
     activation: str = eqx.field(static=True)
 
     def __call__(self, parameters: Parameters, batch: Array, *, key: PRNGKey) -> Float[Array, ""]:
-        x = self.scaling(batch)
+        x = self.presentation(batch)
         one, two = (self._embedding(parameters, x, key=k) for k in jax.random.split(key))
         return (
             self.invariance * jnp.mean(jnp.square(one - two))
@@ -112,10 +112,10 @@ class VICReg(AbstractNetworkLearner):
         del n_in
         return layers_of((self.n_components, *self.projector_sizes), key=key)
 
-    def loss(self, x: Rows, scaling: InputScaling) -> VICRegLoss:
+    def loss(self, x: Rows, presentation: Presentation) -> VICRegLoss:
         del x
         return VICRegLoss(
-            scaling,
+            presentation,
             jnp.float32(self.noise),
             jnp.float32(self.mask),
             jnp.float32(self.invariance),

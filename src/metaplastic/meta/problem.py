@@ -1,6 +1,5 @@
 """The inner problem: the only place where task, model, rule and meta-objective meet."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +13,13 @@ from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
 from metaplastic.models import (
     MLP,
-    InputScaling,
+    PLAIN,
+    DirectSettings,
+    Presentation,
+    PresentationSettings,
     check_activation,
-    fit_scaling,
-    fit_whitening,
-    is_whitened,
+    fit_presentation,
+    leading_axes,
 )
 from metaplastic.objectives import AbstractMetaObjective
 from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
@@ -34,12 +35,11 @@ WHITENING_SAMPLES = 1024
 """And its whitening: there are more numbers to it."""
 
 MAX_DIRECT = 256
-"""Most inputs that the readout of a meta-loss sees as they are. Wider ones come as principal
-components."""
+"""Most inputs that the readout of a meta-loss sees as they are. Of more inputs it sees leading
+principal components."""
 
-N_PRINCIPAL, PRINCIPAL_SAMPLES, PRINCIPAL_ROUNDS = 32, 256, 3
-"""These, unlabelled inputs from which they are taken, and rounds of subspace iteration. An encoder
-has more of them: that was settled after the shipped rules had been trained."""
+PRINCIPAL_SAMPLES = 256
+"""Unlabelled inputs from which these are taken."""
 
 
 class RuleCarry(eqx.Module):
@@ -57,8 +57,8 @@ class RuleProblem(AbstractInnerProblem):
     part of the rule, `rule` here its static part (`split_rule` makes both).
     Each inner step is rematerialised in the backward pass (`checkpoint=True`), so memory grows by
     the size of the base model per inner step and not by that of its activations; sampled batches
-    are kept. The readout of the meta-loss sees the inputs beside the learned features if the rule
-    has direct connections, unless `see_inputs` is off: then the learned ones must do alone.
+    are kept. `presentation` is that of the inputs. With `direct` the readout of the meta-loss sees
+    inputs beside the learned features, so that the rule need not preserve what they say.
     """
 
     tasks: AbstractTaskDistribution
@@ -71,7 +71,8 @@ class RuleProblem(AbstractInnerProblem):
     steps_per_loss: int = eqx.field(static=True)
     horizons: tuple[int, int] = eqx.field(static=True)
     checkpoint: bool = eqx.field(static=True, default=True)
-    see_inputs: bool = eqx.field(static=True, default=True)
+    presentation: PresentationSettings = eqx.field(static=True, default=PLAIN)
+    direct: DirectSettings | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
@@ -97,19 +98,11 @@ class RuleProblem(AbstractInnerProblem):
         task_key, data_key, model_key, rule_key = jax.random.split(key, 4)
         rule = eqx.combine(theta, self.rule)
         task = self.tasks.sample(key=task_key)
-        scaling = self._presentation(task, key=data_key)
+        presentation = present(self.tasks, task, self.presentation, key=data_key)
         model = init_model(
-            rule, self.sizes, key=model_key, activation=self.activation, scaling=scaling
+            rule, self.sizes, key=model_key, activation=self.activation, presentation=presentation
         )
         return RuleCarry(task, model, rule.init(model, key=rule_key))
-
-    def _presentation(self, task: Task, *, key: PRNGKey) -> InputScaling:
-        scaling = fit_scaling(self.tasks.unlabelled(task, SCALING_SAMPLES, key=key))
-        if not is_whitened(self.tasks.n_features, self.rule.whitening):
-            return scaling
-        x = self.tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
-        whitening = fit_whitening(scaling.plain(x), self.rule.whitening)
-        return dataclasses.replace(scaling, whitening=whitening)
 
     def step(
         self, theta: Theta, carry: RuleCarry, *, key: PRNGKey
@@ -123,9 +116,7 @@ class RuleProblem(AbstractInnerProblem):
 
     def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
         """Log-uniform over `horizons` inner steps, in problem steps."""
-        low, high = (jnp.log(h / self.steps_per_loss) for h in self.horizons)
-        drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
-        return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
+        return draw_horizon(self.horizons, key=key, steps=self.steps_per_loss)
 
     def advance(self, theta: Theta, carry: RuleCarry, steps: int, *, key: PRNGKey) -> RuleCarry:
         """Apply the rule `steps` times to fresh batches of the carry's task."""
@@ -152,8 +143,8 @@ class RuleProblem(AbstractInnerProblem):
         x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
         trace = model.trace(checkpoint_name(x, "batch"))
         features = model.read(trace)
-        if self.rule.direct and self.see_inputs:
-            inputs = model.scaling.plain(x)
+        if self.direct is not None:
+            inputs = model.presentation.scaled(x)
             if inputs.shape[1] > MAX_DIRECT:
                 inputs = inputs @ self._principal_axes(task, model, key=jax.random.fold_in(key, 1))
             features = jnp.concatenate([_unit_power(inputs), _unit_power(features)], axis=1)
@@ -172,12 +163,10 @@ class RuleProblem(AbstractInnerProblem):
         self, task: Task, model: MLP, *, key: PRNGKey
     ) -> Float[Array, "pre direct"]:
         """Leading principal axes of the task's presented inputs; they do not depend on theta."""
+        assert self.direct is not None
         data_key, start_key = jax.random.split(key)
-        x = model.scaling.plain(self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key))
-        x = x - jnp.mean(x, axis=0)
-        axes = jax.random.normal(start_key, (x.shape[1], N_PRINCIPAL))
-        for _ in range(PRINCIPAL_ROUNDS):
-            axes = jnp.linalg.qr(x.T @ (x @ axes))[0]
+        x = self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key)
+        axes = leading_axes(model.presentation.scaled(x), self.direct.components, key=start_key)
         return checkpoint_name(jax.lax.stop_gradient(axes), "batch")
 
     def _remat(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -191,6 +180,24 @@ def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample di
     """Centred, with total variance 1."""
     centred = features - jnp.mean(features, axis=0)
     return centred * jax.lax.rsqrt(jnp.sum(jnp.mean(jnp.square(centred), axis=0)) + 1e-8)
+
+
+def present(
+    tasks: AbstractTaskDistribution, task: Task, settings: PresentationSettings, *, key: PRNGKey
+) -> Presentation:
+    """The presentation of a task's inputs, fitted to unlabelled ones."""
+    x = tasks.unlabelled(task, SCALING_SAMPLES, key=key)
+    more = None
+    if settings.whitens(tasks.n_features):
+        more = tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
+    return fit_presentation(x, settings, more)
+
+
+def draw_horizon(horizons: tuple[int, int], *, key: PRNGKey, steps: int = 1) -> Int[Array, ""]:
+    """Log-uniform over `horizons` inner steps, in problem steps of `steps` inner ones."""
+    low, high = (jnp.log(h / steps) for h in horizons)
+    drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
+    return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
 
 
 def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:

@@ -10,18 +10,13 @@ from metaplastic.models.activations import (
     check_activations,
     plain_activation,
 )
+from metaplastic.models.direct import NO_DIRECT, DirectSettings, leading_axes, with_direct
 from metaplastic.models.frozen import (
-    BLOCK_ROWS,
-    PRINCIPAL_ROWS,
     FrozenMLP,
-    block_rows,
-    dense,
     first_features,
     freeze,
-    in_blocks,
     principal_axes,
     side_by_side,
-    with_direct,
 )
 from metaplastic.models.io import load_encoder, save_encoder
 from metaplastic.models.mlp import (
@@ -37,19 +32,23 @@ from metaplastic.models.mlp import (
     unit_columns,
     unit_rows,
 )
-from metaplastic.models.scaling import (
-    InputScaling,
-    fit_scaling,
-    identity_scaling,
+from metaplastic.models.presentation import (
+    PLAIN,
+    Presentation,
+    PresentationSettings,
+    fit_presentation,
+    identity_presentation,
     scaling_from_moments,
 )
-from metaplastic.models.whitening import (
-    N_WHITENED,
-    Whitening,
-    fit_whitening,
-    is_whitened,
-    whitening_from_moments,
+from metaplastic.models.rows import (
+    BLOCK_ROWS,
+    block_rows,
+    dense,
+    in_blocks,
+    row_blocks,
+    share_of_least,
 )
+from metaplastic.models.whitening import Whitening, fit_whitening, whitening_from_moments
 
 __all__ = [
     "ACTIVATIONS",
@@ -57,15 +56,17 @@ __all__ = [
     "BLOCK_ROWS",
     "BOUNDED",
     "MLP",
-    "N_WHITENED",
-    "PRINCIPAL_ROWS",
+    "NO_DIRECT",
+    "PLAIN",
     "SEVERAL",
     "Delta",
+    "DirectSettings",
     "FrozenMLP",
     "Initialisation",
-    "InputScaling",
     "Layer",
     "LayerTrace",
+    "Presentation",
+    "PresentationSettings",
     "Readout",
     "Trace",
     "Whitening",
@@ -75,19 +76,21 @@ __all__ = [
     "check_activations",
     "dense",
     "first_features",
-    "fit_scaling",
+    "fit_presentation",
     "fit_whitening",
     "freeze",
-    "identity_scaling",
+    "identity_presentation",
     "in_blocks",
     "init_mlp",
-    "is_whitened",
+    "leading_axes",
     "load_encoder",
     "normalise",
     "plain_activation",
     "principal_axes",
+    "row_blocks",
     "save_encoder",
     "scaling_from_moments",
+    "share_of_least",
     "side_by_side",
     "unit_columns",
     "unit_rows",

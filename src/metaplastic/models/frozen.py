@@ -6,7 +6,7 @@ row i of the features depends on row i of the input alone.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.linalg
@@ -15,19 +15,9 @@ from numpy.typing import NDArray
 from metaplastic.errors import InputError
 from metaplastic.models.activations import SEVERAL, activate
 from metaplastic.models.mlp import EPSILON, MLP, Readout
-from metaplastic.models.scaling import CLIP, apply_scaling
+from metaplastic.models.presentation import apply_scaling
+from metaplastic.models.rows import in_blocks
 from metaplastic.types import Rows
-
-BLOCK_ROWS = 4096
-BLOCK_NUMBERS = 2**24
-"""Rows that are dense in memory at a time: at most so many, and fewer where they are so wide that
-they would hold more numbers than this (64 MiB)."""
-
-PRINCIPAL_ROWS = 2048
-"""Most rows of which principal components are taken."""
-
-N_PRINCIPAL = 64
-"""Most principal components among direct features (docs/experiments.md)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,8 +27,9 @@ class FrozenMLP:
     `weights[l]` `(pre, post)` and `biases[l]` `(post,)` already contain the normalisation:
     `drive = signal @ weights[l] + biases[l]`. The first signal is the presentation of the inputs,
     `clip((x - shift) * scale, -clip, clip) * gain`. If `activation` names several nonlinearities
-    (`relu+tanh`), each has an equal share of the units of a layer. With direct connections `direct`
-    `(n_0, m)`, the first m features are `first signal @ direct`.
+    (`relu+tanh`), each has an equal share of the units of a layer. The first m features are the
+    direct ones, `first signal @ direct`, if `direct` `(n_0, m)` is there. Above the first layer the
+    weights of `n_networks` networks are equal blocks on the diagonal.
     """
 
     shift: NDArray[np.float32]
@@ -50,6 +41,7 @@ class FrozenMLP:
     activation: str
     readout: Readout
     direct: NDArray[np.float32] | None = None
+    n_networks: int = 1
 
     @property
     def n_features_in(self) -> int:
@@ -64,7 +56,7 @@ class FrozenMLP:
 
     def __call__(self, x: Rows) -> NDArray[np.float32]:
         def features(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-            signal = self._present(rows)
+            signal = self.present(rows)
             top = self._upwards(signal, len(self.weights), post=self.readout == "post")
             if self.direct is None:
                 return top
@@ -85,13 +77,17 @@ class FrozenMLP:
                 f"the top layer has no nonlinearity here ({self.activation} are those of hidden "
                 "layers); call the encoder for its features"
             )
-        return in_blocks(lambda rows: self._upwards(self._present(rows), depth, post=True), x)
+        return in_blocks(lambda rows: self._upwards(self.present(rows), depth, post=True), x)
 
     @functools.cached_property
     def _blocks(self) -> tuple[NDArray[np.float32], ...]:
-        return tuple(diagonal_blocks(weight) for weight in self.weights)
+        if self.n_networks == 1:
+            return self.weights
+        above = (_diagonal_blocks(weight, self.n_networks) for weight in self.weights[1:])
+        return (self.weights[0], *above)
 
-    def _present(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def present(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The first signal: rows `(n, n_features_in)`, scaled."""
         return apply_scaling(rows, self.shift, self.scale, self.clip, self.gain, np)
 
     def _upwards(
@@ -127,7 +123,13 @@ def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
     if names != [name for name in distinct for _ in range(len(names) // len(distinct))]:
         raise InputError(f"equally many networks in a row must share an activation, got {names}")
     activation = SEVERAL.join(distinct)
-    return dataclasses.replace(first, weights=tuple(joined), biases=biases, activation=activation)
+    return dataclasses.replace(
+        first,
+        weights=tuple(joined),
+        biases=biases,
+        activation=activation,
+        n_networks=len(encoders),
+    )
 
 
 def _on_the_diagonal(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -145,27 +147,6 @@ def first_features(encoder: FrozenMLP, count: int) -> FrozenMLP:
     weights = (*encoder.weights[:-1], encoder.weights[-1][:, :count])
     biases = (*encoder.biases[:-1], encoder.biases[-1][:count])
     return dataclasses.replace(encoder, weights=weights, biases=biases)
-
-
-def with_direct(encoder: FrozenMLP, n_direct: int, x: Rows, *, seed: int) -> FrozenMLP:
-    """The encoder with `n_direct` more features straight from the presented inputs.
-
-    They are copies of the columns if `n_direct` is a multiple of their number. Else (below it) they
-    are the leading principal components of the presented rows of `x` `(n, pre)`, turned by a random
-    rotation: so none has more variance than another, and a readout that standardises its
-    features does not blow up the faint ones. Together they have as much variance as the others.
-    """
-    n_in = encoder.n_features_in
-    if n_direct % n_in == 0:
-        copies = np.tile(np.eye(n_in), n_direct // n_in)
-        direct = np.sqrt(encoder.n_features_out / n_direct) * copies
-    else:
-        rows = dense(x[: min(PRINCIPAL_ROWS, block_rows(n_in))])
-        axes, variances = principal_axes(encoder._present(rows), min(n_direct, N_PRINCIPAL))
-        random = np.random.default_rng([seed, 12]).normal(size=(n_direct, axes.shape[1]))
-        total = max(float(np.sum(variances)), np.finfo(np.float32).tiny)
-        direct = np.sqrt(encoder.n_features_out / total) * axes @ np.linalg.qr(random)[0].T
-    return dataclasses.replace(encoder, direct=direct.astype(np.float32))
 
 
 def principal_axes(
@@ -188,27 +169,6 @@ def principal_axes(
     return axes / np.where(lengths > 0, lengths, 1.0), values / n
 
 
-def block_rows(n_columns: int) -> int:
-    """How many rows of so many columns are made dense at a time."""
-    return min(BLOCK_ROWS, max(1, BLOCK_NUMBERS // max(1, n_columns)))
-
-
-def in_blocks(
-    function: Callable[[NDArray[np.float32]], NDArray[np.float32]], x: Rows
-) -> NDArray[np.float32]:
-    """Apply a row-wise function to blocks of `block_rows` rows.
-
-    `x` is an array `(n, pre)` of any real dtype or a SciPy sparse matrix, which is made dense one
-    block at a time.
-    """
-    parts = []
-    size = block_rows(x.shape[1])
-    for start in range(0, x.shape[0], size):
-        rows = dense(x[start : start + size])
-        parts.append(np.asarray(function(rows), np.float32))
-    return np.concatenate(parts)
-
-
 def row_product(rows: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
     """`rows @ weight`, every row by a vector-matrix product of its own.
 
@@ -225,29 +185,16 @@ def row_product(rows: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArr
     return (apart @ weight).reshape(len(rows), -1)
 
 
-def diagonal_blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The most equal blocks `(k, pre / k, width)` on whose diagonal all of `weight` is.
+def _diagonal_blocks(weight: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """The `count` equal blocks `(count, pre / count, width)` on the diagonal of `weight`.
 
-    The last columns are zeros where `k` blocks are wider than `weight`. The weight itself, if there
-    is no more than one block.
+    Columns that the last block lacks, because features were cut off, are zeros.
     """
     pre, post = weight.shape
-    filled = np.count_nonzero(weight)
-    for k in range(min(pre, post, weight.size // max(1, filled)), 1, -1):
-        if pre % k == 0:
-            width = -(-post // k)
-            padded = np.pad(weight, ((0, 0), (0, k * width - post)))
-            blocks = padded.reshape(k, pre // k, k, width)
-            diagonal = np.stack([blocks[i, :, i] for i in range(k)])
-            if np.count_nonzero(diagonal) == filled:
-                return diagonal
-    return weight
-
-
-def dense(rows: Rows) -> NDArray[np.float32]:
-    """A block of rows as a dense float32 array."""
-    # In row order: a product with strided rows would take another path.
-    return np.ascontiguousarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float32)
+    width = -(-post // count)
+    padded = np.pad(weight, ((0, 0), (0, count * width - post)))
+    blocks = padded.reshape(count, pre // count, count, width)
+    return np.stack([blocks[i, :, i] for i in range(count)])
 
 
 def freeze(model: MLP, x: Rows) -> FrozenMLP:
@@ -255,22 +202,22 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
 
     One pass over the pool per layer; sums are kept in float64.
     """
-    scaling = model.scaling
+    presentation = model.presentation
     first = model.layers[0].weight
-    if scaling.whitening is not None:
-        first = scaling.whitening.fold(np.asarray(first, np.float64))
+    if presentation.whitening is not None:
+        first = presentation.whitening.fold(np.asarray(first, np.float64))
     frozen = FrozenMLP(
-        np.asarray(scaling.shift, np.float32),
-        np.asarray(scaling.scale, np.float32),
-        np.float32(CLIP),
-        np.float32(scaling.gain),
+        np.asarray(presentation.shift, np.float32),
+        np.asarray(presentation.scale, np.float32),
+        np.float32(presentation.clip),
+        np.float32(presentation.gain),
         (),
         (),
         model.activation,
         model.readout,
     )
     # The presented inputs are made anew for each use: all at once they may be too wide for memory.
-    signal, present = x, frozen._present
+    signal, present = x, frozen.present
     for index, layer in enumerate(model.layers):
         raw = np.asarray(layer.weight if index else first, np.float32)
         drive = in_blocks(lambda rows, w=raw, p=present: row_product(p(rows), w), signal)

@@ -48,6 +48,7 @@ def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, An
         "direct": 0 if encoder.direct is None else encoder.direct.shape[1],
         "activation": encoder.activation,
         "readout": encoder.readout,
+        "networks": encoder.n_networks,
     }
     arrays = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
     write_tensors(path, arrays, kind=FORMAT, fields=fields, metadata=metadata)
@@ -75,6 +76,7 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     layers = sizes[1:] if readout == "post" else sizes[1:-1]
     activation = _activation(path, fields.get("activation"), layers)
     depth = len(sizes) - 1
+    n_networks = _networks(path, fields.get("networks", 1), sizes)
     expected = {"shift": (sizes[0],), "scale": (sizes[0],), "clip": (), "gain": ()}
     for index in range(depth):
         expected[f"weights.{index}"] = (sizes[index], sizes[index + 1])
@@ -94,8 +96,21 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
         activation,
         readout,
         tensors.get("direct"),
+        n_networks,
     )
     return encoder, metadata
+
+
+def _networks(path: str | Path, count: Any, sizes: Sequence[int]) -> int:
+    """The number of networks, if equally many units of every hidden layer belong to each.
+
+    Files of version 0.1 do not say it; their weights count as those of one network.
+    """
+    if type(count) is not int or not 1 <= count <= MAX_UNITS:
+        raise FileFormatError(f"{path}: networks must be 1 to {MAX_UNITS}, found {count!r:.80}")
+    if any(units % count for units in sizes[1:-1]):
+        raise FileFormatError(f"{path}: {count} networks cannot share layers of {sizes[1:-1]}")
+    return count
 
 
 def _activation(path: str | Path, names: Any, layers: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from metaplastic.errors import InputError
 from metaplastic.models.activations import activate, check_activation
 from metaplastic.models.columns import column_mean, spread
-from metaplastic.models.scaling import InputScaling, identity_scaling
+from metaplastic.models.presentation import Presentation, identity_presentation
 from metaplastic.types import PRNGKey
 
 Initialisation = Literal["unit_norm", "published"]
@@ -50,7 +50,7 @@ class MLP(eqx.Module):
     """Base model phi. `readout` says whether features are the top layer's drive or its output."""
 
     layers: tuple[Layer, ...]
-    scaling: InputScaling
+    presentation: Presentation
     activation: str = eqx.field(static=True)
     readout: Readout = eqx.field(static=True)
 
@@ -61,7 +61,7 @@ class MLP(eqx.Module):
 
     def trace(self, x: Float[Array, "batch pre"]) -> Trace:
         """Run a batch upwards with that batch's own statistics; raw inputs, any real dtype."""
-        signal = self.scaling(x.astype(jnp.float32) if x.dtype != jnp.float64 else x)
+        signal = self.presentation(x.astype(jnp.float32) if x.dtype != jnp.float64 else x)
         trace = []
         for layer in self.layers:
             drive = normalise(signal @ layer.weight) + layer.bias
@@ -109,7 +109,7 @@ def init_mlp(
     activation: str = "relu",
     initialisation: Initialisation = "unit_norm",
     readout: Readout = "drive",
-    scaling: InputScaling | None = None,
+    presentation: Presentation | None = None,
 ) -> MLP:
     """A fresh base model.
 
@@ -121,7 +121,7 @@ def init_mlp(
             feedback weights of norm 1, zero biases) or `published` (Metz et al. 2018: truncated
             normals, sd 0.01 for weights and 0.1 for biases).
         readout: whether features are the top layer's `drive` or `post`.
-        scaling: presentation of raw inputs; the identity when left out.
+        presentation: presentation of raw inputs; the identity when left out.
 
     Raises:
         InputError: for sizes or names that are not allowed.
@@ -141,8 +141,8 @@ def init_mlp(
     layers = tuple(
         make(pre, post, key=k) for pre, post, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
     )
-    scaling = identity_scaling(sizes[0]) if scaling is None else scaling
-    return MLP(layers, scaling, check_activation(activation), readout)
+    presentation = identity_presentation(sizes[0]) if presentation is None else presentation
+    return MLP(layers, presentation, check_activation(activation), readout)
 
 
 def _unit_norm_layer(pre: int, post: int, *, key: PRNGKey) -> Layer:

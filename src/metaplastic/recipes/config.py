@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from metaplastic.errors import ConfigurationError, InputError
-from metaplastic.recipes.base import RECIPES, Recipe
+from metaplastic.recipes.named import RECIPES
+from metaplastic.recipes.recipe import Recipe
 
 
 def named_recipe(name: str) -> Recipe:

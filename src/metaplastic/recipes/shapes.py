@@ -12,8 +12,8 @@ class Shape:
 
     `source` is `glyphs`, `pictures`, `strokes` or `silhouettes` (then `features` is the side of the
     image), `writings` or a synthetic family (then it is the number of columns). `shots` left at 0
-    are the recipe's. `see_inputs` is that of `RuleProblem`: off where learned features should do
-    without inputs.
+    are the recipe's. With `direct` the readout of the meta-loss sees inputs beside the learned
+    features, if the recipe has direct features at all.
     """
 
     name: str
@@ -25,17 +25,15 @@ class Shape:
     n_tasks: int
     activation: str = "relu"
     shots: int = 0
-    see_inputs: bool = True
+    direct: bool = True
 
 
 BASE_SHAPES = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, see_inputs=False),
-    Shape(
-        "glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", see_inputs=False
-    ),
-    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, direct=False),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, direct=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, direct=False),
+    Shape("glyphs12-5", "glyphs", 12, (48, 48, 48, 48, 32), 48, 20, 1, "leaky_relu", direct=False),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, direct=False),
     Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
     Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10),
     Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 1, shots=20),
@@ -44,15 +42,15 @@ BASE_SHAPES = (
 )
 
 BROAD_SHAPES = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, see_inputs=False),
-    Shape("glyphs14-2", "glyphs", 14, (512, 256), 64, 40, 1, shots=1, see_inputs=False),
-    Shape("glyphs12-6", "glyphs", 12, (48,) * 5 + (32,), 48, 20, 1, "leaky_relu", see_inputs=False),
-    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 1, "step", see_inputs=False),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, "tanh", see_inputs=False),
-    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, see_inputs=False),
-    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=50, see_inputs=False),
-    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10, see_inputs=False),
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 1, direct=False),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 1, direct=False),
+    Shape("glyphs14-2", "glyphs", 14, (512, 256), 64, 40, 1, shots=1, direct=False),
+    Shape("glyphs12-6", "glyphs", 12, (48,) * 5 + (32,), 48, 20, 1, "leaky_relu", direct=False),
+    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 1, "step", direct=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 1, "tanh", direct=False),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 1, shots=3, direct=False),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=50, direct=False),
+    Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 1, shots=10, direct=False),
     Shape("topics1024-3", "topics", 1024, (64, 64, 64), 64, 4, 1, "sine", shots=20),
     Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 2, shots=10),
     Shape("table8-1", "table", 8, (16,), 48, 3, 1, shots=10),
@@ -62,9 +60,9 @@ BROAD_SHAPES = (
 
 DRAWN_SHAPES = (
     *BASE_SHAPES[:3],
-    Shape("strokes14-3", "strokes", 14, (128, 128, 64), 128, 50, 1, see_inputs=False),
-    Shape("strokes12-3", "strokes", 12, (64, 64, 64), 64, 40, 2, see_inputs=False),
-    Shape("strokes8-2", "strokes", 8, (64, 64), 64, 40, 2, see_inputs=False),
+    Shape("strokes14-3", "strokes", 14, (128, 128, 64), 128, 50, 1, direct=False),
+    Shape("strokes12-3", "strokes", 12, (64, 64, 64), 64, 40, 2, direct=False),
+    Shape("strokes8-2", "strokes", 8, (64, 64), 64, 40, 2, direct=False),
     Shape(
         "strokes10-5",
         "strokes",
@@ -74,7 +72,7 @@ DRAWN_SHAPES = (
         20,
         1,
         "leaky_relu",
-        see_inputs=False,
+        direct=False,
     ),
     Shape(
         "silhouettes14-3",
@@ -85,27 +83,25 @@ DRAWN_SHAPES = (
         20,
         1,
         shots=10,
-        see_inputs=False,
+        direct=False,
     ),
-    Shape("silhouettes12-3", "silhouettes", 12, (64,) * 3, 64, 20, 2, shots=10, see_inputs=False),
-    Shape("silhouettes8-2", "silhouettes", 8, (64, 64), 64, 20, 1, shots=10, see_inputs=False),
+    Shape("silhouettes12-3", "silhouettes", 12, (64,) * 3, 64, 20, 2, shots=10, direct=False),
+    Shape("silhouettes8-2", "silhouettes", 8, (64, 64), 64, 20, 1, shots=10, direct=False),
     Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 3, shots=10),
 )
 """Drawn things beside letters and tables: the last stages of `base`."""
 
 MIXED_SHAPES = (
-    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 24, see_inputs=False),
-    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 24, see_inputs=False),
-    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 16, see_inputs=False),
-    Shape(
-        "glyphs12-5", "glyphs", 12, (48,) * 4 + (32,), 48, 20, 16, "leaky_relu", see_inputs=False
-    ),
-    Shape("glyphs14-3t", "glyphs", 14, (128, 128, 64), 128, 50, 24, "tanh", see_inputs=False),
-    Shape("glyphs8-2t", "glyphs", 8, (96, 64), 64, 40, 16, "tanh", see_inputs=False),
-    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 12, "step", see_inputs=False),
-    Shape("glyphs9-3", "glyphs", 9, (64, 64, 64), 64, 30, 12, "sigmoid", see_inputs=False),
-    Shape("glyphs11-2", "glyphs", 11, (96, 64), 64, 30, 12, "sine", see_inputs=False),
-    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 16, shots=3, see_inputs=False),
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 24, direct=False),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 40, 24, direct=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 16, direct=False),
+    Shape("glyphs12-5", "glyphs", 12, (48,) * 4 + (32,), 48, 20, 16, "leaky_relu", direct=False),
+    Shape("glyphs14-3t", "glyphs", 14, (128, 128, 64), 128, 50, 24, "tanh", direct=False),
+    Shape("glyphs8-2t", "glyphs", 8, (96, 64), 64, 40, 16, "tanh", direct=False),
+    Shape("glyphs10-3", "glyphs", 10, (64, 64, 64), 64, 30, 12, "step", direct=False),
+    Shape("glyphs9-3", "glyphs", 9, (64, 64, 64), 64, 30, 12, "sigmoid", direct=False),
+    Shape("glyphs11-2", "glyphs", 11, (96, 64), 64, 30, 12, "sine", direct=False),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 16, shots=3, direct=False),
     Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 16, shots=20),
     Shape("writings400-2", "writings", 400, (96, 48), 48, 6, 16, "tanh", shots=10),
     Shape("topics1000-3", "topics", 1000, (64, 64, 64), 64, 4, 16, shots=20),
@@ -113,3 +109,27 @@ MIXED_SHAPES = (
     Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 8, 16, "tanh"),
 )
 """Those of `base` and others of other nonlinearities, in numbers for a graphics processor."""
+
+TAUGHT_SHAPES = (
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 50, 2, direct=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 40, 2, direct=False),
+    Shape("strokes12-5", "strokes", 12, (48,) * 4 + (32,), 48, 40, 2, "leaky_relu"),
+    Shape("pictures10-2", "pictures", 10, (64, 64), 64, 80, 2, "gelu", shots=3),
+    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 2, shots=10),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 32, 8, 2, "swish"),
+    Shape("glyphs14-3t", "glyphs", 14, (128, 128, 64), 128, 50, 2, "tanh", direct=False),
+    Shape("table16-1", "table", 16, (32,), 48, 4, 2, "sigmoid", shots=10),
+    Shape("silhouettes10-2", "silhouettes", 10, (64, 64), 64, 20, 2, "sine", shots=10),
+    Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 2, shots=20),
+    Shape("topics400-2", "topics", 400, (96, 48), 48, 6, 2, "tanh", shots=10),
+)
+"""All kinds of inputs, depths of 1 to 5, batches of 32 to 128, seven nonlinearities: to teach on.
+Few, because the two rules of a shape take a minute to compile and milliseconds to run."""
+
+TAUGHT_WITH_32_TOPS = (
+    Shape("glyphs14-3", "glyphs", 14, (64, 64, 32), 64, 20, 2, direct=False),
+    Shape("glyphs8-2", "glyphs", 8, (64, 32), 48, 20, 2, direct=False),
+    Shape("silhouettes12-2", "silhouettes", 12, (64, 32), 48, 20, 2, shots=10),
+    Shape("pictures10-2", "pictures", 10, (48, 32), 48, 30, 2, shots=3, direct=False),
+)
+"""Those that the published rule is taught on: images, and 32 units at the top."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
-from metaplastic.meta.records import Record
+from metaplastic.evaluation import Record
 from metaplastic.report.style import (
     BLUE,
     GREEN,

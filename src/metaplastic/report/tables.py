@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from metaplastic.errors import InputError
-from metaplastic.meta.records import Record, records_to_rows
+from metaplastic.evaluation import Record, records_to_rows
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,21 +5,42 @@ parameters. It never calls the model. Its inexact-array leaves are the meta-para
 """
 
 import abc
-from typing import ClassVar
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
-from metaplastic.models import MLP, Delta, Initialisation, Readout, Trace, init_mlp
-from metaplastic.models.scaling import InputScaling
+from metaplastic.models import (
+    MLP,
+    Delta,
+    Initialisation,
+    Presentation,
+    Readout,
+    Trace,
+    init_mlp,
+)
 from metaplastic.types import Locality, PRNGKey
 
 RuleState = PyTree
 """What a rule carries from step to step (arrays of fixed shape and dtype); `()` if nothing."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A name for an untrained rule of a class: one line on it, and arguments of `create`."""
+
+    name: str
+    summary: str
+    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
 class AbstractUpdateRule(eqx.Module):
     """An update rule; see `docs/extending.md` for a skeleton.
+
+    A rule is `init`, `update`, `locality`, `initialisation` and `readout`. The other class
+    attributes say how it is named and kept in files.
 
     Concrete rules are final: subclass this, not another rule.
     """
@@ -33,35 +54,29 @@ class AbstractUpdateRule(eqx.Module):
     readout: ClassVar[Readout] = "drive"
     """Which output of the top layer serves as features under this rule."""
 
-    @property
-    def direct(self) -> bool:
-        """Whether the inputs themselves stand among the features beside what was learned."""
-        return False
+    variants: ClassVar[tuple[Variant, ...]] = ()
+    """Names under which `load_rule` makes an untrained rule of this class."""
+
+    file_fields: ClassVar[Mapping[str, type]] = {}
+    """Arguments of `create` (bool, float or int) that a file stores beside the arrays."""
+
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+    """Those of `file_fields` that older files lack; then the default of `create` holds."""
 
     @property
-    def whitening(self) -> float:
-        """How much more equal the leading principal components of the inputs are made for it.
+    def n_top(self) -> int | None:
+        """The only number of top units that the rule can train; `None` if any will do."""
+        return None
 
-        The power of `models.whitening_from_moments`: 0 for not at all, 0.5 for entirely. Of several
-        networks every other sees them as they are (`learners.RuleLearner.starts`).
-        """
-        return 0.0
+    @classmethod
+    def create(cls, *, key: PRNGKey, **fields: Any) -> "AbstractUpdateRule":
+        """An untrained rule of these fields; the shapes of its arrays depend on nothing else."""
+        del key
+        return cls(**fields)
 
-    def suited(self, *, sparse: bool) -> "AbstractUpdateRule":
-        """The rule to learn with: on inputs that are mostly zeros it may be one that this brings.
-
-        What is returned brings no other for sparse inputs.
-        """
-        del sparse
-        return self
-
-    def for_activation(self, activation: str) -> "AbstractUpdateRule":
-        """The rule to train a network of this nonlinearity with; it may be one that this brings.
-
-        What is returned brings no other, so that rules of one shape share compiled programs.
-        """
-        del activation
-        return self
+    def file_values(self) -> dict[str, Any]:
+        """The values of `file_fields` that make a rule of the same structure."""
+        return {name: getattr(self, name) for name in self.file_fields}
 
     @abc.abstractmethod
     def init(self, model: MLP, *, key: PRNGKey) -> RuleState:
@@ -80,7 +95,7 @@ def init_model(
     *,
     key: PRNGKey,
     activation: str = "relu",
-    scaling: InputScaling | None = None,
+    presentation: Presentation | None = None,
 ) -> MLP:
     """A fresh base model of the kind that `rule` trains; raises what `init_mlp` raises."""
     return init_mlp(
@@ -89,7 +104,7 @@ def init_model(
         activation=activation,
         initialisation=rule.initialisation,
         readout=rule.readout,
-        scaling=scaling,
+        presentation=presentation,
     )
 
 
@@ -104,6 +119,16 @@ def apply_rule(
     """One inner step: run the batch, ask the rule, change the model. Used everywhere.
 
     Returns the changed model, the rule's next state and the trace from before the change.
+
+    Examples:
+        >>> import jax
+        >>> from metaplastic.rules import apply_rule, init_model, load_rule
+        >>> rule, key = load_rule("hebb"), jax.random.key(0)
+        >>> model = init_model(rule, (8, 6, 4), key=key)
+        >>> batch, state = jax.random.normal(key, (32, 8)), rule.init(model, key=key)
+        >>> model, state, trace = apply_rule(rule, model, state, batch, key=key)
+        >>> [layer.post.shape for layer in trace]
+        [(32, 6), (32, 4)]
     """
     trace = model.trace(batch)
     delta, state = rule.update(model, trace, state, key=key)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -10,14 +11,8 @@ import jax
 
 from metaplastic.errors import InputError
 from metaplastic.rules.base import AbstractUpdateRule
-from metaplastic.rules.hebb import Hebb
+from metaplastic.rules.classes import RULE_CLASSES
 from metaplastic.rules.io import load_rule_file
-from metaplastic.rules.krotov_hopfield import KrotovHopfield
-from metaplastic.rules.local import LocalRule
-from metaplastic.rules.metz2018 import Metz2018
-from metaplastic.rules.oja import Oja
-from metaplastic.rules.sanger import Sanger
-from metaplastic.rules.softhebb import SoftHebb
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,55 +24,36 @@ class RuleEntry:
     summary: str
 
 
-def _local() -> AbstractUpdateRule:
-    return LocalRule.create(key=jax.random.key(0))
+def _untrained() -> list[RuleEntry]:
+    """Every variant of every class, made with the same key each time."""
+    return [
+        RuleEntry(
+            variant.name,
+            functools.partial(rule.create, key=jax.random.key(0), **variant.fields),
+            variant.summary,
+        )
+        for rule in RULE_CLASSES.values()
+        for variant in rule.variants
+    ]
 
-
-def _local_strict() -> AbstractUpdateRule:
-    return LocalRule.create(key=jax.random.key(0), lateral=False)
-
-
-def _metz2018() -> AbstractUpdateRule:
-    return Metz2018.create(key=jax.random.key(0))
-
-
-def _metz2018_equivariant() -> AbstractUpdateRule:
-    return Metz2018.create(key=jax.random.key(0), equivariant=True)
-
-
-_BY_HAND = (
-    RuleEntry("local", _local, "the learned rule before meta-training; where `base` started"),
-    RuleEntry("local_strict", _local_strict, "the same without lateral signals, before training"),
-    RuleEntry("metz2018", _metz2018, "the rule of Metz et al. 2018 before meta-training"),
-    RuleEntry(
-        "metz2018_equivariant",
-        _metz2018_equivariant,
-        "the same without what depends on the order of units and samples, before meta-training",
-    ),
-    RuleEntry("hebb", Hebb, "Hebb's rule with weight decay"),
-    RuleEntry("oja", Oja, "Oja's subspace rule: principal subspace of every layer's inputs"),
-    RuleEntry("sanger", Sanger, "generalised Hebbian algorithm: principal components in order"),
-    RuleEntry("krotov_hopfield", KrotovHopfield, "Krotov and Hopfield's competing hidden units"),
-    RuleEntry("softhebb", SoftHebb, "SoftHebb: Hebbian learning under a soft winner-take-all"),
-)
 
 _SHIPPED = {
     "base": "the default: `local`, meta-trained on letters, drawings, words and synthetic tasks",
     "metz2018_small": "the rule of Metz et al. 2018, meta-trained on letters for less than an hour",
 }
-"""What is known of shipped files beyond what they say themselves (their metadata's `summary`)."""
+"""One line on every shipped file."""
 
 
 def shipped_path(name: str) -> Path:
-    """Where the file of a shipped rule is, whether or not it exists."""
-    return Path(str(resources.files("metaplastic.rules"))) / "shipped" / f"{name}.safetensors"
+    """Where the file of a shipped rule or preset is, whether or not it exists."""
+    return Path(str(resources.files("metaplastic"))) / "shipped" / f"{name}.safetensors"
 
 
 def entries() -> Mapping[str, RuleEntry]:
     """All named rules, shipped ones first."""
     paths = sorted(shipped_path("base").parent.glob("*.safetensors"))
     shipped = (_shipped_entry(path) for path in paths)
-    return {entry.name: entry for entry in (*shipped, *_BY_HAND)}
+    return {entry.name: entry for entry in (*shipped, *_untrained())}
 
 
 def _shipped_entry(path: Path) -> RuleEntry:
@@ -87,17 +63,28 @@ def _shipped_entry(path: Path) -> RuleEntry:
     return RuleEntry(path.stem, load, _SHIPPED.get(path.stem, "a shipped, meta-trained rule"))
 
 
+def is_path(name: str | Path) -> bool:
+    """Whether a user means a file: a path object, or text with a suffix or a folder."""
+    path = Path(name)
+    return isinstance(name, Path) or bool(path.suffix) or len(path.parts) > 1
+
+
 def rule_file(rule: str | Path) -> Path | None:
     """The file that a name or path stands for; `None` for other names, known or not."""
-    path = Path(rule)
-    if isinstance(rule, Path) or path.suffix or len(path.parts) > 1:
-        return path
-    shipped = shipped_path(rule)
+    if is_path(rule):
+        return Path(rule)
+    shipped = shipped_path(str(rule))
     return shipped if shipped.exists() else None
 
 
 def list_rules() -> dict[str, str]:
-    """Names that `load_rule` knows, with one line each; shipped rules first."""
+    """Names that `load_rule` knows, with one line each; shipped rules first.
+
+    Examples:
+        >>> from metaplastic import list_rules
+        >>> list_rules()["hebb"]
+        "Hebb's rule with weight decay"
+    """
     return {entry.name: entry.summary for entry in entries().values()}
 
 
@@ -110,6 +97,11 @@ def load_rule(rule: str | Path | AbstractUpdateRule) -> AbstractUpdateRule:
     Raises:
         InputError: for a name that is not known, naming the nearest ones.
         FileFormatError: for a file that cannot be read as a rule.
+
+    Examples:
+        >>> from metaplastic import load_rule
+        >>> load_rule("oja").locality
+        'layer'
     """
     if isinstance(rule, AbstractUpdateRule):
         return rule

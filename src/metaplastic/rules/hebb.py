@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.models import LayerTrace
+from metaplastic.rules.base import Variant
 from metaplastic.rules.layerwise import AbstractLayerwiseRule, constant
 from metaplastic.types import Locality
 
@@ -27,6 +28,8 @@ class Hebb(AbstractLayerwiseRule):
 
     Locality: `synapse`.
     """
+
+    variants: ClassVar[tuple[Variant, ...]] = (Variant("hebb", "Hebb's rule with weight decay"),)
 
     learning_rate: Float[Array, ""]
     time_scale: Float[Array, ""]

@@ -1,5 +1,6 @@
 """Rules in files: safetensors, with class, fields, provenance and checksum in the header."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,21 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.errors import FileFormatError, InputError
-from metaplastic.files import check_tensors, read_tensors, write_tensors
+from metaplastic.files import check_tensors, file_kind, read_tensors, write_tensors
 from metaplastic.rules.base import AbstractUpdateRule
-from metaplastic.rules.kinds import KINDS, RuleKind
+from metaplastic.rules.classes import RULE_CLASSES
+from metaplastic.rules.legacy import split_legacy
+from metaplastic.rules.rule_set import ROLES, RuleSet
 
-FORMAT = "metaplastic-rule"
-"""What the header of a rule file says it is."""
+RULE, PRESET = "metaplastic-rule", "metaplastic-preset"
+"""What the header of a file with one rule, and of one with the rules of a preset, says it is."""
+
+MAX_FIELD = 4096
+"""Largest integer field of a rule, so that a file cannot ask for a huge one."""
+
+Classes = Mapping[str, type[AbstractUpdateRule]]
+Tensors = Mapping[str, NDArray]
 
 
-def save_rule(
-    path: str | Path,
-    rule: AbstractUpdateRule,
-    metadata: Mapping[str, Any],
-    *,
-    kinds: Mapping[str, RuleKind] = KINDS,
-) -> None:
+@dataclasses.dataclass(frozen=True)
+class RuleFile:
+    """What a file holds: its rules, the fields beside them, and the metadata saved with it.
+
+    `fields` are those of a preset, or the settings that rule files held before presets
+    (`legacy.SETTINGS`); empty for other rule files.
+    """
+
+    rules: RuleSet
+    fields: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+def save_rule(path: str | Path, rule: AbstractUpdateRule, metadata: Mapping[str, Any]) -> None:
     """Write a rule to one safetensors file, atomically; an existing file is replaced.
 
     Args:
@@ -34,49 +50,130 @@ def save_rule(
         rule: its inexact arrays are stored as float32, named by their place in the rule.
         metadata: provenance and licence, plain JSON values, for example
             `{"licence": "Apache-2.0", "recipe": "base"}`.
-        kinds: classes that can be stored, by name; the package's own when left out.
 
     Raises:
-        InputError: for a class that is not among `kinds`, fields that a file cannot hold, metadata
-            that JSON cannot hold, theta that is not finite, or a place that cannot be written.
+        InputError: for fields that a file cannot hold, metadata that JSON cannot hold, theta that
+            is not finite, or a place that cannot be written.
+
+    Examples:
+        >>> import tempfile
+        >>> from metaplastic import load_rule, save_rule
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_rule(f"{folder}/mine.safetensors", load_rule("hebb"), {"licence": "MIT"})
+        ...     type(load_rule(f"{folder}/mine.safetensors")).__name__
+        'Hebb'
     """
-    name = type(rule).__name__
-    if name not in kinds or type(rule) is not kinds[name].rule:
-        raise InputError(f"rules of class {name} cannot be saved; known: {', '.join(kinds)}")
-    tensors = {key: np.asarray(leaf, np.float32) for key, leaf in _leaves(rule).items()}
-    described = kinds[name].describe(rule)
-    kinds[name].check(described)  # What is saved can be loaded.
-    fields = {"class": name, "fields": described}
-    write_tensors(path, tensors, kind=FORMAT, fields=fields, metadata=metadata)
+    tensors, described = pack(rule)
+    write_tensors(path, tensors, kind=RULE, fields=described, metadata=metadata)
 
 
 def load_rule_file(
-    path: str | Path, *, kinds: Mapping[str, RuleKind] = KINDS
+    path: str | Path, *, classes: Classes = RULE_CLASSES
 ) -> tuple[AbstractUpdateRule, dict[str, Any]]:
-    """The rule in a file, and the metadata saved with it. The file is not trusted.
+    """The rule in a file (of a preset, its main rule), and the metadata saved with it.
+
+    Args:
+        path: of a rule file or a preset file. The file is not trusted.
+        classes: classes that may be loaded, by name; add your own to `RULE_CLASSES`.
 
     Raises:
         FileFormatError: if the file is missing, truncated, changed, of another format or a newer
             version, or holds a rule of an unknown class, of fields that are not allowed, or with
             arrays of other names, shapes, types or with values that are not finite.
     """
-    tensors, described, metadata = read_tensors(path, kind=FORMAT)
-    name, fields = described.get("class"), described.get("fields")
-    if not isinstance(name, str) or name not in kinds:
-        raise FileFormatError(
-            f"{path}: unknown class of rules {name!r}; this version knows {', '.join(kinds)}"
-        )
-    if not isinstance(fields, dict):
+    found = read_rules(path, classes=classes)
+    return found.rules.main, found.metadata
+
+
+def read_rules(path: str | Path, *, classes: Classes = RULE_CLASSES) -> RuleFile:
+    """All that a rule file or a preset file holds; raises as `load_rule_file`."""
+    if file_kind(path) == PRESET:
+        tensors, fields, metadata = read_tensors(path, kind=PRESET)
+        described = fields.pop("rules", None)
+        if not isinstance(described, dict) or not {"main"} <= described.keys() <= set(ROLES):
+            raise FileFormatError(f"{path}: damaged file (a preset has a main rule)")
+        parts = {role: (_of(role, tensors), part) for role, part in described.items()}
+        _check_all_used(path, tensors, described)
+    else:
+        tensors, fields, metadata = read_tensors(path, kind=RULE)
+        try:
+            parts, fields = split_legacy(tensors, fields)
+        except InputError as error:
+            raise FileFormatError(f"{path}: {error}") from error
+    rules = {role: unpack(path, *part, classes=classes) for role, part in parts.items()}
+    return RuleFile(RuleSet(**rules), fields, metadata)
+
+
+def pack(rule: AbstractUpdateRule) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    """Theta by name, and the description from which `unpack` makes the rule again.
+
+    Raises:
+        InputError: for a rule whose fields a file cannot hold.
+    """
+    tensors = {name: np.asarray(leaf, np.float32) for name, leaf in _leaves(rule).items()}
+    values = rule.file_values()
+    check_fields(type(rule), values)  # What is saved can be loaded.
+    return tensors, {"class": type(rule).__name__, "fields": values}
+
+
+def unpack(
+    path: str | Path, tensors: Tensors, described: Any, *, classes: Classes = RULE_CLASSES
+) -> AbstractUpdateRule:
+    """The rule of a description and its tensors; `path` is for messages alone.
+
+    Raises:
+        FileFormatError: as `load_rule_file`.
+    """
+    if not isinstance(described, dict) or not isinstance(described.get("fields"), dict):
         raise FileFormatError(f"{path}: damaged file (the rule's fields are no table)")
+    name, fields = described.get("class"), described["fields"]
+    if not isinstance(name, str) or name not in classes:
+        raise FileFormatError(
+            f"{path}: unknown class of rules {name!r}; this version knows {', '.join(classes)}"
+        )
     try:
-        kinds[name].check(fields)
-        # Shapes alone: nothing is computed, whatever the file asks for.
-        template = eqx.filter_eval_shape(functools.partial(kinds[name].make, **fields))
+        check_fields(classes[name], fields)
+        template = _template(classes[name], tuple(sorted(fields.items())))
     except InputError as error:
         raise FileFormatError(f"{path}: {error}") from error
     expected = {key: tuple(leaf.shape) for key, leaf in _leaves(template).items()}
     check_tensors(path, tensors, expected)
-    return _fill(template, tensors), metadata
+    return _fill(template, tensors)
+
+
+@functools.lru_cache(maxsize=64)
+def _template(
+    rule: type[AbstractUpdateRule], fields: tuple[tuple[str, Any], ...]
+) -> AbstractUpdateRule:
+    """Shapes alone: nothing is computed, whatever a file asks for."""
+    make = functools.partial(rule.create, key=jax.random.key(0), **dict(fields))
+    return eqx.filter_eval_shape(make)
+
+
+def check_fields(rule: type[AbstractUpdateRule], fields: Mapping[str, Any]) -> None:
+    """Raise `InputError` unless `fields` are exactly those of the class, with allowed values."""
+    if fields.keys() | rule.later_fields != rule.file_fields.keys():
+        raise InputError(
+            f"{rule.__name__} has the fields {sorted(rule.file_fields)}, got {sorted(fields)}"
+        )
+    for name, value in fields.items():
+        allowed = type(value) is rule.file_fields[name]
+        if not allowed or (isinstance(value, int) and not 0 <= value <= MAX_FIELD):
+            raise InputError(
+                f"field {name!r} of {rule.__name__} must be {rule.file_fields[name].__name__} "
+                f"(0 to {MAX_FIELD}), got {value!r}"
+            )
+
+
+def _of(role: str, tensors: Tensors) -> dict[str, NDArray]:
+    prefix = f"{role}."
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _check_all_used(path: str | Path, tensors: Tensors, roles: Mapping[str, Any]) -> None:
+    unknown = sorted(name for name in tensors if name.partition(".")[0] not in roles)
+    if unknown:
+        raise FileFormatError(f"{path}: tensors of no rule: {unknown}")
 
 
 def _is_leaf_of_theta(leaf: Any) -> bool:
@@ -90,7 +187,7 @@ def _leaves(rule: AbstractUpdateRule) -> dict[str, Any]:
     return {name: leaf for name, leaf in named.items() if _is_leaf_of_theta(leaf)}
 
 
-def _fill(template: AbstractUpdateRule, tensors: Mapping[str, NDArray]) -> AbstractUpdateRule:
+def _fill(template: AbstractUpdateRule, tensors: Tensors) -> AbstractUpdateRule:
     def value(path: Any, leaf: Any) -> Any:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
         return jnp.asarray(tensors[name]) if _is_leaf_of_theta(leaf) else leaf

@@ -1,5 +1,6 @@
 """Krotov and Hopfield's competing hidden units."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
@@ -8,6 +9,7 @@ from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models import LayerTrace
+from metaplastic.rules.base import Variant
 from metaplastic.rules.layerwise import AbstractLayerwiseRule, at_rank, bounded, centred, constant
 from metaplastic.types import Locality
 
@@ -32,6 +34,11 @@ class KrotovHopfield(AbstractLayerwiseRule):
 
     Locality: `layer` (the ranking compares the units of a layer; batch means).
     """
+
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("krotov_hopfield", "Krotov and Hopfield's competing hidden units"),
+    )
+    file_fields: ClassVar[Mapping[str, type]] = {"k": int}
 
     learning_rate: Float[Array, ""]
     time_scale: Float[Array, ""]

@@ -1,10 +1,14 @@
 """Oja's rule, for single units and for a subspace."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.models import LayerTrace
+from metaplastic.rules.base import Variant
 from metaplastic.rules.layerwise import AbstractLayerwiseRule, bounded, centred, constant
 from metaplastic.types import Locality
 
@@ -28,6 +32,11 @@ class Oja(AbstractLayerwiseRule):
     Locality: `neuron` for single units (y is a sum over the unit's own weights); the subspace
     variant needs the responses of the other units of the layer and batch means: `layer`.
     """
+
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("oja", "Oja's subspace rule: principal subspace of every layer's inputs"),
+    )
+    file_fields: ClassVar[Mapping[str, type]] = {"subspace": bool}
 
     learning_rate: Float[Array, ""]
     time_scale: Float[Array, ""]

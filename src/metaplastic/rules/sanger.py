@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.models import LayerTrace
+from metaplastic.rules.base import Variant
 from metaplastic.rules.layerwise import AbstractLayerwiseRule, bounded, centred, constant
 from metaplastic.types import Locality
 
@@ -18,7 +19,7 @@ class Sanger(AbstractLayerwiseRule):
         dW_ij = eta <y_j (x_i - sum_{k <= j} y_k W_ik)> / <|x|^2>,
 
     `<>` the mean over the batch. Column j converges to the j-th principal component of the
-    layer's inputs (as presented, see `models.scaling`); columns beyond the rank of the inputs
+    layer's inputs (as presented, see `models.presentation`); columns beyond the rank of the inputs
     shrink to zero. Columns are kept below norm 2. Biases and feedback weights stay.
 
     Source: Sanger 1989, Neural Networks 2:459.
@@ -26,6 +27,10 @@ class Sanger(AbstractLayerwiseRule):
     Locality: `network`, because the order of the units matters: it is equivariant to
     permutations of inputs and samples, by construction not to permutations of units.
     """
+
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("sanger", "generalised Hebbian algorithm: principal components in order"),
+    )
 
     learning_rate: Float[Array, ""]
     time_scale: Float[Array, ""]

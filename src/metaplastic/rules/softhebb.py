@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.models import LayerTrace
+from metaplastic.rules.base import Variant
 from metaplastic.rules.layerwise import AbstractLayerwiseRule, at_rank, bounded, centred, constant
 from metaplastic.types import Locality
 
@@ -30,6 +31,10 @@ class SoftHebb(AbstractLayerwiseRule):
 
     Locality: `layer` (the softmax compares the units of a layer; batch means).
     """
+
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("softhebb", "SoftHebb: Hebbian learning under a soft winner-take-all"),
+    )
 
     learning_rate: Float[Array, ""]
     time_scale: Float[Array, ""]

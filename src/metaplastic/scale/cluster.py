@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 15.0
 # Ray's own switch for machines without a cluster: all of its servers listen on loopback.
 _NO_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+_TOKEN, _TOKEN_PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 
 
 @contextlib.contextmanager
@@ -23,7 +25,8 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
     """Join the cluster at `settings.address`, or start Ray here; leave or stop it at the end.
 
     A Ray to which this process is connected already is used, and left connected. What is started
-    here listens on loopback alone and has no dashboard.
+    here listens on loopback alone, has no dashboard, and takes calls of this process alone: they
+    carry a token, drawn anew and kept in memory unless the environment names one.
 
     Raises:
         MissingDataError: if Ray is not installed; says which extra.
@@ -31,7 +34,7 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
             has fewer resources than the workers need (unless `wait_for_resources`).
     """
     require_ray()
-    with _loopback() if not settings.address else contextlib.nullcontext():
+    with _own_cluster() if not settings.address else contextlib.nullcontext():
         import ray
 
         if ray.is_initialized():
@@ -55,17 +58,24 @@ def require_ray() -> None:
 
 
 @contextlib.contextmanager
-def _loopback() -> Iterator[None]:
-    """While it lasts, an import of Ray makes it one that listens on loopback alone."""
-    earlier = os.environ.get(_NO_CLUSTER)
-    os.environ[_NO_CLUSTER] = "0"
+def _own_cluster() -> Iterator[None]:
+    """While it lasts, Ray starts as one that listens on loopback alone and knows its token.
+
+    Ray would write a token into the user's home, which containers may lack.
+    """
+    wanted = {_NO_CLUSTER: "0"}
+    if _TOKEN not in os.environ and _TOKEN_PATH not in os.environ:
+        wanted[_TOKEN] = secrets.token_hex(32)
+    earlier = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        if earlier is None:
-            del os.environ[_NO_CLUSTER]
-        else:
-            os.environ[_NO_CLUSTER] = earlier
+        for name, value in earlier.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _start(settings: ClusterSettings) -> None:

@@ -10,17 +10,25 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from metaplastic.presets import Preset
+from metaplastic.readings import ReadingPool
 from metaplastic.rules import AbstractUpdateRule
-from metaplastic.sklearn.heads import HeadName, check_head, fit_head
+from metaplastic.sklearn.head import (
+    HeadName,
+    check_head,
+    check_prior,
+    reading_settings,
+)
 from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
+from metaplastic.sklearn.parameters import NETWORKS
 from metaplastic.sklearn.rows import check_rows, check_rows_and_labels
-from metaplastic.sklearn.transformer import RuleTransformer
+from metaplastic.sklearn.transformer import Auto, RuleTransformer
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
     """Classifier for data of which only a few rows are labelled.
 
-    `fit` learns features from all rows with `RuleTransformer`, and a linear readout from the
+    `fit` learns features from all rows with `RuleTransformer`, and reads classes from them by the
     labelled ones. One labelled row a class is enough; a class without any cannot be learned.
 
     Unlabelled rows have `y == -1`, as in `sklearn.semi_supervised`. With string labels, `y` must be
@@ -29,13 +37,21 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    rule, hidden_sizes, n_components, activation, n_steps, batch_size, n_networks
+    rule, hidden_sizes, n_components, activation, n_steps, batch_size, n_networks, preset
         As in `RuleTransformer`.
-    head : {"ridge", "logistic"}, default="ridge"
-        Ridge regression to targets -1 and 1, its strength chosen by leave-one-out on the labelled
-        rows, on features divided by one scalar; its probabilities are a softmax of the scores,
-        whose temperature makes the labelled rows most likely under leave-one-out scores. Or
-        multinomial logistic regression (C = 1) on features standardised over all rows.
+    head : {"auto", "graph", "ridge", "logistic"}, default="auto"
+        How classes are read from the features. "ridge" is ridge regression to targets -1 and 1,
+        its strength chosen by leave-one-out on the labelled rows, on features divided by one
+        scalar. "logistic" is multinomial logistic regression (C = 1) on features standardised
+        over all rows. "graph" spreads the labels over a graph of the nearest rows; a new row is
+        read through its nearest rows. It gains most with few labels a class, and loses where
+        classes form no clusters. "auto" is "ridge" and "graph" together, each weighted by what
+        the pool and the labelled rows, left out in turn, say of it.
+    n_neighbors : int, default=None
+        Nearest rows that each row is joined to in the graph; what the preset says if None.
+    class_prior : array-like of shape (n_classes,), default=None
+        Shares of the classes, in the order of `classes_`, for "graph" and "auto"; those of the
+        labelled rows if None.
     random_state : int, RandomState instance or None, default=None
         As in `RuleTransformer`; the head has no randomness.
     flatten : bool, default=False
@@ -47,8 +63,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Labels, sorted, without the mark of unlabelled rows.
     transformer_ : RuleTransformer
         What makes the features.
-    head_ : Head
-        What reads classes from them.
+    head_ : AbstractReading
+        What reads classes from them; `head_.explain()` tells in words what was believed.
     n_features_in_ : int
         Columns seen in `fit`.
     input_shape_ : tuple of int
@@ -72,13 +88,16 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         rule: str | Path | AbstractUpdateRule = "base",
-        hidden_sizes: tuple[int, ...] = (128, 128),
-        n_components: int = 512,
+        hidden_sizes: tuple[int, ...] | Auto = "auto",
+        n_components: int | Auto = "auto",
         activation: str = "auto",
-        n_steps: int | None = 100,
-        batch_size: int = 128,
-        n_networks: int = 8,
-        head: HeadName = "ridge",
+        n_steps: int | Auto | None = "auto",
+        batch_size: int | Auto = "auto",
+        n_networks: int | Auto = "auto",
+        preset: str | Path | Preset = "base",
+        head: HeadName = "auto",
+        n_neighbors: int | None = None,
+        class_prior: ArrayLike | None = None,
         random_state: int | np.random.RandomState | None = None,
         flatten: bool = False,
     ) -> None:
@@ -89,7 +108,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.n_steps = n_steps
         self.batch_size = batch_size
         self.n_networks = n_networks
+        self.preset = preset
         self.head = head
+        self.n_neighbors = n_neighbors
+        self.class_prior = class_prior
         self.random_state = random_state
         self.flatten = flatten
 
@@ -114,25 +136,19 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             if the rule leaves the finite numbers.
         """
         head = check_head(self.head)
-        names = (
-            "rule",
-            "hidden_sizes",
-            "n_components",
-            "activation",
-            "n_steps",
-            "batch_size",
-            "n_networks",
-        )
-        transformer = RuleTransformer(
-            **{name: getattr(self, name) for name in names}, random_state=self.random_state
-        )
+        names = ("rule", *NETWORKS, "preset", "random_state")
+        transformer = RuleTransformer(**{name: getattr(self, name) for name in names})
         check_given(y)
         x, labels = check_rows_and_labels(self, X, y, least=2)
         labelled = find_labelled(labels)
         classes, numbers = number_classes(labels[labelled])
-        self.transformer_ = transformer.fit(x)
+        prior = check_prior(self.class_prior, classes)
+        settings = reading_settings(self.preset, head, self.n_neighbors, x.shape[0])
+        # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
+        self.transformer_ = transformer.set_output(transform="default").fit(x)
         features = self.transformer_.transform(x)
-        self.head_ = fit_head(head, features, features[labelled], numbers)
+        pool = ReadingPool(features, settings)
+        self.head_ = pool.fit(head, np.flatnonzero(labelled), numbers, prior)
         self.classes_ = classes
         return self
 

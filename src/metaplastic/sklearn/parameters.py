@@ -1,5 +1,7 @@
 """Checks of what users pass to the estimators, made before any work is done."""
 
+import dataclasses
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
@@ -12,42 +14,56 @@ from sklearn.utils import check_random_state
 from metaplastic.errors import InputError
 from metaplastic.learners import RuleLearner
 from metaplastic.models import AUTO, check_activations
-from metaplastic.rules import load_rule
+from metaplastic.presets.io import resolve
+
+NETWORKS = (
+    "hidden_sizes",
+    "n_components",
+    "activation",
+    "n_steps",
+    "batch_size",
+    "n_networks",
+)
+"""Parameters of the estimators that are settings of a preset's networks, or `AUTO`."""
+
+LEAST = {"n_components": 1, "n_steps": 0, "batch_size": 2, "n_networks": 1}
+"""Least values of those that are integers."""
 
 
-def make_learner(
-    rule: Any,
-    hidden_sizes: Any,
-    n_components: Any,
-    activation: Any,
-    n_steps: Any,
-    batch_size: Any,
-    n_networks: Any,
-) -> RuleLearner:
-    """The learner that an estimator's parameters describe; its rule holds NumPy arrays.
+def make_learner(rule: Any, preset: Any, networks: Mapping[str, Any]) -> RuleLearner:
+    """The learner that an estimator's parameters describe; its rules hold NumPy arrays.
+
+    `networks` has the parameters named `NETWORKS`; `AUTO` is what the preset says.
 
     Raises:
         InputError: for values that are not allowed.
-        FileFormatError: for a path that cannot be read as a rule.
+        FileFormatError: for a path that cannot be read as a rule or a preset.
     """
-    if isinstance(hidden_sizes, (str, bytes, Integral)) or not np.iterable(hidden_sizes):
-        raise InputError(
-            f"hidden_sizes must be a tuple of positive integers, got {hidden_sizes!r}; "
-            "write (128,) for one layer"
-        )
-    sizes = tuple(check_integer("hidden_sizes", size, 1) for size in hidden_sizes)
-    components = check_integer("n_components", n_components, 1)
-    if not isinstance(activation, str):
-        raise InputError(f"activation must be a name, got {activation!r}")
-    if activation != AUTO:
-        check_activations(activation)
-    # One pass in order counts no steps beforehand; what makes them is the stream.
-    steps = 0 if n_steps is None else check_integer("n_steps", n_steps, 0)
-    batch = check_integer("batch_size", batch_size, 2)
-    networks = check_integer("n_networks", n_networks, 1)
-    return RuleLearner(
-        to_numpy(load_rule(rule)), sizes, components, activation, steps, batch, networks
-    )
+    given = {name: _check_network(name, value) for name, value in networks.items()}
+    found = resolve(rule, preset)
+    found = found.with_networks(**{k: v for k, v in given.items() if v is not None})
+    return RuleLearner(dataclasses.replace(found, rules=found.rules.map(to_numpy)))
+
+
+def _check_network(name: str, value: Any) -> Any:
+    """The value if it is allowed, `None` if the preset decides; raises `InputError`."""
+    if isinstance(value, str) and value == AUTO:
+        return None
+    if name == "activation":
+        if not isinstance(value, str):
+            raise InputError(f"activation must be a name, got {value!r}")
+        check_activations(value)
+        return value
+    if name == "hidden_sizes":
+        if isinstance(value, (str, bytes, Integral)) or not np.iterable(value):
+            raise InputError(
+                f"hidden_sizes must be a tuple of positive integers, got {value!r}; "
+                "write (128,) for one layer"
+            )
+        return tuple(check_integer(name, size, 1) for size in value)
+    if name == "n_steps" and value is None:
+        return 0  # One pass in order counts no steps beforehand; the stream makes them.
+    return check_integer(name, value, LEAST[name])
 
 
 def check_integer(name: str, value: Any, least: int) -> int:

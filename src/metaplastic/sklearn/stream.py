@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.learners import RuleLearner, train
-from metaplastic.learners.pool import row_blocks
-from metaplastic.models import MLP, FrozenMLP
-from metaplastic.rules import RuleState
+from metaplastic.learners.rule_learner import starts
+from metaplastic.models import MLP, FrozenMLP, row_blocks
+from metaplastic.rules import AbstractUpdateRule, RuleState
 from metaplastic.sklearn.parameters import nothing, to_numpy
 from metaplastic.types import PRNGKey
 
@@ -32,28 +32,31 @@ LEAST_ROWS = 256
 class Training:
     """A base model under training, NumPy arrays only: it can be pickled and continued."""
 
+    rule: AbstractUpdateRule
     model: MLP
     state: RuleState
     key_data: NDArray[np.uint32]
     n_steps: int
 
     @classmethod
-    def of(cls, model: MLP, state: RuleState, key: PRNGKey, n_steps: int) -> "Training":
-        """The training after `n_steps`, whose steps draw from `key`."""
-        return cls(to_numpy(model), to_numpy(state), np.asarray(jax.random.key_data(key)), n_steps)
+    def of(
+        cls, rule: AbstractUpdateRule, model: MLP, state: RuleState, key: PRNGKey, n_steps: int
+    ) -> "Training":
+        """The training by `rule` after `n_steps`, whose steps draw from `key`."""
+        key_data = np.asarray(jax.random.key_data(key))
+        return cls(rule, to_numpy(model), to_numpy(state), key_data, n_steps)
 
-    def advance(self, learner: RuleLearner, rows: NDArray) -> "Training":
+    def advance(self, batch_size: int, rows: NDArray) -> "Training":
         """Train on as many whole batches as `rows` `(n, d)` hold, in order."""
-        size = learner.batch_size
-        count = len(rows) // size
+        count = len(rows) // batch_size
         if count == 0:
             return self
-        batches = rows[: count * size].reshape(count, size, rows.shape[1])
+        batches = rows[: count * batch_size].reshape(count, batch_size, rows.shape[1])
         key = jax.random.wrap_key_data(jnp.asarray(self.key_data))
         model, state = train(
-            learner.rule, self.model, self.state, batches, key=key, first_step=self.n_steps
+            self.rule, self.model, self.state, batches, key=key, first_step=self.n_steps
         )
-        return Training.of(model, state, key, self.n_steps + count)
+        return Training.of(self.rule, model, state, key, self.n_steps + count)
 
 
 Trainings = tuple[Training, ...]
@@ -62,13 +65,17 @@ Trainings = tuple[Training, ...]
 
 def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Trainings:
     """Fresh models whose presentation of inputs is fitted to `rows` `(n, d)`."""
-    found = learner.starts(rows, learner.networks(rows, seed=seed))
-    return tuple(Training.of(model, state, key, 0) for model, state, key in found)
+    plan = learner.preset.plan(rows, seed)
+    fresh = starts(plan, rows, learner.preset.networks.hidden_sizes)
+    return tuple(
+        Training.of(member.rule, *start, 0)
+        for member, start in zip(plan.members, fresh, strict=True)
+    )
 
 
-def advance(trainings: Trainings, learner: RuleLearner, rows: NDArray) -> Trainings:
+def advance(trainings: Trainings, batch_size: int, rows: NDArray) -> Trainings:
     """Train every network on as many whole batches as `rows` `(n, d)` hold, in order."""
-    return tuple(training.advance(learner, rows) for training in trainings)
+    return tuple(training.advance(batch_size, rows) for training in trainings)
 
 
 class Reservoir:
@@ -124,15 +131,19 @@ class Stream:
         self._reservoir = Reservoir(n_columns, seed)
 
     @property
+    def _batch_size(self) -> int:
+        return self._learner.preset.networks.batch_size
+
+    @property
     def n_components(self) -> int:
         """Columns of the features."""
-        return self._learner.n_components
+        return self._learner.preset.networks.n_components
 
     @property
     def n_steps(self) -> int:
         """Steps behind the present encoder."""
         done = 0 if self._trainings is None else self._trainings[0].n_steps
-        return done + len(self._waiting) // self._learner.batch_size
+        return done + len(self._waiting) // self._batch_size
 
     @property
     def models(self) -> tuple[MLP, ...]:
@@ -153,12 +164,10 @@ class Stream:
             self._reservoir.add(rows)
             self._waiting = np.concatenate([self._waiting, rows])
             if self._trainings is None and len(self._waiting) >= WARM_UP_ROWS:
-                first = self._waiting[:WARM_UP_ROWS]
-                self._learner = self._learner.suited(first)
-                self._trainings = begin(self._learner, first, self._seed)
+                self._trainings = begin(self._learner, self._waiting[:WARM_UP_ROWS], self._seed)
             if self._trainings is not None:
-                self._trainings = advance(self._trainings, self._learner, self._waiting)
-                left = len(self._waiting) % self._learner.batch_size
+                self._trainings = advance(self._trainings, self._batch_size, self._waiting)
+                left = len(self._waiting) % self._batch_size
                 self._waiting = self._waiting[len(self._waiting) - left :].copy()
         if not self._continued or self.n_steps > before:
             self._encoder = None
@@ -166,5 +175,5 @@ class Stream:
     def _current(self) -> Trainings:
         if self._trainings is not None:
             return self._trainings
-        learner = self._learner.suited(self._waiting)
-        return advance(begin(learner, self._waiting, self._seed), learner, self._waiting)
+        trainings = begin(self._learner, self._waiting, self._seed)
+        return advance(trainings, self._batch_size, self._waiting)

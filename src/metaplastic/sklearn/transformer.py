@@ -1,9 +1,8 @@
 """`RuleTransformer`: features learned without labels by an update rule."""
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import jax
 import numpy as np
@@ -14,11 +13,16 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from metaplastic.learners import RuleLearner
+from metaplastic.learners.programs import training
 from metaplastic.models import MLP, FrozenMLP
+from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule, RuleState
-from metaplastic.sklearn.parameters import draw_seed, make_learner, stable_batch_size
+from metaplastic.sklearn.parameters import NETWORKS, draw_seed, make_learner, stable_batch_size
 from metaplastic.sklearn.rows import check_one_pass, check_rows
 from metaplastic.sklearn.stream import Stream, Training
+
+Auto = Literal["auto"]
+"""What the preset says."""
 
 
 class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -29,32 +33,35 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     its result depends on row i alone, bit for bit, however the rows are split.
 
     Inputs need no scaling: columns are centred, divided by their spread and clipped
-    (`metaplastic.models.scaling`). Constant columns (of a spread below 1e-12, or below 1e-6 of
-    their mean) carry nothing; if all rows are equal, so are their features. Of more than 32
-    columns, what varies most is made to vary less for every other network, if the rule asks for
-    it (`metaplastic.models.whitening`; "base" does, but for inputs that are mostly zeros). Sparse
-    matrices and memory maps are read a block of rows at a time.
+    (`metaplastic.models.presentation`). Constant columns (of a spread below 1e-12, or below 1e-6 of
+    their mean) carry nothing; if all rows are equal, so are their features. Sparse matrices and
+    memory maps are read a block of rows at a time.
 
     Parameters
     ----------
     rule : str, Path or update rule, default="base"
-        A name of `metaplastic.list_rules()`, a path of a saved rule, or a rule object.
-    hidden_sizes : tuple of int, default=(128, 128)
-        Units of the hidden layers, from the input side; may be empty.
-    n_components : int, default=512
-        Number of features, spread evenly over the networks.
+        What trains the networks. "base" keeps the rules of the preset. A name of
+        `metaplastic.list_rules()`, a path of a saved rule, or a rule object takes their place.
+    hidden_sizes : tuple of int or "auto", default="auto"
+        Units of the hidden layers, from the input side; may be empty. As for all parameters up to
+        `n_networks`, "auto" is what the preset says; of "base" it is (128, 128).
+    n_components : int or "auto", default="auto"
+        Number of features, spread evenly over the networks (512).
     activation : str, default="auto"
         A name of `metaplastic.models.ACTIVATIONS`, or several as in "relu+tanh": then equally
-        many networks have each of them. "auto" is "relu+tanh" for inputs that are mostly zeros, as
-        bags of words are, and "relu" for others; `encoder_.activation` tells which.
-    n_steps : int or None, default=100
-        Steps that `fit` makes with each network, on shuffled rows; 0 leaves them as initialised.
-        None is one pass over the rows in their order, as `partial_fit` makes it: the result is the
-        same, and so is the memory, whatever the number of rows.
-    batch_size : int, default=128
-        Rows a step; in `fit`, the largest power of two within a smaller data set.
-    n_networks : int, default=8
-        Networks of the same shape, trained apart; no more than features.
+        many networks have each of them. "auto" is chosen by the preset from the inputs;
+        `encoder_.activation` tells what was chosen.
+    n_steps : int, "auto" or None, default="auto"
+        Steps that `fit` makes with each network, on shuffled rows (100); 0 leaves them as
+        initialised. None is one pass over the rows in their order, as `partial_fit` makes it: the
+        result is the same, and so is the memory, whatever the number of rows.
+    batch_size : int or "auto", default="auto"
+        Rows a step (128); in `fit`, the largest power of two within a smaller data set.
+    n_networks : int or "auto", default="auto"
+        Networks of the same shape, trained apart (8); no more than features.
+    preset : str, Path or Preset, default="base"
+        All that experiments decided: rules, presentation of inputs, networks. A shipped name, a
+        path of a saved preset, or a preset object.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights and of the order of rows.
     flatten : bool, default=False
@@ -95,12 +102,13 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     def __init__(
         self,
         rule: str | Path | AbstractUpdateRule = "base",
-        hidden_sizes: tuple[int, ...] = (128, 128),
-        n_components: int = 512,
+        hidden_sizes: tuple[int, ...] | Auto = "auto",
+        n_components: int | Auto = "auto",
         activation: str = "auto",
-        n_steps: int | None = 100,
-        batch_size: int = 128,
-        n_networks: int = 8,
+        n_steps: int | Auto | None = "auto",
+        batch_size: int | Auto = "auto",
+        n_networks: int | Auto = "auto",
+        preset: str | Path | Preset = "base",
         random_state: int | np.random.RandomState | None = None,
         flatten: bool = False,
     ) -> None:
@@ -111,9 +119,11 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.n_steps = n_steps
         self.batch_size = batch_size
         self.n_networks = n_networks
+        self.preset = preset
         self.random_state = random_state
         self.flatten = flatten
 
+    @training()
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from the rows of `X`; whatever was learned before is forgotten.
 
@@ -136,29 +146,30 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         x = check_rows(self, X, reset=True, least=2)
         seed = draw_seed(self.random_state)
         if self.n_steps is None:
-            check_one_pass(x.shape[0], learner.batch_size)
+            check_one_pass(x.shape[0], learner.preset.networks.batch_size)
             stream = Stream(learner, x.shape[1], seed)
             stream.extend(x)
             return self._keep(stream)
-        learner = learner.suited(x)
-        fitted = dataclasses.replace(
-            learner, batch_size=stable_batch_size(learner.batch_size, x.shape[0])
-        )
+        n_steps = learner.preset.networks.n_steps
+        batch_size = stable_batch_size(learner.preset.networks.batch_size, x.shape[0])
+        fitted = RuleLearner(learner.preset.with_networks(batch_size=batch_size))
         trained: list[tuple[tuple[MLP, ...], tuple[RuleState, ...]]] = []
         encoder = fitted.fit_with_snapshots(
             x,
             seed=seed,
-            snapshot_steps=(learner.n_steps,),
+            snapshot_steps=(n_steps,),
             on_snapshot=lambda step, models, states: trained.append((models, states)),
         )
         # Of the steps after fit's own, should `partial_fit` make any.
-        key = jax.random.fold_in(jax.random.key(seed), learner.n_steps)
+        key = jax.random.fold_in(jax.random.key(seed), n_steps)
+        members = learner.preset.plan(x, seed).members
         trainings = tuple(
-            Training.of(model, state, jax.random.fold_in(key, i), learner.n_steps)
-            for i, (model, state) in enumerate(zip(*trained[0], strict=True))
+            Training.of(member.rule, model, state, jax.random.fold_in(key, i), n_steps)
+            for i, (member, model, state) in enumerate(zip(members, *trained[0], strict=True))
         )
         return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
 
+    @training()
     def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.
 
@@ -246,15 +257,8 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return tags
 
     def _learner(self) -> RuleLearner:
-        return make_learner(
-            self.rule,
-            self.hidden_sizes,
-            self.n_components,
-            self.activation,
-            self.n_steps,
-            self.batch_size,
-            self.n_networks,
-        )
+        networks = {name: getattr(self, name) for name in NETWORKS}
+        return make_learner(self.rule, self.preset, networks)
 
     def _keep(self, stream: Stream) -> Self:
         self._stream = stream

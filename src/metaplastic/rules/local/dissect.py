@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models import MLP, Trace
+from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.local.factors import outer
 from metaplastic.rules.local.rule import N_FACTORS, N_HEBB, N_MESSAGES, LocalRule
 
@@ -110,11 +111,18 @@ def ablations(rule: LocalRule) -> dict[str, LocalRule]:
     return found
 
 
-def _elements(rule: LocalRule) -> dict[str, tuple[int, ...]]:
+def as_local(rule: AbstractUpdateRule) -> LocalRule:
+    """The rule, if it can be taken apart; raises `InputError` for rules of another class."""
     if not isinstance(rule, LocalRule):
         raise InputError(
-            f"only rules of class LocalRule can be dissected, got {type(rule).__name__}"
+            f"only rules of class LocalRule, as base is, can be taken apart, got "
+            f"{type(rule).__name__}; name another rule"
         )
+    return rule
+
+
+def _elements(rule: LocalRule) -> dict[str, tuple[int, ...]]:
+    as_local(rule)
     known = rule.element_in.shape[1] - rule.with_outputs
     found = {name: columns for name, columns in ELEMENTS.items() if max(columns) < known}
     return found | ({OUTPUTS: (known,)} if rule.with_outputs else {})

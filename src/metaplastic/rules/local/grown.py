@@ -5,6 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from metaplastic.errors import InputError
+from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.local.rule import LocalRule
 from metaplastic.types import PRNGKey
 
@@ -43,3 +44,17 @@ def told_outputs(rule: LocalRule) -> LocalRule:
         for name in ("element_in", "element_out", "top_element_out")
     }
     return dataclasses.replace(rule, **read, with_outputs=True)
+
+
+def grown(
+    rule: AbstractUpdateRule, *, hidden: int, with_outputs: bool, settle: int, key: PRNGKey
+) -> AbstractUpdateRule:
+    """A local rule with at least `hidden` hidden units, and the other fields as asked for.
+
+    It does the same as `rule` until it is trained further. Rules of other classes stay as they are.
+    """
+    if not isinstance(rule, LocalRule):
+        return rule
+    rule = told_outputs(rule) if with_outputs else rule
+    rule = widened(rule, max(hidden, rule.hidden), key=key)
+    return dataclasses.replace(rule, settle=settle or rule.settle)

@@ -1,4 +1,4 @@
-"""`local`: a compact learned rule, by default of 1,223 meta-parameters; `base` is three of 2,200.
+"""`local`: a compact learned rule, by default of 1,223 meta-parameters.
 
 Source: this project; the shape of the idea (a network shared by all neurons reads what a neuron
 sees and emits low-rank factors of its weight change; an error-like signal comes back through
@@ -8,7 +8,7 @@ Notation: `B` samples, `n` units; arrays with channels are `(channel, batch, uni
 mixing channels and summing over them are plain matrix products.
 """
 
-import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -18,7 +18,6 @@ from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models import (
-    BOUNDED,
     MLP,
     Delta,
     Initialisation,
@@ -29,7 +28,7 @@ from metaplastic.models import (
     unit_rows,
 )
 from metaplastic.models.columns import column_mean, column_sum, spread
-from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.rules.base import AbstractUpdateRule, Variant
 from metaplastic.rules.local.factors import (
     Factors,
     activity,
@@ -40,7 +39,6 @@ from metaplastic.rules.local.factors import (
     unit_power,
 )
 from metaplastic.rules.local.start import N_FACTORS, N_HEBB, N_MESSAGES, N_SAMPLE, start_values
-from metaplastic.trees import without
 from metaplastic.types import Locality, PRNGKey
 
 MAX_RATE = 0.3
@@ -93,6 +91,22 @@ class LocalRule(AbstractUpdateRule):
     that reach it, a unit's change depends on nothing of the other units in its layer.
     """
 
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("local", "the learned rule before meta-training; where `base` started"),
+        Variant(
+            "local_strict",
+            "the same without lateral signals, before training",
+            {"lateral": False},
+        ),
+    )
+    file_fields: ClassVar[Mapping[str, type]] = {
+        "hidden": int,
+        "lateral": bool,
+        "settle": int,
+        "with_outputs": bool,
+    }
+    later_fields: ClassVar[frozenset[str]] = frozenset({"settle", "with_outputs"})
+
     initialisation: ClassVar[Initialisation] = "unit_norm"
     readout: ClassVar[Readout] = "drive"
 
@@ -114,43 +128,13 @@ class LocalRule(AbstractUpdateRule):
     competition: Float[Array, ""]
     similarity: Float[Array, ""]
     lateral: bool = eqx.field(static=True)
-    with_inputs: bool = eqx.field(static=True, default=False)
     settle: int = eqx.field(static=True, default=0)
     with_outputs: bool = eqx.field(static=True, default=False)
-    whiten: float = eqx.field(static=True, default=0.0)
-    sparse: "LocalRule | None" = None
-    """Another rule, for inputs that are mostly zeros; this one if there is none."""
-    bounded: "LocalRule | None" = None
-    """Another rule, `with_outputs`, for networks of nonlinearities in `models.BOUNDED` on other
-    inputs; this one if there is none."""
-
-    def __check_init__(self) -> None:
-        if not 0.0 <= self.whiten <= 0.5:
-            raise InputError(f"whiten must be from 0 (none) to 0.5 (all), got {self.whiten!r}")
 
     @property
-    def direct(self) -> bool:
-        return self.with_inputs
-
-    @property
-    def whitening(self) -> float:
-        return self.whiten
-
-    def suited(self, *, sparse: bool) -> "LocalRule":
-        if self.sparse is None:
-            return self
-        return self._asked_of(self.sparse) if sparse else without(self, "sparse")
-
-    def for_activation(self, activation: str) -> "LocalRule":
-        if self.bounded is not None and activation in BOUNDED:
-            return self._asked_of(self.bounded)
-        return without(without(self, "sparse"), "bounded")
-
-    def _asked_of(self, other: "LocalRule") -> "LocalRule":
-        """A rule that this brings, with what was asked of this."""
-        asked = {"with_inputs": self.with_inputs, "settle": self.settle}
-        same = asked == {name: getattr(other, name) for name in asked}
-        return other if same else dataclasses.replace(other, **asked)
+    def hidden(self) -> int:
+        """Width of the shared network."""
+        return self.element_in.shape[0]
 
     @property
     def locality(self) -> Locality:
@@ -158,16 +142,14 @@ class LocalRule(AbstractUpdateRule):
         return "layer" if self.lateral else "neuron"
 
     @classmethod
-    def create(
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]  # its own fields by name
         cls,
         *,
         key: PRNGKey,
         hidden: int = 24,
         lateral: bool = True,
-        with_inputs: bool = False,
         settle: int = 0,
         with_outputs: bool = False,
-        whiten: float = 0.0,
     ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
@@ -175,15 +157,12 @@ class LocalRule(AbstractUpdateRule):
             key: for the small random part of the start.
             hidden: width of the shared network.
             lateral: whether lateral signals and batch statistics are used.
-            with_inputs: whether features hold the inputs too (`direct`): then the rule need not
-                preserve what can be read from them, and meta-training asks for the rest.
             settle: steps after which learning comes to rest; 0 for never.
             with_outputs: whether the rule sees what units send upwards, so that it may do one
                 thing for ReLU and another for other nonlinearities.
-            whiten: how far inputs are whitened for it (`whitening`), from 0 to 0.5.
 
         Raises:
-            InputError: if `hidden` is no positive integer, `settle` none from 0, `whiten` outside.
+            InputError: if `hidden` is no positive integer, `settle` none from 0.
         """
         if int(hidden) != hidden or hidden < 1:
             raise InputError(f"hidden must be a positive integer, got {hidden!r}")
@@ -193,10 +172,8 @@ class LocalRule(AbstractUpdateRule):
         return cls(  # pyright: ignore[reportCallIssue]
             **start_values(key, int(hidden), lateral, with_outputs),  # pyright: ignore[reportArgumentType]
             lateral=lateral,
-            with_inputs=with_inputs,
             settle=int(settle),
             with_outputs=with_outputs,
-            whiten=float(whiten),
         )
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:

@@ -1,7 +1,8 @@
 """`metz2018`: the update rule that Metz et al. published, and an equivariant variant of it."""
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models import MLP, Delta, Initialisation, Layer, Readout, Trace
-from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.rules.base import AbstractUpdateRule, Variant
 from metaplastic.rules.metz2018.networks import (
     CHANNELS,
     N_SIGNAL,
@@ -51,8 +52,21 @@ class Metz2018(AbstractUpdateRule):
     the update.
     """
 
-    initialisation: ClassVar[Initialisation] = "published"
-    readout: ClassVar[Readout] = "post"
+    variants: ClassVar[tuple[Variant, ...]] = (
+        Variant("metz2018", "the rule of Metz et al. 2018 before meta-training"),
+        Variant(
+            "metz2018_equivariant",
+            "the same without what depends on the order of units and samples, before meta-training",
+            {"equivariant": True},
+        ),
+    )
+    file_fields: ClassVar[Mapping[str, type]] = {
+        "n_top": int,
+        "learning_rate": float,
+        "equivariant": bool,
+        "unit_norm": bool,
+    }
+    later_fields: ClassVar[frozenset[str]] = frozenset({"unit_norm"})
 
     top: TopNetwork
     hidden: HiddenNetwork
@@ -62,6 +76,17 @@ class Metz2018(AbstractUpdateRule):
     bias_offset: Float[Array, " 1"]
     learning_rate: float = eqx.field(static=True)
     equivariant: bool = eqx.field(static=True)
+    unit_norm: bool = eqx.field(static=True, default=False)
+
+    @property
+    def initialisation(self) -> Initialisation:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """`published`, or `unit_norm`."""
+        return "unit_norm" if self.unit_norm else "published"
+
+    @property
+    def readout(self) -> Readout:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The top layer's `post` as published, or with `unit_norm` its `drive`."""
+        return "drive" if self.unit_norm else "post"
 
     @property
     def locality(self) -> Locality:
@@ -73,14 +98,19 @@ class Metz2018(AbstractUpdateRule):
         """The number of top units that theta is made for; `None` if any will do."""
         return None if self.equivariant else self.top.mixing[0].offset.shape[0]
 
+    def file_values(self) -> dict[str, Any]:
+        """As in the class; an equivariant rule, made for any number of top units, says 1."""
+        return {**super().file_values(), "n_top": self.n_top or 1}
+
     @classmethod
-    def create(
+    def create(  # pyright: ignore[reportIncompatibleMethodOverride]  # its own fields by name
         cls,
         *,
         key: PRNGKey,
         n_top: int = N_TOP,
         learning_rate: float = LEARNING_RATE,
         equivariant: bool = False,
+        unit_norm: bool = False,
     ) -> "Metz2018":
         """An untrained rule, initialised as published: its step is almost all weight decay.
 
@@ -89,6 +119,8 @@ class Metz2018(AbstractUpdateRule):
             n_top: top units of the base models it will train; no matter if `equivariant`.
             learning_rate: inner learning rate eta, in (0, 1].
             equivariant: leave out what depends on the order of units and samples.
+            unit_norm: networks start with weights of unit norm and are read by their drive, as
+                those of `local`; otherwise as published.
 
         Raises:
             InputError: for a number of units below 1 or a learning rate out of range.
@@ -107,6 +139,7 @@ class Metz2018(AbstractUpdateRule):
             bias_offset=jnp.zeros(1),
             learning_rate=learning_rate,
             equivariant=equivariant,
+            unit_norm=unit_norm,
         )
 
     def init(self, model: MLP, *, key: PRNGKey) -> tuple[()]:

@@ -1,0 +1,84 @@
+"""The inner loop: a rule applied to one batch after another, in one compiled program.
+
+Evaluation, the command line and the scikit-learn estimators all train through it.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from numpy.typing import NDArray
+
+from metaplastic.errors import DivergenceError
+from metaplastic.learners.programs import training
+from metaplastic.models import MLP
+from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule
+from metaplastic.trees import all_finite
+from metaplastic.types import PRNGKey
+
+CHUNK = 50
+CHUNK_NUMBERS = 2**22
+"""Most inner steps per compiled call, and so the most batches on the device at a time; fewer where
+they are so wide that they would hold more numbers than this (16 MiB)."""
+
+
+@eqx.filter_jit
+def _scan(
+    rule: AbstractUpdateRule,
+    model: MLP,
+    state: RuleState,
+    batches: NDArray | Float[Array, "steps batch pre"],
+    count: Int[Array, ""],
+    first: Int[Array, ""],
+    key: PRNGKey,
+) -> tuple[MLP, RuleState, Array]:
+    # The number of steps is data, so that chunks of any length up to `steps` share one program.
+    def body(i: Array, carry: tuple[MLP, RuleState]) -> tuple[MLP, RuleState]:
+        batch = jax.lax.dynamic_index_in_dim(batches, i, keepdims=False)
+        return apply_rule(rule, *carry, batch, key=jax.random.fold_in(key, first + i))[:2]
+
+    model, state = jax.lax.fori_loop(0, count, body, (model, state))
+    return model, state, all_finite((model.layers, state))
+
+
+@training()
+def train(
+    rule: AbstractUpdateRule,
+    model: MLP,
+    state: RuleState,
+    batches: NDArray | Float[Array, "steps batch pre"],
+    *,
+    key: PRNGKey,
+    first_step: int = 0,
+) -> tuple[MLP, RuleState]:
+    """Apply `rule` once to every batch of `(steps, batch, d)`, in order.
+
+    One program is compiled per shape of `rule`, `model` and batch, whatever the number of steps
+    (batches go to the device `chunk_steps` at a time). Step `t` uses
+    `fold_in(key, first_step + t)`, so that training in pieces equals training at once.
+
+    Raises:
+        DivergenceError: if parameters or state stop being finite.
+    """
+    most = chunk_steps(*batches.shape[1:])
+    for start in range(0, len(batches), most):
+        chunk = np.asarray(batches[start : start + most], np.float32)
+        count = len(chunk)
+        if count < most:
+            chunk = np.concatenate([chunk, np.zeros((most - count, *chunk.shape[1:]), np.float32)])
+        model, state, finite = _scan(
+            rule, model, state, chunk, jnp.int32(count), jnp.int32(first_step + start), key
+        )
+        if not finite:
+            raise DivergenceError(
+                f"{type(rule).__name__} diverged between inner steps {first_step + start} and "
+                f"{first_step + start + count}; use fewer steps, a larger batch or a smaller "
+                "learning rate, and look for extreme values in the inputs"
+            )
+    return model, state
+
+
+def chunk_steps(batch: int, n_columns: int) -> int:
+    """How many batches `(batch, n_columns)` go to the device at a time."""
+    return min(CHUNK, max(1, CHUNK_NUMBERS // (batch * n_columns)))

@@ -1,0 +1,203 @@
+"""A complete meta-training run in a directory: checkpoints, metrics, evaluation, interruption.
+
+The directory holds `config.toml`, `metrics.jsonl`, `checkpoints/`, `rule.safetensors` (the
+moving average of theta, written with every checkpoint) and `rules/` (the same as it was every
+`evaluate_every` updates, `rules/updates-000200.safetensors`: to compare early and late ones).
+"""
+
+import contextlib
+import dataclasses
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from metaplastic.errors import ConfigurationError
+from metaplastic.meta.checkpoint import load_checkpoint
+from metaplastic.meta.executor import AbstractExecutor, Bucket
+from metaplastic.meta.metrics import MetricsWriter, Progress
+from metaplastic.meta.problem import RuleProblem, split_rule
+from metaplastic.meta.run_directory import (
+    CONFIG_FILE,
+    Log,
+    RunOptions,
+    Saver,
+    SaveRule,
+    open_directory,
+)
+from metaplastic.meta.train import (
+    MetaState,
+    OuterConfig,
+    averaged_rule,
+    initial_state,
+    meta_train,
+    state_shapes,
+    with_new_tasks,
+)
+from metaplastic.rules import AbstractUpdateRule
+from metaplastic.rules.io import save_rule
+from metaplastic.types import Metrics, Theta
+
+Status = Literal["finished", "interrupted", "out_of_time"]
+Evaluate = Callable[[AbstractUpdateRule, int], Metrics]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """How a run ended, its last state, and the rule with averaged theta."""
+
+    status: Status
+    state: MetaState
+    rule: AbstractUpdateRule
+    seconds: float
+
+
+def run_meta_training(
+    rule: AbstractUpdateRule,
+    buckets: Sequence[Bucket],
+    config: OuterConfig,
+    executor: AbstractExecutor,
+    out: Path,
+    *,
+    fingerprint: str,
+    config_text: str,
+    options: RunOptions | None = None,
+    evaluate: Evaluate | None = None,
+    write_rule: SaveRule | None = save_rule,
+    provenance: dict[str, Any] | None = None,
+) -> RunResult:
+    """Meta-train `rule` in the directory `out`, or go on with the run that is there.
+
+    Args:
+        rule: the untrained rule.
+        buckets: what `executor` was made of; a bucket's share in an update is its `n_tasks`.
+        config: settings of the outer loop.
+        executor: computes the gradients.
+        out: run directory; must not hold anything unless resuming.
+        fingerprint: identifies all settings that change numbers; checked on resuming.
+        config_text: TOML to write as `config.toml`.
+        options: see `RunOptions`.
+        evaluate: called with the averaged rule and the step every `evaluate_every` updates and at
+            the end; its metrics go to `metrics.jsonl` as kind `evaluation`.
+        write_rule: writes the rule file; `None` for rules of classes that have no file format.
+        provenance: metadata of the rule file.
+
+    SIGINT and SIGTERM finish the update under way, save, and return status `interrupted`; a
+    second SIGINT stops at once.
+
+    Raises:
+        ConfigurationError: for a directory that holds something when not resuming, that holds
+            nothing when resuming, or whose run has another configuration. Nothing is written.
+        FileFormatError: if the run's checkpoints are all damaged.
+    """
+    options = RunOptions() if options is None else options
+    theta, _ = split_rule(rule)
+    state, before = None, 0.0
+    if open_directory(out, config_text, options.resume):
+        state, before = _resumed(out, theta, executor, config, fingerprint, config_text)
+    saver = Saver(out, rule, options, fingerprint, write_rule, provenance or {}, before)
+    done = 0 if state is None else int(state.step)
+    board = out / "tensorboard" if options.tensorboard else None
+    progress = Progress(
+        config.n_updates, done=done, task_steps=_task_steps(buckets, executor.estimator.truncation)
+    )
+    with (
+        MetricsWriter(out / "metrics.jsonl", resumed_step=done, tensorboard=board) as writer,
+        contextlib.closing(progress),
+        _stop_requested() as stop,
+    ):
+        if state is None:
+            state = initial_state(theta, executor, config)
+        updates = meta_train(
+            rule, executor, config, weights=[float(b.n_tasks) for b in buckets], state=state
+        )
+        log = Log(writer, progress, saver)
+        status: Status = "finished"
+        for step, (state, report) in enumerate(updates, start=done + 1):
+            log.add(report)
+            last = step == config.n_updates
+            if last or step % options.evaluate_every == 0:
+                log.flush()
+                saver.keep_rule(state)
+                if evaluate is not None:
+                    scores = evaluate(averaged_rule(rule, state), step)
+                    writer.write({"step": step, **scores}, kind="evaluation")
+            status = _status(last, stop.is_set(), saver.seconds(), options.max_seconds)
+            if last or status != "finished":
+                break
+            if saver.due(step):
+                log.flush()
+                saver.save(state)
+        log.flush()
+    saver.save(state)
+    return RunResult(status, state, averaged_rule(rule, state), saver.seconds())
+
+
+def _resumed(
+    out: Path,
+    theta: Theta,
+    executor: AbstractExecutor,
+    config: OuterConfig,
+    fingerprint: str,
+    config_text: str,
+) -> tuple[MetaState | None, float]:
+    """State and seconds of the run in `out`; `None` and 0 if it has no checkpoint yet."""
+    shapes = state_shapes(theta, executor, config)
+    checkpoint = load_checkpoint(
+        out / "checkpoints", shapes, fingerprint=fingerprint, optional=".tasks"
+    )
+    if checkpoint is None:
+        if (out / CONFIG_FILE).read_text(encoding="utf-8") != config_text:
+            raise ConfigurationError(
+                f"{out} belongs to a run of other settings (see its config.toml) that has no "
+                "checkpoint yet; choose another directory"
+            )
+        return None, 0.0
+    state = checkpoint.tree
+    if not checkpoint.complete:
+        state = with_new_tasks(state, executor, config)
+    return state, float(checkpoint.extra["seconds"])
+
+
+def _status(last: bool, stop: bool, seconds: float, limit: float | None) -> Status:
+    if last:
+        return "finished"
+    if stop:
+        return "interrupted"
+    return "out_of_time" if limit is not None and seconds >= limit else "finished"
+
+
+def _task_steps(buckets: Sequence[Bucket], truncation: int) -> float:
+    """Inner steps over all tasks in one update."""
+    total = 0
+    for bucket in buckets:
+        problem = bucket.problem
+        inner = problem.steps_per_loss if isinstance(problem, RuleProblem) else 1
+        total += bucket.n_tasks * truncation * inner
+    return float(total)
+
+
+@contextlib.contextmanager
+def _stop_requested() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; the second SIGINT acts as it did before.
+
+    Signals can be handled in the main thread alone; elsewhere the event is never set.
+    """
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    earlier = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, earlier[signal.SIGINT] or signal.default_int_handler)
+
+    for number in earlier:
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler or signal.SIG_DFL)

@@ -1,0 +1,113 @@
+"""Direct features: presented inputs that stand among the features beside what was learned.
+
+What can be read from the inputs in a straight line, as from many tables and word counts, need not
+survive a narrow nonlinear network.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from metaplastic.errors import InputError
+from metaplastic.models.frozen import FrozenMLP, principal_axes
+from metaplastic.models.rows import block_rows, dense
+from metaplastic.types import PRNGKey, Rows
+
+ROUNDS = 3
+"""Rounds of subspace iteration in `leading_axes`."""
+
+
+ROUNDING = 1e-8
+"""Least mean variance of presented columns, whose mean squares are about 1, that is no rounding."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DirectSettings:
+    """How many of the features are direct; a preset holds the numbers that experiments chose.
+
+    A readout that brings every feature to the same variance hears what is said more often. So few
+    inputs are copied, and many are projected on their leading principal components.
+
+    Args:
+        share_few: share of the features that are direct, for inputs of at most `few` columns.
+        share: the same for inputs of more columns.
+        few: most columns of a narrow table.
+        components: most principal components that direct features hold.
+        rows: most rows of which principal components are taken.
+
+    Raises:
+        InputError: for shares outside 0 to 1, or counts below 1.
+    """
+
+    share_few: float = 0.0
+    share: float = 0.0
+    few: int = 32
+    components: int = 64
+    rows: int = 2048
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.share_few < 1.0 and 0.0 <= self.share < 1.0):
+            raise InputError(
+                f"shares must be from 0 to below 1, got {self.share_few!r} and {self.share!r}"
+            )
+        if min(self.few, self.components, self.rows) < 1:
+            raise InputError(
+                "few, components and rows must be at least 1, got "
+                f"{self.few!r}, {self.components!r} and {self.rows!r}"
+            )
+
+    def count(self, n_in: int, n_components: int) -> int:
+        """How many of `n_components` features are direct, for `n_in` columns.
+
+        A multiple of `n_in` if that many fit, so that every column is copied equally often.
+        """
+        part = int((self.share if n_in > self.few else self.share_few) * n_components)
+        return part if n_in > part else part - part % n_in
+
+
+NO_DIRECT = DirectSettings()
+"""No direct features."""
+
+
+def with_direct(
+    encoder: FrozenMLP, n_direct: int, x: Rows, settings: DirectSettings, *, seed: int
+) -> FrozenMLP:
+    """The encoder with `n_direct` direct features before its own.
+
+    They are copies of the columns if `n_direct` is a multiple of their number. Otherwise they are
+    the leading principal components of the presented rows of `x` `(n, pre)`, turned by a random
+    rotation: so none has more variance than another, and a readout that standardises its
+    features does not blow up the faint ones. Together they have as much variance as the others,
+    or none if all of these rows are equal.
+    """
+    n_in = encoder.n_features_in
+    if n_direct % n_in == 0:
+        copies = np.tile(np.eye(n_in), n_direct // n_in)
+        direct = np.sqrt(encoder.n_features_out / n_direct) * copies
+    else:
+        rows = dense(x[: min(settings.rows, block_rows(n_in))])
+        count = min(n_direct, settings.components)
+        axes, variances = principal_axes(encoder.present(rows), count)
+        random = np.random.default_rng([seed, 12]).normal(size=(n_direct, axes.shape[1]))
+        total = float(np.sum(variances))
+        # Rows that are all equal, but for rounding of presented inputs near 1, have no directions.
+        factor = np.sqrt(encoder.n_features_out / total) if total > ROUNDING * n_in else 0.0
+        direct = factor * axes @ np.linalg.qr(random)[0].T
+    return dataclasses.replace(encoder, direct=direct.astype(np.float32))
+
+
+def leading_axes(
+    x: Float[Array, "batch pre"], components: int, *, key: PRNGKey
+) -> Float[Array, "pre component"]:
+    """Leading principal axes of a batch, by subspace iteration; traceable.
+
+    The meta-loss sees wide inputs as these, where an encoder has `principal_axes`.
+    """
+    x = x - jnp.mean(x, axis=0)
+    axes = jax.random.normal(key, (x.shape[1], components))
+    for _ in range(ROUNDS):
+        axes = jnp.linalg.qr(x.T @ (x @ axes))[0]
+    return axes

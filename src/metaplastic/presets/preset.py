@@ -1,0 +1,193 @@
+"""`Preset`: everything that experiments decided about learning features, as data."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metaplastic.errors import InputError
+from metaplastic.models import (
+    AUTO,
+    NO_DIRECT,
+    PLAIN,
+    DirectSettings,
+    PresentationSettings,
+    check_activations,
+    share_of_least,
+)
+from metaplastic.presets.plan import Member, Plan
+from metaplastic.readings.settings import DEFAULT, ReadingSettings
+from metaplastic.rules import AbstractUpdateRule, RuleSet
+from metaplastic.types import Rows
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSettings:
+    """Sizes, number and training of the networks.
+
+    Args:
+        hidden_sizes: units of the hidden layers, from the input side; may be empty.
+        n_components: features; direct ones and the units of the top layers together.
+        n_networks: networks of one shape, at most one per learned feature.
+        activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
+            networks have each of them. `auto` is `dense` or `sparse`, as the inputs are.
+        dense: the nonlinearities of `auto` for most inputs.
+        sparse: the nonlinearities of `auto` for inputs that are mostly zeros. `dense` holds if
+            networks or features cannot be shared equally.
+        n_steps: inner steps of each network; 0 leaves it as initialised.
+        batch_size: rows a step, drawn as shuffled epochs; the whole pool if it is smaller.
+
+    Raises:
+        InputError: for values that are not allowed.
+    """
+
+    hidden_sizes: tuple[int, ...] = (128, 128)
+    n_components: int = 512
+    n_networks: int = 8
+    activation: str = AUTO
+    dense: str = "relu"
+    sparse: str = "relu"
+    n_steps: int = 100
+    batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        sizes = (*self.hidden_sizes, self.n_components)
+        if any(int(n) != n or n < 1 for n in sizes):
+            raise InputError(f"layers need at least one unit each, got {sizes}")
+        if self.n_steps < 0 or self.batch_size < 2 or self.n_networks < 1:
+            raise InputError(
+                "n_steps must be at least 0, batch_size at least 2 and n_networks at least 1, got "
+                f"{self.n_steps}, {self.batch_size} and {self.n_networks}"
+            )
+        for names in (self.dense, self.sparse):
+            check_activations(names)
+        names = () if self.activation == AUTO else check_activations(self.activation)
+        if names and self.n_networks % len(names):
+            raise InputError(
+                f"{len(names)} nonlinearities ({self.activation}) need a multiple of {len(names)} "
+                f"networks, got {self.n_networks}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Preset:
+    """Rules, presentation and networks: all that turns a pool without labels into features.
+
+    Args:
+        name: what it is called.
+        rules: the update rules, by kind of network and of inputs.
+        presentation: how inputs are presented.
+        sparse_presentation: the same for inputs that are mostly zeros.
+        direct: how many of the features are the inputs themselves.
+        networks: sizes, number and training of the networks.
+        reading: how classes are read from the features.
+        mostly_zero: share of the entries that are the least of their column above which inputs
+            count as mostly zeros, as bags of words are (`models.share_of_least`).
+        whiten_in_turn: whether every other network sees inputs that are not whitened. Some things
+            are told apart better one way, some the other.
+
+    Raises:
+        InputError: for values that are not allowed.
+
+    Examples:
+        >>> from metaplastic import load_preset
+        >>> load_preset("base").networks.n_networks
+        8
+    """
+
+    name: str
+    rules: RuleSet
+    presentation: PresentationSettings = PLAIN
+    sparse_presentation: PresentationSettings = PLAIN
+    direct: DirectSettings = NO_DIRECT
+    networks: NetworkSettings = NetworkSettings()
+    reading: ReadingSettings = DEFAULT
+    mostly_zero: float = 1.0
+    whiten_in_turn: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.mostly_zero <= 1.0:
+            raise InputError(f"mostly_zero is a share from 0 to 1, got {self.mostly_zero!r}")
+
+    def with_networks(self, **changes: Any) -> "Preset":
+        """The preset with other `NetworkSettings`; raises what they raise."""
+        return dataclasses.replace(self, networks=dataclasses.replace(self.networks, **changes))
+
+    def without_direct(self) -> "Preset":
+        """The preset whose features are learned alone."""
+        return dataclasses.replace(self, direct=NO_DIRECT)
+
+    def plan(self, x: Rows, seed: int) -> Plan:
+        """The networks to train on the pool `x` `(n, d)`. The first of them has `seed`.
+
+        All networks have one shape, so that those of one nonlinearity and rule share a compiled
+        program. What they have too many of together is left out when they are frozen.
+
+        Raises:
+            InputError: if several nonlinearities cannot share the features.
+        """
+        own = self.networks
+        n_direct = self.direct.count(x.shape[1], own.n_components)
+        n_learned = own.n_components - n_direct
+        sparse = share_of_least(x) > self.mostly_zero
+        count = min(own.n_networks, n_learned)
+        names = self._nonlinearities(sparse, count, n_learned)
+        presentation = self.sparse_presentation if sparse else self.presentation
+        members = [
+            Member(
+                rule=self.rules.rule_for(name, sparse=sparse),
+                activation=name,
+                whitened=not (self.whiten_in_turn and index % 2),
+                seed=own_seed,
+                units=-(-n_learned // count),
+            )
+            for index, (name, own_seed) in enumerate(
+                zip(
+                    np.repeat(names, count // len(names)).tolist(), _seeds(seed, count), strict=True
+                )
+            )
+        ]
+        return Plan(tuple(members), presentation, n_direct, n_learned)
+
+    def _nonlinearities(self, sparse: bool, count: int, n_learned: int) -> tuple[str, ...]:
+        """Those of `count` networks that share `n_learned` features, each of equally many."""
+        own = self.networks
+        if own.activation != AUTO:
+            names = check_activations(own.activation)
+            if not self._shared(names, count, n_learned):
+                raise InputError(
+                    f"{own.n_components} features cannot be shared by {own.n_networks} networks of "
+                    f"{len(names)} nonlinearities; make n_components a multiple of n_networks"
+                )
+            return names
+        dense, wanted = own.dense, own.sparse if sparse else own.dense
+        return next(
+            (
+                names
+                for names in (check_activations(wanted), check_activations(dense))
+                if self._shared(names, count, n_learned)
+            ),
+            check_activations(dense)[:1],
+        )
+
+    def _shared(self, names: Sequence[str], count: int, n_learned: int) -> bool:
+        """Whether networks of these nonlinearities can have equally many units each."""
+        cut = n_learned % count if self.rules.main.readout == "post" else 0
+        return len(names) == 1 or not (count % len(names) or cut)
+
+
+def _seeds(seed: int, count: int) -> list[int]:
+    more: NDArray[np.int64] = np.random.default_rng([seed, 4]).integers(2**31, size=count - 1)
+    return [seed, *more.tolist()]
+
+
+def plain_preset(rule: AbstractUpdateRule, **networks: Any) -> Preset:
+    """A preset of one rule and nothing else: for comparing and dissecting rules.
+
+    Inputs are scaled and not whitened, no feature is direct, and every network is trained by
+    `rule`. `networks` are fields of `NetworkSettings`.
+    """
+    return Preset(type(rule).__name__, RuleSet(rule), networks=NetworkSettings(**networks))

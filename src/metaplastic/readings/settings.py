@@ -1,0 +1,67 @@
+"""What readings go by, as data that a preset holds."""
+
+import dataclasses
+import math
+
+from metaplastic.errors import InputError
+
+STATISTICS = (
+    "one",
+    "log_labels",
+    "log_classes",
+    "agreement",
+    "cut_linear",
+    "cut_graph",
+    "hits",
+    "many_hits",
+    "likelihood",
+)
+"""What the weights of the two readings depend on; `evidence.statistics` says what each is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadingSettings:
+    """Numbers of the graph reading and of its combination with the linear one.
+
+    Args:
+        n_neighbors: of every node of the graph.
+        leak: of labels that spread, relative to the degree of a node (`Graph.spread`).
+        tolerance: to which they are solved for, relative to their sources.
+        linear: of the logarithm of the linear reading's weight, a factor for each of `STATISTICS`.
+        graph: the same of the graph reading's weight.
+        least, most: bounds of both logarithms.
+
+    Raises:
+        InputError: for values that are not allowed.
+    """
+
+    n_neighbors: int = 10
+    leak: float = 1e-3
+    tolerance: float = 1e-4
+    linear: tuple[float, ...] = (0.0,) * len(STATISTICS)
+    graph: tuple[float, ...] = (0.0,) * len(STATISTICS)
+    least: float = -5.0
+    most: float = 3.5
+
+    def __post_init__(self) -> None:
+        for name in ("linear", "graph"):
+            values = tuple(getattr(self, name))
+            object.__setattr__(self, name, values)
+            if len(values) != len(STATISTICS) or not all(math.isfinite(v) for v in values):
+                raise InputError(
+                    f"{name} takes {len(STATISTICS)} finite numbers, one for each of "
+                    f"{', '.join(STATISTICS)}; got {values}"
+                )
+        if self.n_neighbors < 1 or int(self.n_neighbors) != self.n_neighbors:
+            raise InputError(f"n_neighbors takes integers of at least 1, got {self.n_neighbors}")
+        if not (0 < self.leak < math.inf and 0 < self.tolerance < 1):
+            raise InputError(
+                "leak must be positive and tolerance between 0 and 1, got "
+                f"{self.leak} and {self.tolerance}"
+            )
+        if not -math.inf < self.least <= self.most < math.inf:
+            raise InputError(f"least must not exceed most, got {self.least} and {self.most}")
+
+
+DEFAULT = ReadingSettings()
+"""Both readings weighted alike."""

@@ -1,0 +1,217 @@
+"""What a recipe is, and the parts of a meta-training that it describes.
+
+A recipe is a frozen dataclass of plain values (so a TOML file can state it) and builds a rule,
+its buckets, the estimator and the settings of the outer loop.
+"""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import jax
+
+from metaplastic.errors import ConfigurationError
+from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
+from metaplastic.meta.executor import Bucket
+from metaplastic.meta.problem import RuleProblem
+from metaplastic.meta.teaching import TeachingProblem
+from metaplastic.meta.train import OuterConfig
+from metaplastic.models import DirectSettings, PresentationSettings
+from metaplastic.objectives import FewShotRidge
+from metaplastic.recipes.shapes import (
+    WRITINGS,
+    Shape,
+)
+from metaplastic.recipes.sources import ImageSources, synthetic_source, word_source
+from metaplastic.recipes.teaching import Teaching, is_sparse, teachers
+from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018, RuleSet
+from metaplastic.rules.catalog import load_rule
+from metaplastic.rules.local import ContextRule, grown
+from metaplastic.scale import ClusterSettings
+from metaplastic.tasks import Augmentation, SourceTasks
+
+SEEN = DirectSettings(components=32)
+"""Direct features that the readout of a meta-loss sees. An encoder has more of them: that was
+settled after the shipped rules had been trained."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A complete meta-training experiment.
+
+    `start` is the rule to start from, a name or path that `load_rule` takes (a `local` one is
+    widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local` with
+    `hidden` units, `lateral` or not, the same in a `context`, or `metz2018` or
+    `metz2018_equivariant` with the inner learning rate `inner_rate`, `unit_norm` or not. With a
+    teacher in `teaching` the rule is taught and not meta-trained. `regress` makes the
+    augmentation's coefficients extra targets. `settle` and `with_outputs` are those of `LocalRule`.
+    `direct` lets the readout of the meta-loss see inputs beside the learned features; `whitening`
+    is that of `PresentationSettings`. `own` is that of `WordSource` for writings, `shade` that of
+    `Augmentation` for pictures, `rows` that of `SourceTasks`. `cluster` is used by the executor
+    `ray` and is no part of what identifies a run. The other fields are those of the classes that
+    they configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
+    """
+
+    name: str
+    shapes: tuple[Shape, ...]
+    outer: OuterConfig
+    start: str = ""
+    rule: str = "local"
+    hidden: int = 24
+    lateral: bool = True
+    inner_rate: float = 1e-4
+    unit_norm: bool = False
+    estimator: str = "truncated"
+    truncation: int = 2
+    sigma: float = 0.01
+    steps_per_loss: int = 5
+    shots: int = 10
+    horizons: tuple[int, int] = (10, 400)
+    clip: float = 1.0
+    ridge: float = 0.1
+    score: str = "cosine"
+    regress: bool = False
+    own: tuple[float, float] = (0.2, 1.0)
+    shade: float = 0.0
+    rows: tuple[int, int] = (0, 0)
+    direct: bool = False
+    settle: int = 0
+    with_outputs: bool = False
+    whitening: float = 0.0
+    seed: int = 0
+    teaching: Teaching = dataclasses.field(default_factory=Teaching)
+    cluster: ClusterSettings = dataclasses.field(default_factory=ClusterSettings)
+
+
+def build_rule(recipe: Recipe) -> AbstractUpdateRule:
+    """The rule that a recipe starts from; raises what `load_rule` raises."""
+    key = jax.random.key(recipe.seed)
+    if recipe.start:
+        rule = load_rule(recipe.start)
+        return grown(
+            rule,
+            hidden=recipe.hidden,
+            with_outputs=recipe.with_outputs,
+            settle=recipe.settle,
+            key=key,
+        )
+    if recipe.rule in ("local", "context"):
+        kind = LocalRule if recipe.rule == "local" else ContextRule
+        return kind.create(
+            key=key,
+            hidden=recipe.hidden,
+            lateral=recipe.lateral,
+            settle=recipe.settle,
+            with_outputs=recipe.with_outputs,
+        )
+    if recipe.rule not in ("metz2018", "metz2018_equivariant"):
+        raise ConfigurationError(
+            f"unknown rule {recipe.rule!r}; choose local, context, metz2018 or "
+            "metz2018_equivariant, or give a rule to start from (start)"
+        )
+    n_top = {shape.widths[-1] for shape in recipe.shapes}
+    if recipe.rule == "metz2018" and len(n_top) > 1:
+        raise ConfigurationError(
+            f"metz2018 needs the same top layer in all shapes, got {sorted(n_top)} units; change "
+            "the shapes or choose metz2018_equivariant"
+        )
+    return Metz2018.create(
+        key=key,
+        n_top=n_top.pop(),
+        learning_rate=recipe.inner_rate,
+        equivariant=recipe.rule.endswith("equivariant"),
+        unit_norm=recipe.unit_norm,
+    )
+
+
+def build_buckets(
+    recipe: Recipe, theta_free: AbstractUpdateRule, split: str = "train"
+) -> list[Bucket]:
+    """One bucket per shape, data from `split`; `theta_free` is the rule without its theta."""
+    images = ImageSources(split)
+    known = teachers(recipe.teaching.teacher) if recipe.teaching.teacher else None
+    buckets = []
+    for shape in recipe.shapes:
+        tasks = _tasks(shape, recipe, images)
+        sizes = (tasks.n_features, *shape.widths)
+        problem = (
+            _problem(shape, recipe, tasks, theta_free)
+            if known is None
+            else _lessons(shape, recipe, tasks, theta_free, known)
+        )
+        buckets.append(Bucket(shape.name, problem, shape.n_tasks, _cost(sizes, shape.batch_size)))
+    return buckets
+
+
+def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
+    if shape.source in ImageSources.SOURCES:
+        # Pictures are easy to tell apart unless light varies on them as on things.
+        shade = recipe.shade if shape.source == "pictures" else 0.0
+        return SourceTasks.create(
+            images(shape.source, shape.n_classes),
+            augmentation=Augmentation(shade=shade),
+            side=shape.features,
+            regress=recipe.regress,
+            rows=recipe.rows,
+        )
+    words = shape.source == WRITINGS
+    source = word_source(shape, images.split, recipe.own) if words else synthetic_source(shape)
+    return SourceTasks.create(source, rows=recipe.rows)
+
+
+def _problem(
+    shape: Shape, recipe: Recipe, tasks: SourceTasks, theta_free: AbstractUpdateRule
+) -> RuleProblem:
+    score: Any = recipe.score
+    return RuleProblem(
+        tasks,
+        FewShotRidge(strength=recipe.ridge, score=score),
+        theta_free,
+        (tasks.n_features, *shape.widths),
+        shape.activation,
+        shape.batch_size,
+        shape.shots or recipe.shots,
+        recipe.steps_per_loss,
+        recipe.horizons,
+        presentation=PresentationSettings(whitening=recipe.whitening),
+        direct=SEEN if recipe.direct and shape.direct else None,
+    )
+
+
+def _lessons(
+    shape: Shape,
+    recipe: Recipe,
+    tasks: SourceTasks,
+    theta_free: AbstractUpdateRule,
+    teacher: RuleSet,
+) -> TeachingProblem:
+    whitening = 0.0 if is_sparse(shape) else recipe.whitening
+    return TeachingProblem(
+        tasks,
+        teacher.rule_for(shape.activation, sparse=is_sparse(shape)),
+        theta_free,
+        (tasks.n_features, *shape.widths),
+        shape.activation,
+        shape.batch_size,
+        recipe.horizons,
+        recipe.teaching.lesson,
+        PresentationSettings(whitening=whitening),
+    )
+
+
+def _cost(sizes: tuple[int, ...], batch: int) -> float:
+    """Multiply-adds of one inner step of the local rule, roughly: products and feature maps."""
+    pairs = list(itertools.pairwise(sizes))
+    products = sum(12.0 * batch * a * b + 3.0 * batch * b * b for a, b in pairs)
+    return products + 2500.0 * batch * sum(sizes[1:]) + 100.0 * batch * sizes[0] + 1e6
+
+
+def build_estimator(recipe: Recipe) -> AbstractGradientEstimator:
+    """The gradient estimator that a recipe names: `truncated`, `pes` or `es`."""
+    if recipe.estimator == "truncated":
+        return TruncatedBackprop(recipe.truncation, checkpoint=False)
+    if recipe.estimator == "pes":
+        return PES(recipe.truncation, recipe.sigma)
+    if recipe.estimator == "es":
+        return AntitheticES(recipe.truncation, recipe.sigma)
+    raise ConfigurationError(f"unknown estimator {recipe.estimator!r}; choose truncated, pes or es")

@@ -1,0 +1,44 @@
+"""The rules that a preset trains networks with: one for each kind of network and of inputs."""
+
+import dataclasses
+from collections.abc import Callable
+
+from metaplastic.models import BOUNDED
+from metaplastic.rules.base import AbstractUpdateRule
+
+ROLES = ("main", "bounded", "sparse")
+"""Fields of a `RuleSet`; `main` is always there."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RuleSet:
+    """Up to three rules.
+
+    Args:
+        main: the rule that trains whatever the others do not.
+        bounded: the rule for networks whose nonlinearity is bounded (`models.BOUNDED`), on inputs
+            that are not mostly zeros; `main` if left out.
+        sparse: the rule for inputs that are mostly zeros, whatever the nonlinearity; if left out,
+            `main` and `bounded` train those networks too.
+    """
+
+    main: AbstractUpdateRule
+    bounded: AbstractUpdateRule | None = None
+    sparse: AbstractUpdateRule | None = None
+
+    def rule_for(self, activation: str, *, sparse: bool) -> AbstractUpdateRule:
+        """The rule for a network of this nonlinearity, on inputs that are mostly zeros or not."""
+        if sparse and self.sparse is not None:
+            return self.sparse
+        if self.bounded is not None and activation in BOUNDED:
+            return self.bounded
+        return self.main
+
+    def named(self) -> dict[str, AbstractUpdateRule]:
+        """The rules that are there, by role."""
+        found = {role: getattr(self, role) for role in ROLES}
+        return {role: rule for role, rule in found.items() if rule is not None}
+
+    def map(self, function: Callable[[AbstractUpdateRule], AbstractUpdateRule]) -> "RuleSet":
+        """A set of the same roles with `function` of every rule."""
+        return RuleSet(**{role: function(rule) for role, rule in self.named().items()})

@@ -1,0 +1,57 @@
+"""Checks of the parameters of `FewShotClassifier` that say how classes are read."""
+
+import dataclasses
+from typing import Any, Literal, cast
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from metaplastic.errors import InputError
+from metaplastic.presets import load_preset
+from metaplastic.readings import ReadingSettings
+from metaplastic.sklearn.parameters import check_integer
+
+HeadName = Literal["auto", "graph", "ridge", "logistic"]
+HEADS = ("auto", "graph", "ridge", "logistic")
+
+
+def check_head(head: Any) -> HeadName:
+    """Return `head` if it is a name of a reading; otherwise raise `InputError`."""
+    if isinstance(head, str) and head in HEADS:
+        return cast(HeadName, head)
+    raise InputError(f"unknown head {head!r}; choose {', '.join(HEADS[:-1])} or {HEADS[-1]}")
+
+
+def check_prior(prior: Any, classes: NDArray) -> Float[np.ndarray, " class"] | None:
+    """Shares of the classes, made to sum to 1; `InputError` unless there is one for each."""
+    if prior is None:
+        return None
+    try:
+        found = np.asarray(prior, np.float64)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    if found.shape != classes.shape or not np.all((found > 0) & (found < np.inf)):
+        raise InputError(
+            f"class_prior takes {len(classes)} positive numbers, one for each of "
+            f"{classes.tolist()!r:.80}, got {prior!r:.80}"
+        )
+    return found / found.sum()
+
+
+def reading_settings(preset: Any, head: str, n_neighbors: Any, n_rows: int) -> ReadingSettings:
+    """The preset's settings with this many neighbours, fewer than rows.
+
+    Raises:
+        InputError: for a number that is not allowed.
+    """
+    settings = load_preset(preset).reading
+    if n_neighbors is None:
+        return settings
+    count = check_integer("n_neighbors", n_neighbors, 1)
+    if count >= n_rows and head in ("auto", "graph"):
+        raise InputError(
+            f"n_neighbors={count} asks for more neighbours than a row of {n_rows} has; give at "
+            f"most {n_rows - 1}"
+        )
+    return dataclasses.replace(settings, n_neighbors=count)

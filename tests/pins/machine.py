@@ -1,0 +1,28 @@
+"""Where the pinned features are, and what decides their last bits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import scipy
+
+from metaplastic.learners.programs import _processor
+
+PINNED = Path(__file__).with_name("pinned.json")
+
+
+def machine() -> str:
+    """Processor and versions: bits are equal where these are."""
+    return f"{_processor()} jax {jax.__version__} numpy {np.__version__} scipy {scipy.__version__}"
+
+
+def read() -> dict[str, Any]:
+    return json.loads(PINNED.read_text())
+
+
+def write(pinned: dict[str, Any]) -> None:
+    PINNED.write_text(
+        "{\n" + ",\n".join(f'"{k}": {json.dumps(v)}' for k, v in pinned.items()) + "\n}\n"
+    )
