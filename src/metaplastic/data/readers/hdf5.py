@@ -1,5 +1,6 @@
 """HDF5 files with datasets named `X` and `y`, through h5py; nothing outside the file is read."""
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,20 @@ from numpy.typing import NDArray
 
 from metaplastic.data.labels import typed_labels
 from metaplastic.data.readers.arrays import choose
-from metaplastic.data.readers.streams import LIBRARY_ERRORS, MAX_BYTES, one_line, source_of
+from metaplastic.data.readers.streams import (
+    LIBRARY_ERRORS,
+    MAX_BYTES,
+    is_compressed,
+    one_line,
+    read_bytes,
+    source_of,
+)
 from metaplastic.data.tables import Options, Table, turned
 from metaplastic.errors import FileFormatError
 from metaplastic.extras import require
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
+_HEAP = b"GCOL\x01\0\0\0"
 _MOST_DATASETS = 10_000
 
 
@@ -43,6 +52,7 @@ def read_arrays(path: Path) -> dict[str, NDArray]:
     require("h5py", f"reading {path}", "hdf5")
     import h5py
 
+    _check_heaps(path)
     try:
         with h5py.File(source_of(path), "r") as file:
             _refuse_others(file, path)
@@ -53,6 +63,33 @@ def read_arrays(path: Path) -> dict[str, NDArray]:
         raise FileFormatError(
             f"{path}: not an HDF5 file that can be read ({one_line(error)})"
         ) from error
+
+
+def _check_heaps(path: Path) -> None:
+    """Raise `FileFormatError` unless the heaps of strings end: the C library may look for ever."""
+    if is_compressed(path):
+        _walk_heaps(read_bytes(path), path)
+        return
+    if path.stat().st_size == 0:
+        raise FileFormatError(f"{path}: not an HDF5 file (it is empty)")
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        _walk_heaps(content, path)
+
+
+def _walk_heaps(content: bytes | mmap.mmap, path: Path) -> None:
+    start = content.find(_HEAP)
+    while start >= 0:
+        size = int.from_bytes(content[start + 8 : start + 16], "little")
+        at, end = start + 16, min(start + size, len(content))
+        while at + 16 <= end:
+            # An object's number, 0 for the free rest, and its size, to which 16 bytes are added.
+            number = int.from_bytes(content[at : at + 2], "little")
+            length = int.from_bytes(content[at + 8 : at + 16], "little")
+            step = length if number == 0 else 16 + length + -length % 8
+            if step < 16 or at + step > end:
+                raise FileFormatError(f"{path}: damaged HDF5 file (a heap of strings does not end)")
+            at += step
+        start = content.find(_HEAP, start + 4)
 
 
 def _refuse_others(file: Any, path: Path) -> None:
