@@ -43,7 +43,7 @@ def test_the_head_is_the_readout_of_the_protocol(make_classifier, blobs, head, s
     x, y = (part[blobs[1] < n_classes] for part in blobs)
     few = few_labels(y, shots)
     classifier = make_classifier(head=head).fit(x, few)
-    pool = ReadingPool(classifier.transformer_.transform(x), load_preset("base").reading)
+    pool = ReadingPool(classifier.transformer_.transform(x), load_preset(classifier.preset).reading)
     rows = np.flatnonzero(few != -1)
     reading = pool.fit(head, rows, few[rows])
     np.testing.assert_array_equal(

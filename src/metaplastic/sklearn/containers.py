@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from metaplastic.data.labels import is_missing
 from metaplastic.errors import InputError
@@ -56,7 +57,8 @@ def _refuse_objects(x: Any) -> None:
         )
     if hasattr(x, "to_memory"):
         raise InputError(f"X is a {kind}, a matrix on disk; give X.to_memory()")
-    if isinstance(x, Mapping):
+    # SciPy keeps some sparse matrices (dok) in a dict.
+    if isinstance(x, Mapping) and not scipy.sparse.issparse(x):
         raise InputError(f"X is a {kind}; give a table of it: pandas.DataFrame(X)")
     if isinstance(x, (list, tuple)) and len(x) and isinstance(x[0], Mapping):
         raise InputError(
