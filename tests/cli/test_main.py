@@ -13,6 +13,7 @@ import pytest
 import metaplastic
 from metaplastic.cli import info, main
 from metaplastic.errors import InputError
+from metaplastic.trees import count_parameters
 
 ROOT = Path(__file__).parents[2]
 NAMES = [command.name for command in main.COMMANDS]
@@ -165,8 +166,10 @@ def test_rules_are_listed_and_described(capsys: pytest.CaptureFixture[str], tmp_
     assert "metadata: licence: CC0-1.0" in out
     assert json.loads(run(capsys, "rules", "show", "oja", "--json")[1])["meta-parameters"] == 2
     base = json.loads(run(capsys, "rules", "show", "base", "--json")[1])
-    others = [count for name, count in base.items() if name.startswith("of these for")]
-    assert base["of these for sparse inputs"] == base["meta-parameters"] - sum(others)
+    rules = metaplastic.load_preset("base").rules.named()
+    assert base["meta-parameters"] == count_parameters(rules["main"])
+    for role in ("bounded", "sparse"):
+        assert base[f"meta-parameters of its {role} rule"] == count_parameters(rules[role])
 
 
 @pytest.mark.slow

@@ -95,7 +95,7 @@ def test_runtimes_agree_and_keep_nan(make_encoder, make_several, digits, assert_
     rest = np.arange(20) != 7
     encoders = [make_encoder(name, "post") for name in ACTIVATIONS]
     encoders.append(make_several("relu", "tanh", "sine"))
-    encoders.append(with_direct(make_encoder(), 9, digits, seed=0))
+    encoders.append(with_direct(make_encoder(), 9, digits, DirectSettings(), seed=0))
     for encoder in encoders:
         found = there(onnx_model(encoder, {}), x)
         assert np.isnan(found[7]).all()
@@ -115,7 +115,10 @@ def test_infinite_inputs_are_not_clipped_to_a_number(make_encoder, digits):
 def test_operators_are_old_and_plain(make_encoder, make_several, digits):
     used = set()
     encoders = [make_encoder(name, "post") for name in ACTIVATIONS]
-    encoders += [make_several("relu", "tanh"), with_direct(make_encoder(), 9, digits, seed=0)]
+    encoders += [
+        make_several("relu", "tanh"),
+        with_direct(make_encoder(), 9, digits, DirectSettings(), seed=0),
+    ]
     for encoder in encoders:
         model = onnx_model(encoder, {})
         assert model.ir_version == 4 and model.opset_import[0].version == 9

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metaplastic.errors import InputError
-from metaplastic.models import BLOCK_ROWS, block_rows, frozen
+from metaplastic.models import BLOCK_ROWS, block_rows
+from metaplastic.models import rows as model_rows
 from metaplastic.sklearn import FewShotClassifier, RuleTransformer
 
 COLUMNS = [f"c{i}" for i in range(8)]
@@ -89,7 +90,7 @@ def test_memory_maps(make_transformer, tmp_path, dtype):
 def test_no_more_than_a_block_of_a_sparse_matrix_is_made_dense(
     make_transformer, make_classifier, monkeypatch
 ):
-    monkeypatch.setattr(frozen, "BLOCK_NUMBERS", 50 * 8)
+    monkeypatch.setattr(model_rows, "BLOCK_NUMBERS", 50 * 8)
     most, whole = [], sp.csr_matrix.toarray
 
     def watched(self, *args, **kwargs):
@@ -288,11 +289,10 @@ def test_any_real_rows_have_finite_features_each_by_itself(fitted, n, dtype, pow
     shift=st.sampled_from([0.0, 1.0, -10.0]),
     seed=st.integers(0, 1000),
 )
-def test_units_of_the_columns_do_not_matter(n, power, shift, seed):
+def test_units_of_the_columns_do_not_matter(make_transformer, n, power, shift, seed):
     x = np.random.default_rng(seed).normal(size=(n, 3))
-    made = RuleTransformer(
-        "hebb", (4,), n_components=2, n_steps=0, batch_size=16, n_networks=1, random_state=0
-    )
+    # Without direct features: principal components of two rows have no sign of their own.
+    made = make_transformer(hidden_sizes=(4,), n_components=2, n_steps=0)
     features = made.fit_transform(x)
     assert np.all(np.isfinite(features))
     units = np.array([10.0**power, 1.0, 1.0])

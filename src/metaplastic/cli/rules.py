@@ -66,18 +66,21 @@ def _describe(rule: str) -> dict[str, object]:
     import inspect
 
     from metaplastic.rules.catalog import list_rules, load_rule, rule_file
-    from metaplastic.rules.io import load_rule_file
+    from metaplastic.rules.io import read_rules
     from metaplastic.trees import count_parameters
 
     path = rule_file(rule)
-    found, metadata = (load_rule(rule), {}) if path is None else load_rule_file(path)
+    file = None if path is None else read_rules(path)
+    found = load_rule(rule) if file is None else file.rules.main
+    others = {} if file is None else {k: v for k, v in file.rules.named().items() if k != "main"}
     return {
         "rule": rule,
         "summary": list_rules().get(rule, "a rule file"),
         "class": type(found).__name__,
         "locality": found.locality,
         "meta-parameters": count_parameters(found),
-        **{f"metadata: {key}": value for key, value in metadata.items()},
+        **{f"meta-parameters of its {k} rule": count_parameters(v) for k, v in others.items()},
+        **{f"metadata: {k}": v for k, v in (file.metadata if file else {}).items()},
         "description": inspect.getdoc(type(found)) or "",
     }
 
