@@ -91,7 +91,7 @@ transformer, classifier = RuleTransformer(**settings), FewShotClassifier(**setti
 def call(connection, function):
     try:
         connection.send(function())
-    except Exception as error:
+    except (ValueError, RuntimeError) as error:
         connection.send(f"{type(error).__name__}: {error}")
 
 def child(function):
