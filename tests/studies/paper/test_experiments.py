@@ -274,7 +274,7 @@ def test_figures_of_few_shot_show_the_best_and_what_to_compare_with():
 
 
 def test_terms_refuses_rules_that_it_cannot_take_apart():
-    with pytest.raises(InputError, match="class Oja"):
+    with pytest.raises(InputError, match="got Oja"):
         Terms().run(Subject.load("oja"), Progress(print))
 
 
