@@ -34,6 +34,7 @@ from metaplastic.export import export_onnx
 from metaplastic.files import write_atomically
 from metaplastic.models import (
     ACTIVATIONS,
+    DirectSettings,
     FrozenMLP,
     fit_presentation,
     freeze,
@@ -75,7 +76,7 @@ def networks(quick: bool) -> dict[str, FrozenMLP]:
     names = ("relu", "gelu", "step") if quick else ACTIVATIONS
     made = {name: network(name, readout="post") for name in names}
     made["several"] = side_by_side([network(n, readout="post") for n in ("relu", "tanh", "sine")])
-    made["direct"] = with_direct(network("relu", readout="drive"), 32, x, seed=0)
+    made["direct"] = with_direct(network("relu", readout="drive"), 32, x, DirectSettings(), seed=0)
     return made
 
 
