@@ -4,6 +4,7 @@
 # Asked for more entries than have a probability above 0, NumPy raises an error; JAX fills up with
 # entries that must never come. Where probabilities mask rows out (test rows, unlabelled rows, padding),
 # a batch silently holds rows of the mask.
+# The script exits with a status other than zero once an assertion below fails.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -5,6 +5,7 @@
 # nothing. Seeds that are drawn from 64 bits, hashes or times in nanoseconds, so have far fewer
 # streams than they seem to, and such a seed gives other random numbers once
 # jax_enable_x64 is set.
+# The script exits with a status other than zero once an assertion below fails.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -5,6 +5,7 @@
 # apart, with one labelled row each, half of the rows are reached by no label with 5 neighbours.
 # Their distributions are all zeros, and `transduction_` and `predict` call them the first class, without
 # a warning. Which class suffers depends on the names of the classes alone.
+# The script exits with a status other than zero once an assertion below fails.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

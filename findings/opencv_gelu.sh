@@ -5,6 +5,7 @@
 # word and computes x (1 + erf(x / sqrt 2)) / 2. The difference is up to 5e-4 a unit, far above
 # rounding, so that a model which was trained with the tanh form (as GPT-2 and what
 # jax.nn.gelu gives by default) is another model in OpenCV.
+# The script exits with a status other than zero once an assertion below fails.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -5,6 +5,7 @@
 # right; the last entries of an array, which are computed one by one, are right. A network whose
 # tanh units are far in saturation, or a Gelu spelt out with Tanh, gives NaN in OpenCV alone, and
 # whether it does depends on the number of rows.
+# The script exits with a status other than zero once an assertion below fails.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -5,6 +5,7 @@
 # `optax.softmax_cross_entropy_with_integer_labels` it counts from the end, as an index of Python does: the
 # loss teaches the last class to every unlabelled row, and looks healthy while it does. A label
 # that is too large gives NaN, so that only one of the two mistakes is seen.
+# The script exits with a status other than zero once an assertion below fails.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

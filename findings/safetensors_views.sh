@@ -5,6 +5,7 @@
 # file of a transposed matrix, or of every second column, holds its numbers in another
 # order, without an error. A weight kept as `w.T`, as between PyTorch (out, in) and JAX (in, out), is
 # loaded with the right shape and wrong entries. np.ascontiguousarray before saving mends it.
+# The script exits with a status other than zero once an assertion below fails.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
