@@ -42,6 +42,12 @@ def add_input(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--label", metavar="COLUMN", help="column of a table that holds labels")
     parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE.csv",
+        help="labels by row, of `suggest` or `label`, instead of the data's own",
+    )
+    parser.add_argument(
         "--text", metavar="COLUMN", help="column of a table that holds texts; words are counted"
     )
     parser.add_argument(
@@ -83,7 +89,9 @@ def load(args: argparse.Namespace, words: list[str] | None = None) -> Input:
 
 
 def read(args: argparse.Namespace, words: list[str] | None = None) -> Input:
-    """The set or file that was named; a file wins over a set of the same name.
+    """The set or file that was named, with the labels of `--labels` if it is given.
+
+    A file wins over a set of the same name.
 
     Args:
         args: of `add_input`.
@@ -94,6 +102,15 @@ def read(args: argparse.Namespace, words: list[str] | None = None) -> Input:
         FileFormatError: if the file is damaged.
         MissingDataError: if the set, or the package that reads the file, is not installed.
     """
+    found = _read_data(args, words)
+    if args.labels is None:
+        return found
+    from metaplastic.data.row_labels import read_row_labels
+
+    return dataclasses.replace(found, y=read_row_labels(args.labels, found.x.shape[0]))
+
+
+def _read_data(args: argparse.Namespace, words: list[str] | None) -> Input:
     from metaplastic.data.files import read_table
     from metaplastic.data.named import NAMED, is_named, load_named
     from metaplastic.data.sets import list_sets, load_set

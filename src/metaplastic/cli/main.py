@@ -24,6 +24,7 @@ from metaplastic.cli import (
     meta_train,
     reproduce,
     rules,
+    suggest,
     transform,
 )
 from metaplastic.cli.options import Command
@@ -36,6 +37,7 @@ COMMANDS: tuple[Command, ...] = (
     demo.COMMAND,
     fit.COMMAND,
     transform.COMMAND,
+    suggest.COMMAND,
     export.COMMAND,
     evaluate.COMMAND,
     meta_train.COMMAND,

@@ -61,20 +61,11 @@ def read_folder(
         FileFormatError: if there are neither images nor texts, or it is not clear which, or what
             the classes are.
     """
-    parts = [d.name for d in _folders(path) if d.name.lower() in SPLITS]
-    if len(parts) > 1 or (parts and len(parts) == len(_folders(path))):
-        if "train" not in parts:
-            raise FileFormatError(
-                f"{path}: its folders {', '.join(parts)} are parts of a data set, not classes; "
-                f"name one of them, such as {path / parts[0]}"
-            )
-        found = read_folder(path / "train", image_size, words, levels)
-        remark = f"rows: those of {path.name}/train, of {', '.join(parts)}"
-        return Table(*found, (remark, *found.remarks))
-    members = list(_walk(path))
-    images = [m for m in members if m.file.suffix.lower() in IMAGE_SUFFIXES]
-    texts = [m for m in members if m.file.suffix.lower() in TEXT_SUFFIXES]
-    images, texts, remarks = _choose(path, images, texts)
+    train, remarks = _training_part(path)
+    if train is not None:
+        found = read_folder(train, image_size, words, levels)
+        return Table(*found, (*remarks, *found.remarks))
+    images, texts, remarks = _chosen(path)
     chosen = images or texts
     y, more = _labels(path, chosen, levels)
     remarks += more
@@ -83,6 +74,35 @@ def read_folder(
         return Table(read_images(files, image_size), y, None, remarks)
     counts, counted = bag_of_words(map(read_text, files), path, words)
     return Table(counts, y, counted, remarks)
+
+
+def row_files(path: Path) -> list[Path]:
+    """Of every row of `read_folder` the file; raises as that does."""
+    train, _ = _training_part(path)
+    if train is not None:
+        return row_files(train)
+    images, texts, _ = _chosen(path)
+    return [member.file for member in images or texts]
+
+
+def _training_part(path: Path) -> tuple[Path | None, list[str]]:
+    """The folder `train` of a folder with several parts of a data set, and a remark."""
+    parts = [d.name for d in _folders(path) if d.name.lower() in SPLITS]
+    if len(parts) < 2 and not (parts and len(parts) == len(_folders(path))):
+        return None, []
+    if "train" not in parts:
+        raise FileFormatError(
+            f"{path}: its folders {', '.join(parts)} are parts of a data set, not classes; "
+            f"name one of them, such as {path / parts[0]}"
+        )
+    return path / "train", [f"rows: those of {path.name}/train, of {', '.join(parts)}"]
+
+
+def _chosen(path: Path) -> tuple[list[_Member], list[_Member], list[str]]:
+    members = list(_walk(path))
+    images = [m for m in members if m.file.suffix.lower() in IMAGE_SUFFIXES]
+    texts = [m for m in members if m.file.suffix.lower() in TEXT_SUFFIXES]
+    return _choose(path, images, texts)
 
 
 def read_with(path: Path, options: Options) -> Table:

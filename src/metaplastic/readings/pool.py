@@ -108,10 +108,16 @@ class ReadingPool:
 
     def scores(self, reading: AbstractReading, rows: Int[np.ndarray, " row"]) -> Any:
         """What a reading says of rows of the pool, the search for neighbours made once."""
-        if isinstance(reading, (GraphReading, CombinedReading)):
-            near = Neighbours(self.near.places[rows], self.near.squared[rows])
-            return reading.scores(self.features[rows], near)
-        return reading.scores(self.features[rows])
+        return reading.scores(self.features[rows], self._near(reading, rows))
+
+    def probabilities(self, reading: AbstractReading, rows: Int[np.ndarray, " row"]) -> Any:
+        """As `scores`, probabilities."""
+        return reading.probabilities(self.features[rows], self._near(reading, rows))
+
+    def _near(self, reading: AbstractReading, rows: Int[np.ndarray, " row"]) -> Neighbours | None:
+        if not isinstance(reading, (GraphReading, CombinedReading)):
+            return None
+        return Neighbours(self.near.places[rows], self.near.squared[rows])
 
     def _node_scores(self, values: Float[np.ndarray, "node class"]) -> NodeScores:
         nodes = self.graph.nodes[self.kept]

@@ -1,15 +1,16 @@
 """`FewShotClassifier`: features from all rows, classes from the few that have a label."""
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from metaplastic.errors import InputError
 from metaplastic.presets import Preset
 from metaplastic.readings import ReadingPool
 from metaplastic.rules import AbstractUpdateRule
@@ -20,9 +21,10 @@ from metaplastic.sklearn.head import (
     reading_settings,
 )
 from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
-from metaplastic.sklearn.parameters import NETWORKS
+from metaplastic.sklearn.parameters import NETWORKS, check_integer, draw_seed
 from metaplastic.sklearn.rows import check_rows, check_rows_and_labels
 from metaplastic.sklearn.transformer import Auto, RuleTransformer
+from metaplastic.suggest import doubts, suggest_rows
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -147,10 +149,43 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
         self.transformer_ = transformer.set_output(transform="default").fit(x)
         features = self.transformer_.transform(x)
-        pool = ReadingPool(features, settings)
-        self.head_ = pool.fit(head, np.flatnonzero(labelled), numbers, prior)
+        self._pool = ReadingPool(features, settings)
+        self._labelled = np.flatnonzero(labelled)
+        self.head_ = self._pool.fit(head, self._labelled, numbers, prior)
         self.classes_ = classes
         return self
+
+    def suggest(self, n: int) -> Int[np.ndarray, " suggested"]:
+        """Numbers of the rows of the pool to label next, in the order in which to label them.
+
+        Those of `metaplastic.sklearn.suggest` for the rows and labels given to `fit`. A saved
+        classifier holds no pool; for it, call that function with the rows.
+
+        Parameters
+        ----------
+        n : int
+            How many; all rows without a label if there are fewer.
+
+        Raises
+        ------
+        InputError
+            (a ValueError) if `n` is below 1, all rows are labelled, or the classifier was loaded.
+        """
+        check_is_fitted(self)
+        check_integer("n", n, 1)
+        pool = getattr(self, "_pool", None)
+        if pool is None:
+            raise InputError(
+                "a classifier that was loaded holds no pool to suggest from; call "
+                "metaplastic.sklearn.suggest(classifier, X, n, y)"
+            )
+        unsure, seed = doubts(pool, self.head_), draw_seed(self.random_state)
+        return suggest_rows(pool.features, n, labelled=self._labelled, unsure=unsure, seed=seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the pool, which is as large as the data."""
+        state: Any = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_pool"}
 
     def predict(self, X: ArrayLike) -> NDArray:
         """The most likely class of every row.

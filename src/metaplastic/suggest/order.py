@@ -1,0 +1,129 @@
+"""Rows of a pool in the order in which to label them."""
+
+import heapq
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from metaplastic.errors import InputError
+from metaplastic.readings.graph import distinct_rows
+from metaplastic.readings.neighbours import leading_components
+from metaplastic.suggest.clusters import Cluster, find_clusters, rank_cluster
+
+MOST_CLUSTERS = 500
+"""Most clusters; beyond, each gives several rows."""
+
+NONE = np.zeros(0, np.int64)
+
+Rows = Int[np.ndarray, " suggested"]
+
+
+def suggest_rows(
+    features: Float[np.ndarray, "row dim"],
+    n: int,
+    *,
+    labelled: Int[np.ndarray, " labelled"] = NONE,
+    unsure: Float[np.ndarray, " row"] | None = None,
+    seed: int = 0,
+) -> Rows:
+    """Numbers of `n` rows without a label, in the order in which to label them.
+
+    Typical clustering (Hacohen, Dekel, Weinshall 2022, arXiv 2202.02794): the features fall into
+    as many clusters as there will be labels. Clusters with the fewest labelled rows come first,
+    among them the heaviest; each gives the row whose nearest rows are nearest. A cluster's weight
+    is the number of its rows, or, where `unsure` is known, the sum of it: rows that lie dense and
+    are still unsure.
+
+    Args:
+        features: of all rows of the pool.
+        n: how many; all rows without a label if there are fewer.
+        labelled: numbers of the rows that have a label.
+        unsure: of every row the chance that its present reading is wrong, 0 to 1.
+        seed: of the clusters.
+
+    Raises:
+        InputError: if `n` is below 1, all rows are labelled, or there are no rows.
+
+    Examples:
+        >>> import numpy as np
+        >>> from metaplastic.suggest import suggest_rows
+        >>> features = np.repeat(np.eye(3), [50, 30, 20], axis=0)
+        >>> features += 0.01 * np.random.default_rng(0).normal(size=features.shape)
+        >>> (suggest_rows(features, 3) // 10).tolist()  # one of every group, the largest first
+        [3, 7, 8]
+    """
+    count = _check(features, n, labelled)
+    nodes, node_of = distinct_rows(np.ascontiguousarray(features, np.float32))
+    short = leading_components(nodes - nodes.mean(0))
+    known = np.zeros(len(nodes), bool)
+    known[node_of[labelled]] = True
+    times = np.bincount(node_of, minlength=len(nodes)).astype(np.float64)
+    n_clusters = min(int(known.sum()) + count, MOST_CLUSTERS, len(nodes))
+    cluster = find_clusters(short, n_clusters, times, seed)
+    weights = times if unsure is None else np.bincount(node_of, unsure, minlength=len(nodes))
+    chosen = _in_turn(short, cluster, np.where(known, 0.0, weights), known, seed)
+    return _rows_of(chosen, node_of, labelled, count)
+
+
+def _check(features: Any, n: int, labelled: Any) -> int:
+    """How many rows there are to suggest."""
+    if n < 1:
+        raise InputError(f"n is the number of rows to suggest, at least 1, got {n}")
+    if not len(features):
+        raise InputError("there are no rows to suggest from; give at least one")
+    free = len(features) - len(np.unique(labelled))
+    if not free:
+        raise InputError(f"all {len(features)} rows have a label; there is none left to suggest")
+    return min(n, free)
+
+
+def _in_turn(
+    nodes: Float[np.ndarray, "node dim"],
+    cluster: Int[np.ndarray, " node"],
+    weights: Float[np.ndarray, " node"],
+    known: np.ndarray,
+    seed: int,
+) -> Iterator[int]:
+    """Nodes without a label: always of a cluster with the fewest labels, the heaviest of them."""
+    members = [np.flatnonzero(cluster == c) for c in range(int(cluster.max()) + 1)]
+    queue = [(int(known[m].sum()), -float(weights[m].sum()), c) for c, m in enumerate(members)]
+    heapq.heapify(queue)
+    waiting: dict[int, Iterator[int]] = {}
+    while queue:
+        labels, weight, c = heapq.heappop(queue)
+        if c not in waiting:
+            waiting[c] = _of_cluster(rank_cluster(nodes, members[c], seed), known)
+        node = next(waiting[c], None)
+        if node is not None:
+            heapq.heappush(queue, (labels + 1, weight, c))
+            yield node
+
+
+def _of_cluster(found: Cluster, known: np.ndarray) -> Iterator[int]:
+    """Typical nodes, those last that are among the nearest of a node with a label."""
+    close = set(found.near[known[found.rows]].ravel().tolist())
+    later = []
+    for node, near in zip(found.rows.tolist(), found.near.tolist(), strict=True):
+        if known[node]:
+            continue
+        if node in close:
+            later.append(node)
+            continue
+        close.update(near)
+        yield node
+    yield from later
+
+
+def _rows_of(chosen: Iterator[int], node_of: Any, labelled: Any, count: int) -> Rows:
+    """The first row of every chosen node, then the rows that repeat others."""
+    first = np.full(int(node_of.max()) + 1, -1)
+    first[node_of[::-1]] = np.arange(len(node_of))[::-1]
+    found = [int(first[node]) for _, node in zip(range(count), chosen, strict=False)]
+    if len(found) < count:
+        free = np.ones(len(node_of), bool)
+        free[labelled] = False
+        free[found] = False
+        found += np.flatnonzero(free)[: count - len(found)].tolist()
+    return np.array(found, np.int64)

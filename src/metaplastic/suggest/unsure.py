@@ -1,0 +1,34 @@
+"""How unsure a reading is of the rows of its pool."""
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from metaplastic.readings import AbstractReading, ReadingPool
+
+
+def unsure_rows(
+    pool: ReadingPool,
+    head: str,
+    rows: Int[np.ndarray, " labelled"],
+    labels: Shaped[np.ndarray, " labelled"],
+) -> Float[np.ndarray, " row"] | None:
+    """Of every row of the pool the chance that a reading of the labelled rows is wrong.
+
+    Args:
+        pool: features of all rows.
+        head: a name of `READINGS`.
+        rows: numbers of the labelled rows.
+        labels: of them, of any type.
+
+    Returns:
+        `None` with labels of fewer than two classes, which nothing can be read from.
+    """
+    classes, numbers = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        return None
+    return doubts(pool, pool.fit(head, rows, numbers.astype(np.int64)))
+
+
+def doubts(pool: ReadingPool, reading: AbstractReading) -> Float[np.ndarray, " row"]:
+    """One less the largest probability of every row of the pool."""
+    return 1.0 - pool.probabilities(reading, np.arange(len(pool.features))).max(1)
