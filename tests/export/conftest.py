@@ -1,5 +1,6 @@
 """Networks frozen on real digits, their weights as initialised."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -10,7 +11,9 @@ from sklearn.datasets import load_digits
 
 from metaplastic.models import (
     FrozenMLP,
+    PreparationSettings,
     Readout,
+    fit_preparation,
     fit_presentation,
     freeze,
     init_mlp,
@@ -52,6 +55,24 @@ def make_several(make_encoder: Callable[..., FrozenMLP]) -> Callable[..., Frozen
         return side_by_side([make_encoder(name, "post") for name in activations])
 
     return make
+
+
+@pytest.fixture(scope="session")
+def prepared(make_encoder: Callable[..., FrozenMLP]) -> list[tuple[FrozenMLP, np.ndarray]]:
+    """Encoders of weighted counts and of ranks, with rows of that kind; one is all zeros."""
+    generator = np.random.default_rng(0)
+    counts = generator.poisson(generator.gamma(0.1, 2.0, size=(300, 70)))
+    counts[7] = 0
+    table = np.exp(2 * generator.normal(size=(300, 64)))
+    table[:, ::2] = generator.normal(size=(300, 32))
+    table[:150, 1] = 0
+    settings = PreparationSettings(count_zeros=0.5, n_components=64, tail=2.5, quantiles=9)
+    made = []
+    for x in (counts.astype(np.float32), table.astype(np.float32)):
+        preparation = fit_preparation(x, settings)
+        assert preparation is not None
+        made.append((dataclasses.replace(make_encoder(), preparation=preparation), x))
+    return made
 
 
 @pytest.fixture(scope="session")

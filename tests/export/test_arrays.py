@@ -126,3 +126,10 @@ def test_metadata_that_json_cannot_hold_is_refused(make_encoder, tmp_path: Path)
     with pytest.raises(InputError, match="plain JSON"):
         export_arrays(tmp_path / "arrays.safetensors", make_encoder(), {"rule": object()})
     assert not list(tmp_path.iterdir())
+
+
+def test_preparations_are_exported(features, prepared, assert_same, tmp_path: Path):
+    path = tmp_path / "arrays.safetensors"
+    for encoder, x in prepared:
+        export_arrays(path, encoder, {})
+        assert_same(features(x, path), encoder(x), "relu")

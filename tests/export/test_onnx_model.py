@@ -42,6 +42,15 @@ def test_several_nonlinearities_share_the_units(make_several, digits, assert_sam
     assert_same(run(onnx_model(encoder, {}), digits), encoder(digits), encoder.activation)
 
 
+def test_preparations_are_exported(prepared, assert_same):
+    for encoder, x in prepared:
+        model = onnx_model(encoder, {})
+        assert_same(run(model, x), encoder(x), "relu")
+        x = x.copy()
+        x[3, 1] = np.nan
+        assert np.isnan(run(model, x)).any(axis=1).tolist() == (np.arange(300) == 3).tolist()
+
+
 @pytest.mark.parametrize("readout", ["drive", "post"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_features_are_the_encoders(make_encoder, digits, assert_same, activation, readout):

@@ -12,7 +12,16 @@ from sklearn.datasets import load_wine
 from fuzz import damaged
 from metaplastic import files
 from metaplastic.errors import FileFormatError, InputError
-from metaplastic.models import DirectSettings, FrozenMLP, load_encoder, save_encoder, with_direct
+from metaplastic.models import (
+    DirectSettings,
+    FrozenMLP,
+    PreparationSettings,
+    fit_preparation,
+    load_encoder,
+    save_encoder,
+    with_direct,
+)
+from metaplastic.models.preparation import CountWeights
 from metaplastic.rules import load_rule
 
 
@@ -55,6 +64,40 @@ def test_loaded_encoder_computes_the_same_features(saved: Path, encoder: FrozenM
     assert metadata == {"rule": "oja"}
     assert (found.activation, found.readout) == ("gelu", "drive")
     assert (found.n_features_in, found.n_features_out) == (5, 3)
+
+
+@pytest.fixture
+def prepared(encoder: FrozenMLP) -> FrozenMLP:
+    x = np.exp(2 * np.random.default_rng(3).normal(size=(100, 5))).astype(np.float32)
+    made = fit_preparation(x, PreparationSettings(tail=2.5, quantiles=4))
+    return dataclasses.replace(encoder, preparation=made)
+
+
+def test_preparations_come_back(tmp_path: Path, prepared: FrozenMLP):
+    counts = CountWeights(np.ones(3, np.float32), np.eye(3, 5, dtype=np.float32))
+    for each, width in ((prepared, 5), (dataclasses.replace(prepared, preparation=counts), 3)):
+        save_encoder(tmp_path / "prepared.safetensors", each, {})
+        found, _ = load_encoder(tmp_path / "prepared.safetensors")
+        x = np.random.default_rng(1).random(size=(7, width))
+        assert found.n_features_in == width
+        np.testing.assert_array_equal(found(x), each(x))
+
+
+def test_damaged_preparations_are_refused(tmp_path: Path, prepared: FrozenMLP):
+    path = tmp_path / "prepared.safetensors"
+    knots = "preparation.knots"
+    for fields, tensors, without, message in (
+        ({"preparation": "guess"}, {}, "", "unknown preparation"),
+        ({"preparation": "counts"}, {}, "", "missing"),
+        ({"preparation": None}, {}, "", "unexpected"),
+        ({}, {knots: np.ones((1, 1), np.float32)}, "", "do not fit"),
+        ({}, {"preparation.width": np.asarray(9, np.float32)}, "", "does not fit its first"),
+        ({}, {}, knots, "missing"),
+    ):
+        save_encoder(path, prepared, {})
+        rewrite(path, tensors, fields, without)
+        with pytest.raises(FileFormatError, match=message):
+            load_encoder(path)
 
 
 def test_direct_connections_come_back(tmp_path: Path, encoder: FrozenMLP):

@@ -14,7 +14,14 @@ from fuzz import damaged
 from metaplastic import files
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.learners import RuleLearner
-from metaplastic.models import NO_DIRECT, DirectSettings, PresentationSettings, load_encoder
+from metaplastic.models import (
+    NO_DIRECT,
+    DirectSettings,
+    PictureSettings,
+    PreparationSettings,
+    PresentationSettings,
+    load_encoder,
+)
 from metaplastic.presets import NetworkSettings, Preset, load_preset, plain_preset, save_preset
 from metaplastic.presets.io import BASE, list_presets, resolve, settings_of
 from metaplastic.readings.settings import STATISTICS, ReadingSettings
@@ -42,6 +49,8 @@ def small() -> Preset:
         reading=ReadingSettings(7, linear=(0.25,) * len(STATISTICS)),
         mostly_zero=0.7,
         whiten_in_turn=False,
+        preparation=PreparationSettings(0.6, 9, 2.5, 16, 0.01),
+        pictures=PictureSettings(9, 0.4, 0.7),
     )
 
 

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from metaplastic.errors import InputError
-from metaplastic.models import NO_DIRECT, DirectSettings, PresentationSettings, Readout
+from metaplastic.models import (
+    NO_DIRECT,
+    DirectSettings,
+    PictureSettings,
+    PreparationSettings,
+    PresentationSettings,
+    Readout,
+)
 from metaplastic.presets import NetworkSettings, Preset, load_preset, plain_preset
 from metaplastic.rules import Hebb, LocalRule, Metz2018, Oja, RuleSet
 
@@ -222,3 +229,31 @@ def test_bad_networks_are_refused(changes):
 def test_a_bound_that_is_no_share_is_refused(mostly_zero):
     with pytest.raises(InputError, match="a share from 0 to 1"):
         dataclasses.replace(load_preset("base"), mostly_zero=mostly_zero)
+
+
+def test_pictures_get_their_own_nonlinearities_whatever_the_order_of_pixels():
+    seen = PictureSettings(least_columns=10, range=0.5, share=0.5)
+    own = dataclasses.replace(preset(dense="tanh", pictures="relu"), pictures=seen)
+    generator = np.random.default_rng(2)
+    pixels = np.clip(generator.normal(0.3, 0.5, size=(90, 12)), 0, 1).astype(np.float32)
+    embedded = generator.normal(size=(90, 12)).astype(np.float32)
+    for x, names in (
+        (pixels, {"relu"}),
+        (pixels[:, ::-1], {"relu"}),
+        (255 * pixels, {"relu"}),
+        (embedded, {"tanh"}),
+        (pixels[:, :9], {"tanh"}),
+        (pixels * np.arange(1, 13, dtype=np.float32) ** 3, {"tanh"}),
+    ):
+        assert set(activations(own.plan(x, 0))) == names
+    assert own.with_networks(activation="elu").plan(pixels, 0).members[0].activation == "elu"
+
+
+def test_pictures_are_not_prepared_and_a_preset_may_prepare_nothing(pool):
+    heavy = np.exp(3 * pool)
+    settings = PreparationSettings(tail=2.5)
+    own = dataclasses.replace(preset(), preparation=settings, pictures=PictureSettings())
+    assert own.prepare(heavy) is not None and own.prepare(pool) is None
+    assert own.without_preparation().prepare(heavy) is None
+    pictures = PictureSettings(share=0.0)
+    assert dataclasses.replace(own, pictures=pictures).prepare(np.clip(heavy, 0, 1)) is None

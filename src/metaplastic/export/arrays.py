@@ -20,7 +20,9 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     `i`, counted from 0, has `weight_i` `(pre, post)` and `bias_i` `(post,)`. The JSON text `fields`
     of the header holds `activations`, the name of every layer's nonlinearity; of several, as in
     `relu+tanh`, each has an equal share of the columns. If there is `direct` `(d, m)`, the first m
-    features are the presented inputs times it.
+    features are the presented inputs times it. Inputs are first made ranks, if there are
+    `ranks_columns`, `ranks_knots` and `ranks_heights`, or weighted counts, if there are
+    `counts_weights` and `counts_axes`; `d` is then the number of prepared columns.
 
     Args:
         path: usually `NAME.safetensors`; an existing file is replaced.
@@ -39,6 +41,9 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     }
     if encoder.direct is not None:
         arrays["direct"] = encoder.direct
+    if encoder.preparation is not None:
+        own = encoder.preparation
+        arrays |= {f"{own.kind}_{name}": value for name, value in own.arrays().items()}
     for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         arrays |= {f"weight_{index}": weight, f"bias_{index}": bias}
     write_tensors(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from metaplastic import __version__
 from metaplastic.errors import InputError
 from metaplastic.export.arrays import layer_activations
+from metaplastic.export.graph import Graph, add_preparation
 from metaplastic.extras import require
 from metaplastic.files import write_atomically
 from metaplastic.models import SEVERAL, FrozenMLP
@@ -83,9 +84,10 @@ def onnx_model(encoder: FrozenMLP, metadata: Mapping[str, Any]) -> "ModelProto":
 def _encoder_graph(encoder: FrozenMLP) -> Any:
     from onnx import TensorProto, helper
 
-    graph = _Graph()
+    graph = Graph()
     clip = float(encoder.clip * encoder.gain)
-    signal = graph.node("Sub", "x", graph.constant("shift", encoder.shift))
+    signal = "x" if encoder.preparation is None else add_preparation(graph, encoder.preparation)
+    signal = graph.node("Sub", signal, graph.constant("shift", encoder.shift))
     signal = graph.node("Mul", signal, graph.constant("scale", encoder.scale * encoder.gain))
     signal = presented = graph.node("Clip", signal, min=-clip, max=clip)
     layers = zip(encoder.weights, encoder.biases, layer_activations(encoder), strict=True)
@@ -105,35 +107,8 @@ def _encoder_graph(encoder: FrozenMLP) -> Any:
     return helper.make_graph(graph.nodes, "encoder", inputs, outputs, graph.constants)
 
 
-class _Graph:
-    """Nodes and constants as they are added; a value is known by its name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-
-    def constant(self, name: str, value: Any) -> str:
-        """Add a float32 constant of the shape of `value`; returns its name."""
-        from onnx import numpy_helper
-
-        self.constants.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
-        return name
-
-    def node(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Apply an operator to named values; returns the name of the result."""
-        from onnx import helper
-
-        output = output or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
-        return output
-
-    def number(self, operator: str, value: str, number: float) -> str:
-        """Apply an operator to a named value and a number."""
-        return self.node(operator, value, self.constant(f"number_{len(self.nodes)}", [number]))
-
-
 def _layer(
-    graph: _Graph,
+    graph: Graph,
     name: str,
     signal: str,
     weight: NDArray[np.float32],
@@ -153,7 +128,7 @@ def _layer(
     return graph.node("Concat", *done, axis=1) if len(parts) > 1 else done[0]
 
 
-def _gelu(graph: _Graph, x: str) -> str:
+def _gelu(graph: Graph, x: str) -> str:
     # 0.5 (1 + tanh(u)) is sigmoid(2 u), which also those runtimes saturate whose tanh overflows.
     cube = graph.node("Mul", graph.node("Mul", x, x), x)
     inner = graph.node("Add", x, graph.number("Mul", cube, 0.044715))
@@ -162,7 +137,7 @@ def _gelu(graph: _Graph, x: str) -> str:
 
 
 # As in `models.activations`, where their formulas are.
-_ACTIVATIONS: dict[str, Callable[[_Graph, str], str]] = {
+_ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
     "relu": lambda graph, x: graph.node("Relu", x),
     "leaky_relu": lambda graph, x: graph.node("LeakyRelu", x, alpha=0.1),
     "elu": lambda graph, x: graph.node("Elu", x),

@@ -23,10 +23,12 @@ from metaplastic.learners.pool import (
 from metaplastic.learners.programs import training
 from metaplastic.models import (
     MLP,
+    AbstractPreparation,
     FrozenMLP,
     Presentation,
     first_features,
     freeze,
+    prepare,
     side_by_side,
     with_direct,
 )
@@ -87,7 +89,9 @@ class RuleLearner(AbstractLearner):
 
         Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result.
         """
-        x = check_pool(x)
+        raw = check_pool(x)
+        preparation = self.preset.prepare(raw)
+        x = prepare(preparation, raw)
         plan = self.preset.plan(x, seed)
         networks = starts(plan, x, self.preset.networks.hidden_sizes)
         own = self.preset.networks
@@ -108,20 +112,30 @@ class RuleLearner(AbstractLearner):
             if on_snapshot is not None and stop in snapshot_steps:
                 models, states, _ = zip(*networks, strict=True)
                 on_snapshot(stop, models, states)
-        return self.freeze([model for model, _, _ in networks], x, seed=seed)
+        return self.freeze([model for model, _, _ in networks], raw, preparation, seed=seed)
 
-    def freeze(self, models: Sequence[MLP], x: Rows, *, seed: int) -> FrozenMLP:
+    def freeze(
+        self,
+        models: Sequence[MLP],
+        x: Rows,
+        preparation: AbstractPreparation | None = None,
+        *,
+        seed: int,
+    ) -> FrozenMLP:
         """One encoder of all networks, with the statistics of the rows `x` `(n, d)`.
 
-        Of more rows than `FREEZE_ROWS` a random sample is used.
+        Of more rows than `FREEZE_ROWS` a random sample is used. `preparation` is what the rows
+        went through before the networks were trained on them.
         """
-        x = subsample(x, FREEZE_ROWS, seed=seed)
+        x = prepare(preparation, subsample(x, FREEZE_ROWS, seed=seed))
         preset = self.preset
         n_components = preset.networks.n_components
         n_direct = preset.direct.count(x.shape[1], n_components)
         encoder = side_by_side([freeze(model, x) for model in models])
         encoder = first_features(encoder, n_components - n_direct)
-        return with_direct(encoder, n_direct, x, preset.direct, seed=seed) if n_direct else encoder
+        if n_direct:
+            encoder = with_direct(encoder, n_direct, x, preset.direct, seed=seed)
+        return dataclasses.replace(encoder, preparation=preparation)
 
 
 def plain_learner(rule: AbstractUpdateRule, *, alias: str = "", **networks: Any) -> RuleLearner:

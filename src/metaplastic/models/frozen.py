@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from metaplastic.errors import InputError
 from metaplastic.models.activations import SEVERAL, activate
 from metaplastic.models.mlp import EPSILON, MLP, Readout
+from metaplastic.models.preparation import AbstractPreparation
 from metaplastic.models.presentation import apply_scaling
 from metaplastic.models.rows import in_blocks
 from metaplastic.types import Rows
@@ -29,7 +30,8 @@ class FrozenMLP:
     `clip((x - shift) * scale, -clip, clip) * gain`. If `activation` names several nonlinearities
     (`relu+tanh`), each has an equal share of the units of a layer. The first m features are the
     direct ones, `first signal @ direct`, if `direct` `(n_0, m)` is there. Above the first layer the
-    weights of `n_networks` networks are equal blocks on the diagonal.
+    weights of `n_networks` networks are equal blocks on the diagonal. If there is a `preparation`,
+    `x` is what it makes of the inputs.
     """
 
     shift: NDArray[np.float32]
@@ -42,10 +44,13 @@ class FrozenMLP:
     readout: Readout
     direct: NDArray[np.float32] | None = None
     n_networks: int = 1
+    preparation: AbstractPreparation | None = None
 
     @property
     def n_features_in(self) -> int:
         """Columns of the input."""
+        if self.preparation is not None:
+            return self.preparation.n_features_in
         return self.weights[0].shape[0]
 
     @property
@@ -87,7 +92,9 @@ class FrozenMLP:
         return (self.weights[0], *above)
 
     def present(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The first signal: rows `(n, n_features_in)`, scaled."""
+        """The first signal: rows `(n, n_features_in)`, prepared and scaled."""
+        if self.preparation is not None:
+            rows = self.preparation(rows)
         return apply_scaling(rows, self.shift, self.scale, self.clip, self.gain, np)
 
     def _upwards(

@@ -1,18 +1,24 @@
 """Encoders in files: safetensors, with sizes, nonlinearity and provenance in the header."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.files import check_tensors, read_tensors, write_tensors
 from metaplastic.models.activations import check_activations
 from metaplastic.models.frozen import FrozenMLP
+from metaplastic.models.preparation import PREPARATIONS, AbstractPreparation
 
 FORMAT = "metaplastic-encoder"
 """What the header of an encoder file says it is."""
+
+PREFIX = "preparation."
+"""Before the names of a preparation's arrays."""
 
 MAX_UNITS = 1 << 24
 """Most units of a layer."""
@@ -44,12 +50,16 @@ def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, An
     if encoder.direct is not None:
         tensors["direct"] = encoder.direct
     fields = {
-        "sizes": [encoder.n_features_in, *(weight.shape[1] for weight in encoder.weights)],
+        "sizes": [len(encoder.weights[0]), *(weight.shape[1] for weight in encoder.weights)],
         "direct": 0 if encoder.direct is None else encoder.direct.shape[1],
         "activation": encoder.activation,
         "readout": encoder.readout,
         "networks": encoder.n_networks,
     }
+    if encoder.preparation is not None:
+        fields["preparation"] = encoder.preparation.kind
+        own = encoder.preparation.arrays()
+        tensors |= {PREFIX + name: value for name, value in own.items()}
     arrays = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
     write_tensors(path, arrays, kind=FORMAT, fields=fields, metadata=metadata)
 
@@ -62,6 +72,7 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
             version, or its arrays do not fit its description.
     """
     tensors, fields, metadata = read_tensors(path, kind=FORMAT)
+    preparation, tensors = _preparation(path, tensors, fields.get("preparation"))
     sizes: Any = fields.get("sizes")
     n_direct: Any = fields.get("direct", 0)
     readout: Any = fields.get("readout")
@@ -97,8 +108,30 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
         readout,
         tensors.get("direct"),
         n_networks,
+        preparation,
     )
+    if preparation is not None and preparation.n_features_out != sizes[0]:
+        raise FileFormatError(f"{path}: its preparation does not fit its first layer")
     return encoder, metadata
+
+
+def _preparation(
+    path: str | Path, tensors: Mapping[str, NDArray], kind: Any
+) -> tuple[AbstractPreparation | None, dict[str, NDArray]]:
+    """The preparation in a file, and the tensors that are not its own."""
+    if kind is None:
+        return None, dict(tensors)
+    own = {name: value for name, value in tensors.items() if name.startswith(PREFIX)}
+    made = next((each for each in PREPARATIONS if each.kind == kind), None)
+    if made is None:
+        raise FileFormatError(f"{path}: unknown preparation {kind!r:.80}")
+    names = {PREFIX + field.name for field in dataclasses.fields(made)}
+    # Of any shape, which the preparation checks.
+    check_tensors(path, own, {n: own[n].shape if n in own else () for n in names})
+    found = made.restore({name.removeprefix(PREFIX): value for name, value in own.items()})
+    if wrong := found.check():
+        raise FileFormatError(f"{path}: {wrong}")
+    return found, {name: value for name, value in tensors.items() if name not in own}
 
 
 def _networks(path: str | Path, count: Any, sizes: Sequence[int]) -> int:

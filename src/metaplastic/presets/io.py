@@ -9,7 +9,12 @@ from typing import Any
 
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.files import file_kind, write_tensors
-from metaplastic.models import DirectSettings, PresentationSettings
+from metaplastic.models import (
+    DirectSettings,
+    PictureSettings,
+    PreparationSettings,
+    PresentationSettings,
+)
 from metaplastic.presets.preset import NetworkSettings, Preset
 from metaplastic.readings import ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
@@ -20,6 +25,8 @@ BASE = "base"
 """The default preset, and the rules that it brings."""
 
 PARTS: Mapping[str, type] = {
+    "preparation": PreparationSettings,
+    "pictures": PictureSettings,
     "presentation": PresentationSettings,
     "sparse_presentation": PresentationSettings,
     "direct": DirectSettings,

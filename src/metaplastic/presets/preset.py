@@ -11,10 +11,16 @@ from metaplastic.errors import InputError
 from metaplastic.models import (
     AUTO,
     NO_DIRECT,
+    NO_PICTURES,
+    NO_PREPARATION,
     PLAIN,
+    AbstractPreparation,
     DirectSettings,
+    PictureSettings,
+    PreparationSettings,
     PresentationSettings,
     check_activations,
+    fit_preparation,
     share_of_least,
 )
 from metaplastic.presets.plan import Member, Plan
@@ -32,8 +38,9 @@ class NetworkSettings:
         n_components: features; direct ones and the units of the top layers together.
         n_networks: networks of one shape, at most one per learned feature.
         activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
-            networks have each of them. `auto` is `dense` or `sparse`, as the inputs are.
+            networks have each of them. `auto` is `dense`, `pictures` or `sparse`, as inputs are.
         dense: the nonlinearities of `auto` for most inputs.
+        pictures: the nonlinearities of `auto` for pictures.
         sparse: the nonlinearities of `auto` for inputs that are mostly zeros. `dense` holds if
             networks or features cannot be shared equally.
         n_steps: inner steps of each network; 0 leaves it as initialised.
@@ -48,6 +55,7 @@ class NetworkSettings:
     n_networks: int = 8
     activation: str = AUTO
     dense: str = "relu"
+    pictures: str = "relu"
     sparse: str = "relu"
     n_steps: int = 100
     batch_size: int = 128
@@ -62,7 +70,7 @@ class NetworkSettings:
                 "n_steps must be at least 0, batch_size at least 2 and n_networks at least 1, got "
                 f"{self.n_steps}, {self.batch_size} and {self.n_networks}"
             )
-        for names in (self.dense, self.sparse):
+        for names in (self.dense, self.pictures, self.sparse):
             check_activations(names)
         names = () if self.activation == AUTO else check_activations(self.activation)
         if names and self.n_networks % len(names):
@@ -88,6 +96,8 @@ class Preset:
             count as mostly zeros, as bags of words are (`models.share_of_least`).
         whiten_in_turn: whether every other network sees inputs that are not whitened. Some things
             are told apart better one way, some the other.
+        preparation: what raw inputs go through before they are presented.
+        pictures: when inputs count as pictures.
 
     Raises:
         InputError: for values that are not allowed.
@@ -107,6 +117,8 @@ class Preset:
     reading: ReadingSettings = DEFAULT
     mostly_zero: float = 1.0
     whiten_in_turn: bool = True
+    preparation: PreparationSettings = NO_PREPARATION
+    pictures: PictureSettings = NO_PICTURES
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.mostly_zero <= 1.0:
@@ -120,8 +132,18 @@ class Preset:
         """The preset whose features are learned alone."""
         return dataclasses.replace(self, direct=NO_DIRECT)
 
+    def without_preparation(self) -> "Preset":
+        """The preset whose presentation gets the inputs as they are."""
+        return dataclasses.replace(self, preparation=NO_PREPARATION)
+
+    def prepare(self, x: Rows) -> AbstractPreparation | None:
+        """What the raw pool `x` `(n, d)` goes through first; `None` if it stays as it is."""
+        if self.preparation == NO_PREPARATION:
+            return None
+        return fit_preparation(x, self.preparation, pictures=self.pictures.seen_in(x))
+
     def plan(self, x: Rows, seed: int) -> Plan:
-        """The networks to train on the pool `x` `(n, d)`. The first of them has `seed`.
+        """The networks to train on the prepared pool `x` `(n, d)`. The first of them has `seed`.
 
         All networks have one shape, so that those of one nonlinearity and rule share a compiled
         program. What they have too many of together is left out when they are frozen.
@@ -134,7 +156,7 @@ class Preset:
         n_learned = own.n_components - n_direct
         sparse = share_of_least(x) > self.mostly_zero
         count = min(own.n_networks, n_learned)
-        names = self._nonlinearities(sparse, count, n_learned)
+        names = self._nonlinearities(self._wanted(x, sparse), count, n_learned)
         presentation = self.sparse_presentation if sparse else self.presentation
         members = [
             Member(
@@ -152,7 +174,14 @@ class Preset:
         ]
         return Plan(tuple(members), presentation, n_direct, n_learned)
 
-    def _nonlinearities(self, sparse: bool, count: int, n_learned: int) -> tuple[str, ...]:
+    def _wanted(self, x: Rows, sparse: bool) -> str:
+        """The nonlinearities for the kind of inputs that `x` is."""
+        own = self.networks
+        if own.activation != AUTO or sparse or own.dense == own.pictures:
+            return own.sparse if sparse else own.dense
+        return own.pictures if self.pictures.seen_in(x) else own.dense
+
+    def _nonlinearities(self, wanted: str, count: int, n_learned: int) -> tuple[str, ...]:
         """Those of `count` networks that share `n_learned` features, each of equally many."""
         own = self.networks
         if own.activation != AUTO:
@@ -163,14 +192,13 @@ class Preset:
                     f"{len(names)} nonlinearities; make n_components a multiple of n_networks"
                 )
             return names
-        dense, wanted = own.dense, own.sparse if sparse else own.dense
         return next(
             (
                 names
-                for names in (check_activations(wanted), check_activations(dense))
+                for names in (check_activations(wanted), check_activations(own.dense))
                 if self._shared(names, count, n_learned)
             ),
-            check_activations(dense)[:1],
+            check_activations(own.dense)[:1],
         )
 
     def _shared(self, names: Sequence[str], count: int, n_learned: int) -> bool:

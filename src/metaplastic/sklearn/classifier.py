@@ -56,7 +56,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         labelled rows if None.
     random_state : int, RandomState instance or None, default=None
         As in `RuleTransformer`; the head has no randomness.
-    flatten : bool, default=False
+    flatten, prepare : bool
         As in `RuleTransformer`.
 
     Attributes
@@ -102,6 +102,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         class_prior: ArrayLike | None = None,
         random_state: int | np.random.RandomState | None = None,
         flatten: bool = False,
+        prepare: bool = True,
     ) -> None:
         self.rule = rule
         self.hidden_sizes = hidden_sizes
@@ -116,6 +117,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.class_prior = class_prior
         self.random_state = random_state
         self.flatten = flatten
+        self.prepare = prepare
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn features from all rows of `X`, classes from those with a label.
@@ -138,7 +140,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
             if the rule leaves the finite numbers.
         """
         head = check_head(self.head)
-        names = ("rule", *NETWORKS, "preset", "random_state")
+        names = ("rule", *NETWORKS, "preset", "random_state", "prepare")
         transformer = RuleTransformer(**{name: getattr(self, name) for name in names})
         check_given(y)
         x, labels = check_rows_and_labels(self, X, y, least=2)

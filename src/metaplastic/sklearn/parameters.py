@@ -30,17 +30,24 @@ LEAST = {"n_components": 1, "n_steps": 0, "batch_size": 2, "n_networks": 1}
 """Least values of those that are integers."""
 
 
-def make_learner(rule: Any, preset: Any, networks: Mapping[str, Any]) -> RuleLearner:
+def make_learner(
+    rule: Any, preset: Any, networks: Mapping[str, Any], prepare: Any = True
+) -> RuleLearner:
     """The learner that an estimator's parameters describe; its rules hold NumPy arrays.
 
-    `networks` has the parameters named `NETWORKS`; `AUTO` is what the preset says.
+    `networks` has the parameters named `NETWORKS`; `AUTO` is what the preset says. `prepare` says
+    whether the preset may prepare the inputs.
 
     Raises:
         InputError: for values that are not allowed.
         FileFormatError: for a path that cannot be read as a rule or a preset.
     """
     given = {name: _check_network(name, value) for name, value in networks.items()}
+    if not isinstance(prepare, (bool, np.bool_)):
+        raise InputError(f"prepare is True or False, got {prepare!r}")
     found = resolve(rule, preset)
+    if not prepare:
+        found = found.without_preparation()
     found = found.with_networks(**{k: v for k, v in given.items() if v is not None})
     return RuleLearner(dataclasses.replace(found, rules=found.rules.map(to_numpy)))
 

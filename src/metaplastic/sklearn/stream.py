@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from metaplastic.learners import RuleLearner, train
 from metaplastic.learners.rule_learner import starts
-from metaplastic.models import MLP, FrozenMLP, row_blocks
+from metaplastic.models import MLP, AbstractPreparation, FrozenMLP, prepare, row_blocks
 from metaplastic.rules import AbstractUpdateRule, RuleState
 from metaplastic.sklearn.parameters import nothing, to_numpy
 from metaplastic.types import PRNGKey
@@ -64,7 +64,7 @@ Trainings = tuple[Training, ...]
 
 
 def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Trainings:
-    """Fresh models whose presentation of inputs is fitted to `rows` `(n, d)`."""
+    """Fresh models whose presentation of inputs is fitted to prepared `rows` `(n, d)`."""
     plan = learner.preset.plan(rows, seed)
     fresh = starts(plan, rows, learner.preset.networks.hidden_sizes)
     return tuple(
@@ -74,7 +74,7 @@ def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Trainings:
 
 
 def advance(trainings: Trainings, batch_size: int, rows: NDArray) -> Trainings:
-    """Train every network on as many whole batches as `rows` `(n, d)` hold, in order."""
+    """Train every network on as many whole batches as prepared `rows` `(n, d)` hold, in order."""
     return tuple(training.advance(batch_size, rows) for training in trainings)
 
 
@@ -103,15 +103,16 @@ class Reservoir:
 class Stream:
     """A training that takes its rows as they come, and the encoder it has reached.
 
-    The presentation of inputs is fitted to the first `WARM_UP_ROWS` rows, which are held back
-    until then; an encoder asked for earlier is made from what has come, and changes nothing.
+    Preparation and presentation of inputs are fitted to the first `WARM_UP_ROWS` rows, which are
+    held back until then; an encoder asked for earlier is made from what has come, and changes
+    nothing.
 
     Args:
         learner: what is trained, and how.
         n_columns: width of the rows.
         seed: of the model, the rule and the sample of rows.
         trainings: trainings to continue, with their `encoder`, which stands until a further
-            step is made.
+            step is made, and whose preparation they keep.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class Stream:
         self._trainings = trainings
         self._continued = trainings is not None
         self._encoder = encoder
+        self._preparation = None if encoder is None else encoder.preparation
         self._waiting = nothing(n_columns)
         self._reservoir = Reservoir(n_columns, seed)
 
@@ -148,32 +150,46 @@ class Stream:
     @property
     def models(self) -> tuple[MLP, ...]:
         """The trained base models behind the present encoder."""
-        return tuple(training.model for training in self._current())
+        return tuple(training.model for training in self._current()[0])
 
     @property
     def encoder(self) -> FrozenMLP:
         """The present encoder; made when first asked for, then kept until rows come."""
         if self._encoder is None:
-            self._encoder = self._learner.freeze(self.models, self._reservoir.rows, seed=self._seed)
+            trainings, preparation = self._current()
+            models = [training.model for training in trainings]
+            rows = self._reservoir.rows
+            self._encoder = self._learner.freeze(models, rows, preparation, seed=self._seed)
         return self._encoder
 
     def extend(self, x: NDArray) -> None:
         """Take the rows of `x`, array or CSR matrix `(n, d)`."""
         before = self.n_steps
+        if self._preparation is not None:  # A bad chunk must leave no trace.
+            for rows in row_blocks(x):
+                self._preparation.check_rows(rows)
         for rows in row_blocks(x):
             self._reservoir.add(rows)
             self._waiting = np.concatenate([self._waiting, rows])
             if self._trainings is None and len(self._waiting) >= WARM_UP_ROWS:
-                self._trainings = begin(self._learner, self._waiting[:WARM_UP_ROWS], self._seed)
+                first = self._waiting[:WARM_UP_ROWS]
+                self._preparation = self._learner.preset.prepare(first)
+                self._trainings = begin(self._learner, self._prepared(first), self._seed)
             if self._trainings is not None:
-                self._trainings = advance(self._trainings, self._batch_size, self._waiting)
+                whole = self._waiting[: len(self._waiting) // self._batch_size * self._batch_size]
+                self._trainings = advance(self._trainings, self._batch_size, self._prepared(whole))
                 left = len(self._waiting) % self._batch_size
                 self._waiting = self._waiting[len(self._waiting) - left :].copy()
         if not self._continued or self.n_steps > before:
             self._encoder = None
 
-    def _current(self) -> Trainings:
+    def _prepared(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return prepare(self._preparation, rows) if len(rows) else rows
+
+    def _current(self) -> tuple[Trainings, AbstractPreparation | None]:
         if self._trainings is not None:
-            return self._trainings
-        trainings = begin(self._learner, self._waiting, self._seed)
-        return advance(trainings, self._batch_size, self._waiting)
+            return self._trainings, self._preparation
+        preparation = self._learner.preset.prepare(self._waiting)
+        rows = prepare(preparation, self._waiting)
+        trainings = begin(self._learner, rows, self._seed)
+        return advance(trainings, self._batch_size, rows), preparation

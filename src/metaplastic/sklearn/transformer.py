@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from metaplastic.learners import RuleLearner
 from metaplastic.learners.programs import training
-from metaplastic.models import MLP, FrozenMLP
+from metaplastic.models import MLP, FrozenMLP, prepare
 from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule, RuleState
 from metaplastic.sklearn.parameters import NETWORKS, draw_seed, make_learner, stable_batch_size
@@ -64,6 +64,10 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         path of a saved preset, or a preset object.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights and of the order of rows.
+    prepare : bool, default=True
+        Whether the preset may prepare the inputs, row by row, as the rows of `fit` ask for: weigh
+        counts as tf-idf, make ranks of columns with heavy tails, leave out dead columns.
+        `preparation_` says what was done.
     flatten : bool, default=False
         Take arrays of more than two dimensions, such as images `(n, height, width)`, and make one
         row of numbers of each image. Otherwise they are refused.
@@ -75,11 +79,13 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     models_ : tuple of MLP
         The trained networks, which a rule can train further.
     shift_, scale_ : ndarray of shape (n_features_in_,)
-        Presentation of inputs, with `clip_` and `gain_`:
+        Presentation of (prepared) inputs, with `clip_` and `gain_`:
         `clip((x - shift_) * scale_, -clip_, clip_) * gain_`, before any whitening. Constant
         columns have scale 0.
     clip_, gain_ : float
         See `shift_`.
+    preparation_ : str
+        What inputs go through before their presentation, in words; "none" if nothing.
     n_steps_ : int
         Steps behind `encoder_`.
     n_features_in_ : int
@@ -111,6 +117,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         preset: str | Path | Preset = "base",
         random_state: int | np.random.RandomState | None = None,
         flatten: bool = False,
+        prepare: bool = True,
     ) -> None:
         self.rule = rule
         self.hidden_sizes = hidden_sizes
@@ -122,6 +129,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.preset = preset
         self.random_state = random_state
         self.flatten = flatten
+        self.prepare = prepare
 
     @training()
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -162,7 +170,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         )
         # Of the steps after fit's own, should `partial_fit` make any.
         key = jax.random.fold_in(jax.random.key(seed), n_steps)
-        members = learner.preset.plan(x, seed).members
+        members = learner.preset.plan(prepare(encoder.preparation, x, keep=False), seed).members
         trainings = tuple(
             Training.of(member.rule, model, state, jax.random.fold_in(key, i), n_steps)
             for i, (member, model, state) in enumerate(zip(members, *trained[0], strict=True))
@@ -174,9 +182,10 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Learn from the next rows of a stream, in constant memory.
 
         Rows are used once, in the order in which they come, `batch_size` a step; the encoder
-        depends on that order but not on how the stream is cut into chunks. The presentation
-        of inputs is that of the first 1,024 rows, and the statistics of the encoder are those of a
-        sample of 4,096 rows (fewer above 8,192 columns), so a stream should be shuffled.
+        depends on that order but not on how the stream is cut into chunks. Preparation and
+        presentation of inputs are those of the first 1,024 rows, and the statistics of the encoder
+        are those of a sample of 4,096 rows (fewer above 8,192 columns), so a stream should be
+        shuffled.
         After `fit`, training goes on from the fitted network with its presentation of inputs.
 
         Parameters
@@ -230,6 +239,12 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return self._stream.models
 
     @property
+    def preparation_(self) -> str:
+        """What inputs go through before their presentation, in words."""
+        preparation = self.encoder_.preparation
+        return "none" if preparation is None else preparation.explain()
+
+    @property
     def shift_(self) -> NDArray[np.float32]:
         """Centre of every column."""
         return self.encoder_.shift
@@ -258,7 +273,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def _learner(self) -> RuleLearner:
         networks = {name: getattr(self, name) for name in NETWORKS}
-        return make_learner(self.rule, self.preset, networks)
+        return make_learner(self.rule, self.preset, networks, self.prepare)
 
     def _keep(self, stream: Stream) -> Self:
         self._stream = stream

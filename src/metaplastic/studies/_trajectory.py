@@ -24,9 +24,10 @@ class Trajectory:
         """The encoder after `step` inner steps on the pool `x`."""
         if seed not in self._found or not np.array_equal(self._found[seed][0], x):
             encoders: dict[int, FrozenMLP] = {}
+            preparation = self.learner.preset.prepare(x)
 
             def keep(done: int, models: tuple[MLP, ...], _: object) -> None:
-                encoders[done] = self.learner.freeze(models, x, seed=seed)
+                encoders[done] = self.learner.freeze(models, x, preparation, seed=seed)
 
             self.learner.fit_with_snapshots(
                 x,

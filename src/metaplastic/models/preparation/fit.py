@@ -1,0 +1,52 @@
+"""Which preparation a pool asks for."""
+
+from metaplastic.models.preparation.base import AbstractPreparation, PreparedRows
+from metaplastic.models.preparation.columns import ColumnRanks, fit_columns
+from metaplastic.models.preparation.counts import CountWeights, are_counts, fit_counts
+from metaplastic.models.preparation.settings import PreparationSettings
+from metaplastic.models.rows import in_blocks
+from metaplastic.types import Rows
+
+PREPARATIONS: tuple[type[AbstractPreparation], ...] = (CountWeights, ColumnRanks)
+"""All kinds."""
+
+MEMORY = 2**26
+"""Most numbers of prepared rows that are kept (256 MiB); others are prepared at every use."""
+
+
+def fit_preparation(
+    x: Rows, settings: PreparationSettings, *, pictures: bool = False
+) -> AbstractPreparation | None:
+    """The preparation of a pool, `None` if it stays as it is.
+
+    Counts are weighted. Otherwise columns with heavy tails become ranks, but for pictures, whose
+    columns belong together.
+
+    Args:
+        x: rows `(n, d)`, finite.
+        settings: when, and how.
+        pictures: whether the rows are pictures.
+    """
+    if pictures:
+        return None
+    if are_counts(x, settings.count_zeros):
+        return fit_counts(x, settings.n_components)
+    if settings.tail == 0.0 and settings.dead == 0.0:
+        return None
+    return fit_columns(x, settings)
+
+
+def prepare(preparation: AbstractPreparation | None, x: Rows, *, keep: bool = True) -> Rows:
+    """The rows `x` `(n, d)` as the presentation gets them.
+
+    Args:
+        preparation: `None` leaves rows as they are.
+        x: raw rows.
+        keep: whether prepared rows may be held in memory, if they are few; otherwise each is
+            prepared when it is asked for.
+    """
+    if preparation is None:
+        return x
+    if keep and x.shape[0] * preparation.n_features_out <= MEMORY:
+        return in_blocks(preparation, x)
+    return PreparedRows(preparation, x)

@@ -1,0 +1,46 @@
+"""When a pool is prepared, and how: the numbers that a preset holds."""
+
+import dataclasses
+
+from metaplastic.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationSettings:
+    """When and how raw inputs are prepared; the defaults prepare nothing.
+
+    Args:
+        count_zeros: share of zeros above which rows without negative entries, whose sums differ,
+            are counts; 1 takes none for counts.
+        n_components: most components that weighted counts are projected on.
+        tail: spread of a column in standard deviations above which its tail is heavy; 0 leaves
+            all columns as they are. A normal distribution has 1.8.
+        quantiles: knots by which the ranks of a column are stored.
+        dead: part of the usual standard deviation below which a column carries nothing, if all
+            others have about the same one; 0 drops none.
+
+    Raises:
+        InputError: for numbers that are not allowed.
+    """
+
+    count_zeros: float = 1.0
+    n_components: int = 256
+    tail: float = 0.0
+    quantiles: int = 64
+    dead: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.count_zeros <= 1.0 and 0.0 <= self.dead < 1.0):
+            raise InputError(
+                "count_zeros must be from 0 to 1 and dead from 0 to below 1, got "
+                f"{self.count_zeros!r} and {self.dead!r}"
+            )
+        if self.n_components < 1 or self.quantiles < 2 or not self.tail >= 0:
+            raise InputError(
+                "n_components must be at least 1, quantiles at least 2 and tail at least 0, got "
+                f"{self.n_components!r}, {self.quantiles!r} and {self.tail!r}"
+            )
+
+
+NO_PREPARATION = PreparationSettings()
+"""Inputs reach the presentation as they are."""
