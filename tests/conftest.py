@@ -12,8 +12,14 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 # the commands that tests start too.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-# Nearly all programs are small and run once: optimising them would cost more than it saves.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Nearly all programs are small and run once: optimising them would cost more than it saves, and
+# the older emitters of loops compile in about half of the time of those that are the default.
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+)
+# Tests run side by side, on matrices too small for several threads.
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")
 os.environ["MPLBACKEND"] = "Agg"
 
 import jax

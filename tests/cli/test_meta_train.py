@@ -26,6 +26,8 @@ TINY = [
     "horizons=[5,10]",
     "outer.warmup=0",
 ]
+# A hand-designed rule, whose rate is meta-trained: its programs compile in a moment.
+QUICK = ["start='oja'"]
 
 
 def words(out: Path, *changes: str) -> list[str]:
@@ -115,16 +117,17 @@ def test_only_its_own_process_keeps_freed_memory(monkeypatch, tmp_path, own):
 @pytest.mark.slow
 def test_a_run_is_finished_and_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "run"
-    assert main.main([*words(out, "outer.n_updates=2"), "--json"]) == 0
+    assert main.main([*words(out, *QUICK, "outer.n_updates=2"), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["status"], found["updates"]) == ("finished", 2)
     load_rule(out / "rule.safetensors")
     config = tomllib.loads((out / "config.toml").read_text())
     assert config["outer"]["n_updates"] == 2
     before = (out / "rule.safetensors").read_bytes()
-    assert main.main(words(out, "outer.n_updates=3")) == 2
+    longer = words(out, *QUICK, "outer.n_updates=3")
+    assert main.main(longer) == 2
     assert "not empty" in capsys.readouterr().err
-    assert main.main([*words(out, "outer.n_updates=3"), "--resume"]) == 2
+    assert main.main([*longer, "--resume"]) == 2
     assert (out / "rule.safetensors").read_bytes() == before
 
 
@@ -168,7 +171,7 @@ def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(tmp_path: Path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "metaplastic"]
     process = subprocess.Popen(
-        [*command, *words(out, "outer.n_updates=100000")],
+        [*command, *words(out, *QUICK, "outer.n_updates=100000")],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

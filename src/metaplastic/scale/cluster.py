@@ -1,6 +1,7 @@
 """Joining a Ray cluster, or starting Ray on this machine, with clear errors in good time."""
 
 import contextlib
+import functools
 import logging
 import os
 import secrets
@@ -26,7 +27,7 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
 
     A Ray to which this process is connected already is used, and left connected. What is started
     here listens on loopback alone, has no dashboard, and takes calls of this process alone: they
-    carry a token, drawn anew and kept in memory unless the environment names one.
+    carry a token, drawn once for this process and kept in memory unless the environment names one.
 
     Raises:
         MissingDataError: if Ray is not installed; says which extra.
@@ -65,7 +66,7 @@ def _own_cluster() -> Iterator[None]:
     """
     wanted = {_NO_CLUSTER: "0"}
     if _TOKEN not in os.environ and _TOKEN_PATH not in os.environ:
-        wanted[_TOKEN] = secrets.token_hex(32)
+        wanted[_TOKEN] = _token()
     earlier = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:
@@ -76,6 +77,12 @@ def _own_cluster() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@functools.cache
+def _token() -> str:
+    """One token for this process: Ray's core reads it once and keeps it for later clusters."""
+    return secrets.token_hex(32)
 
 
 def _start(settings: ClusterSettings) -> None:
