@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from metaplastic.errors import InputError
 from metaplastic.models import MLP, Trace
 from metaplastic.rules.base import AbstractUpdateRule
+from metaplastic.rules.local.change import without_growth
 from metaplastic.rules.local.factors import outer
 from metaplastic.rules.local.rule import N_FACTORS, N_HEBB, N_MESSAGES, LocalRule
 
@@ -67,7 +68,7 @@ def dissect(rule: LocalRule, model: MLP, trace: Trace, state: Float[Array, ""]) 
         ):
             parts[name] = weight * term
         change = sum(parts.values(), jnp.zeros_like(layer.weight))
-        total = rule._without_growth(layer.weight, inputs, change)
+        total = without_growth(layer.weight, inputs, change)
         parts[NORM] = total - change
         found.append(LayerParts(parts, total))
     return found

@@ -9,7 +9,7 @@ mixing channels and summing over them are plain matrix products.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -25,10 +25,9 @@ from metaplastic.models import (
     LayerTrace,
     Readout,
     Trace,
-    unit_rows,
 )
-from metaplastic.models.columns import column_mean, column_sum, spread
 from metaplastic.rules.base import AbstractUpdateRule, Variant
+from metaplastic.rules.local.change import scaled_term, turned, turned_feedback, weighted
 from metaplastic.rules.local.factors import (
     Factors,
     activity,
@@ -36,23 +35,19 @@ from metaplastic.rules.local.factors import (
     down,
     outer,
     outgoing_norm,
-    unit_power,
 )
-from metaplastic.rules.local.start import N_FACTORS, N_HEBB, N_MESSAGES, N_SAMPLE, start_values
+from metaplastic.rules.local.signals import (
+    Signals,
+    lateral_signals,
+    no_lateral_signals,
+    scaled,
+    unit_features,
+)
+from metaplastic.rules.local.start import N_FACTORS, N_HEBB, N_MESSAGES, start_values
 from metaplastic.types import Locality, PRNGKey
 
 MAX_RATE = 0.3
 TIME_SCALE = 100.0
-
-
-class _Signals(NamedTuple):
-    """What one layer emits: post- and pre-synaptic factors, messages downwards, mean hidden."""
-
-    post: Factors
-    pre: Factors
-    messages: Factors
-    hidden: Float[Array, "hidden unit"]
-    correlation: Float[Array, "unit unit"]
 
 
 class LocalRule(AbstractUpdateRule):
@@ -195,10 +190,10 @@ class LocalRule(AbstractUpdateRule):
         )
         return delta, state + 1.0
 
-    def _signals(self, model: MLP, trace: Trace, time: Float[Array, ""]) -> list[_Signals]:
+    def _signals(self, model: MLP, trace: Trace, time: Float[Array, ""]) -> list[Signals]:
         """Signals of every layer, inputs first, computed from the top down."""
         depth = len(model.layers)
-        signals: list[_Signals] = []
+        signals: list[Signals] = []
         top_down = jnp.zeros((N_MESSAGES, *trace[-1].drive.shape))
         for index in reversed(range(depth)):
             layer, is_top = model.layers[index], index == depth - 1
@@ -212,7 +207,7 @@ class LocalRule(AbstractUpdateRule):
             )
             found = self._layer_signals(layer, trace[index], top_down, outgoing, role, is_top)
             signals.insert(0, found)
-            top_down = self._scaled(down(found.messages, layer.feedback))
+            top_down = scaled(down(found.messages, layer.feedback), lateral=self.lateral)
         x = trace[0].pre
         features = jnp.concatenate([x[None], top_down * activity(x)])
         pre = channels(self.input_out, features - jnp.mean(features, axis=1, keepdims=True))
@@ -226,36 +221,23 @@ class LocalRule(AbstractUpdateRule):
         outgoing: Float[Array, " unit"],
         role: Float[Array, " role"],
         is_top: bool,
-    ) -> _Signals:
-        z, x = trace.drive, jax.nn.relu(trace.drive)
-        batch, units = z.shape
-        elements = [z[None], x[None], top_down]
-        if self.lateral:
-            normal = z - layer.bias
-            correlation = normal.T @ normal / batch * (1.0 - jnp.eye(units))
-            elements += [self._competition(z), unit_power(z @ correlation)[None]]
-            elements += [self._similar(x, z)]
-            crowding = jnp.sqrt(jnp.mean(jnp.square(correlation), axis=0) + 1e-8)
-            per_sample = jnp.stack([jnp.mean(x, axis=1), jnp.mean(jnp.square(x), axis=1) - 1.0])
-        else:
-            correlation = jnp.zeros((units, units))
-            crowding, per_sample = jnp.zeros(units), jnp.zeros((N_SAMPLE, batch))
-        if self.with_outputs:
-            elements += [self._scaled((trace.post - jnp.mean(trace.post, axis=0))[None])]
-        e = jnp.concatenate(elements)
-        per_unit = jnp.stack(
-            [
-                layer.bias,
-                column_mean(x),
-                jnp.tanh(column_mean(z**3) / 2.0),
-                outgoing,
-                crowding,
-            ]
+    ) -> Signals:
+        z = trace.drive
+        lateral = (
+            lateral_signals(z, layer.bias, self.competition, self.similarity)
+            if self.lateral
+            else no_lateral_signals(z)
         )
+        elements = [z[None], jax.nn.relu(z)[None], top_down, *lateral.elements]
+        if self.with_outputs:
+            centred = (trace.post - jnp.mean(trace.post, axis=0))[None]
+            elements.append(scaled(centred, lateral=self.lateral))
+        e = jnp.concatenate(elements)
+        per_unit = unit_features(z, layer.bias, outgoing, lateral.crowding)
         h = jnp.tanh(
             channels(self.element_in, e)
             + (self.unit_in @ per_unit + (self.role_in @ role)[:, None])[:, None, :]
-            + (self.sample_in @ per_sample)[:, :, None]
+            + (self.sample_in @ lateral.per_sample)[:, :, None]
         )
         out = channels(self.element_out, e) + channels(self.hidden_out, h)
         out = out + self.offset_out[:, None, None]
@@ -263,75 +245,39 @@ class LocalRule(AbstractUpdateRule):
         if is_top:
             messages = channels(self.top_element_out, e) + channels(self.top_hidden_out, h)
         pre = pre - jnp.mean(pre, axis=1, keepdims=True)
-        return _Signals(post, pre, messages, jnp.mean(h, axis=1), correlation)
+        return Signals(post, pre, messages, jnp.mean(h, axis=1), lateral.correlation)
 
     def _layer_change(
         self,
         layer: Layer,
         inputs: Float[Array, "batch pre"],
         pre: Factors,
-        own: _Signals,
+        own: Signals,
         time: Float[Array, ""],
     ) -> Layer:
-        n_pre, n_post = layer.weight.shape
         terms = self._terms(layer, inputs, pre, own)
         rates = MAX_RATE * jax.nn.sigmoid(self.rates) * self._slowdown(time)
-
-        change = sum(a * term for a, term in zip(self.weight_terms, terms, strict=False))
-        change = self._without_growth(layer.weight, inputs, change)
-        change *= spread(jax.lax.rsqrt(1.0 + column_mean(jnp.square(change))), n_pre)
-        weight = layer.weight + rates[0] / jnp.sqrt(1.0 * n_pre) * change
-        weight *= spread(jax.lax.rsqrt(column_sum(jnp.square(weight)) + 1e-12), n_pre)
-
-        change = sum(a * term for a, term in zip(self.feedback_terms, terms, strict=False))
-        change *= jax.lax.rsqrt(1.0 + jnp.mean(jnp.square(change), axis=1, keepdims=True))
-        feedback = unit_rows(layer.feedback + rates[1] / jnp.sqrt(1.0 * n_post) * change)
-
+        weight = turned(layer.weight, inputs, weighted(self.weight_terms, terms), rates[0])
+        change = weighted(self.feedback_terms, terms)
+        feedback = turned_feedback(layer.feedback, change, rates[1])
         push = rates[2] * jnp.tanh(self.bias_out @ own.hidden)
         bias = 2.0 * jnp.tanh((layer.bias + push) / 2.0)
         return Layer(weight - layer.weight, bias - layer.bias, feedback - layer.feedback)
 
     def _terms(
-        self, layer: Layer, inputs: Float[Array, "batch pre"], pre: Factors, own: _Signals
+        self, layer: Layer, inputs: Float[Array, "batch pre"], pre: Factors, own: Signals
     ) -> list[Float[Array, "pre post"]]:
         """T_0, T_1 and, with lateral signals, T_2."""
         w = activity(inputs)[:, None] * layer.weight * jnp.sqrt(1.0 * layer.weight.shape[0])
         terms = [
             outer(pre[:N_HEBB], own.post[:N_HEBB]),
-            w * self._scaled_term(outer(pre[N_HEBB:], own.post[N_HEBB:])),
+            w * scaled_term(outer(pre[N_HEBB:], own.post[N_HEBB:]), lateral=self.lateral),
         ]
         if self.lateral:
             terms.append(-w @ own.correlation)
-        return [self._scaled_term(term) for term in terms]
-
-    def _without_growth(self, weight: Array, inputs: Array, change: Array | int) -> Array:
-        """Growth is paid by all weights of a unit; shrinkage refunded to active inputs alone."""
-        seen = activity(inputs)[:, None] * weight
-        growth = spread(column_sum(weight * change), len(weight))
-        refund = seen * spread(1.0 / column_sum(weight * seen), len(weight))
-        return change - growth * jnp.where(growth > 0, weight, refund)
+        return [scaled_term(term, lateral=self.lateral) for term in terms]
 
     def _slowdown(self, time: Float[Array, ""]) -> Float[Array, ""]:
         tau = TIME_SCALE * jnp.exp(self.decay[0])
         slowdown = (1.0 + time / tau) ** -jax.nn.sigmoid(self.decay[1])
         return slowdown / (1.0 + (time / self.settle) ** 2) if self.settle else slowdown
-
-    def _competition(self, z: Float[Array, "batch unit"]) -> Factors:
-        share = z.shape[1] * jax.nn.softmax(jnp.exp(self.competition) * z, axis=1) - 1.0
-        return (share / (1.0 + jnp.abs(share) / 4.0))[None]
-
-    def _similar(self, x: Float[Array, "batch unit"], z: Float[Array, "batch unit"]) -> Factors:
-        direction = x * jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=1, keepdims=True) + 1e-6)
-        cosine = direction @ direction.T
-        others = 5.0 * jnp.exp(self.similarity) * cosine - 1e6 * jnp.eye(x.shape[0])
-        return (jax.nn.softmax(others, axis=1) @ z)[None]
-
-    def _scaled(self, signal: Factors) -> Factors:
-        """Unit mean square per channel: over the layer, or over the batch for each unit alone."""
-        axis = (1, 2) if self.lateral else 1
-        return signal * jax.lax.rsqrt(jnp.mean(jnp.square(signal), axis, keepdims=True) + 1e-6)
-
-    def _scaled_term(self, term: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
-        """Unit mean square: over the layer, or over each unit's own weights."""
-        axis = (0, 1) if self.lateral else 0
-        return term * jax.lax.rsqrt(jnp.mean(jnp.square(term), axis, keepdims=True) + 1e-8)
