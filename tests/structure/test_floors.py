@@ -1,8 +1,10 @@
 """The architecture, checked: import floors, abstract-or-final classes, names, forbidden words."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,9 @@ import pytest
 import metaplastic
 
 ROOT = Path(__file__).parents[2]
+MOST_LINES_OF_A_FILE = 300
+MOST_LINES_OF_A_FUNCTION = 60
+MEDIAN_LINES_OF_A_FUNCTION = 8
 OPTIONAL = {"faiss", "freetype", "matplotlib", "mlxtend", "onnx", "PIL", "pyarrow", "tensorboardX"}
 
 
@@ -54,9 +59,24 @@ def test_modules_are_short():
     long = {
         str(path.relative_to(ROOT)): count
         for path in (ROOT / "src").rglob("*.py")
-        if (count := len(path.read_text().splitlines())) > 360
+        if (count := len(path.read_text().splitlines())) > MOST_LINES_OF_A_FILE
     }
     assert not long
+
+
+def test_functions_are_short():
+    """Lengths count the docstring and the signature."""
+    lengths = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}": (node.end_lineno or 0)
+        - node.lineno
+        + 1
+        for path in (ROOT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    long = {name: lines for name, lines in lengths.items() if lines > MOST_LINES_OF_A_FUNCTION}
+    assert not long
+    assert statistics.median(lengths.values()) <= MEDIAN_LINES_OF_A_FUNCTION
 
 
 HELP = """

@@ -92,30 +92,15 @@ def evaluate(
     """
     named = _named(learners)
     x, y = _check_data(dataset, shots, n_draws, seeds, max_test)
-    how = [check_reading(name) for name in readouts]
-    if not how:
-        raise InputError("no readout was given; ask for ridge, logistic or both")
-    draws = {
-        (k, seed): [_draw(y, k, max_test, seed, i) for i in range(n_draws)]
-        for k in shots
-        for seed in seeds
-    }
+    how = _check_readouts(readouts)
+    draws = {seed: _draws(y, shots, n_draws, max_test, seed) for seed in seeds}
     records = []
     for name, learner in named.items():
         trials = []
         for seed in seeds:
-            columns = _columns(x.shape[1], seed, permute)
-            trial_draws = {k: draws[k, seed] for k in shots}
-            permuted = x[:, columns]
-            if isinstance(learner, AbstractClassifier):
-                trials.append(_own_trial(name, learner, permuted, y, trial_draws, seed))
-            else:
-                trials.append(_trial(name, learner, permuted, y, how, trial_draws, seed))
-        own = isinstance(learner, AbstractClassifier)
-        for k in shots:
-            for by in [OWN] if own else how:
-                rows = tuple(trial.scores[k, by] for trial in trials)
-                records.append(_record(name, dataset.name, k, by, trials, rows))
+            permuted = x[:, _columns(x.shape[1], seed, permute)]
+            trials.append(_trial(name, learner, permuted, y, how, draws[seed], seed))
+        records += _records(name, dataset.name, trials)
     return records
 
 
@@ -131,13 +116,15 @@ class _Trial:
 
 def _trial(
     name: str,
-    learner: AbstractLearner,
+    learner: Judged,
     x: Any,
     y: NDArray,
     how: Sequence[str],
     draws: Mapping[int, Sequence[_Draw]],
     seed: int,
 ) -> _Trial:
+    if isinstance(learner, AbstractClassifier):
+        return _own_trial(name, learner, x, y, draws, seed)
     started = time.perf_counter()
     encoder = learner.fit(x, seed=seed)
     fitted = time.perf_counter()
@@ -148,8 +135,8 @@ def _trial(
     # Problems of a hundred rows: threads of the linear algebra only wait for each other.
     with threadpool_limits(1):
         pool = ReadingPool(features, load_preset("base").reading)
-        for by in how:
-            for k, some in draws.items():
+        for k, some in draws.items():
+            for by in how:
                 scores[k, by] = tuple(_score(by, pool, y, draw) for draw in some)
     return _Trial(scores, fitted - started, done - fitted, features.shape[1])
 
@@ -183,29 +170,34 @@ def _own_trial(
     return _Trial(scores, fitted - started, each, 0)
 
 
-def _record(
-    name: str,
-    dataset: str,
-    shots: int,
-    readout_name: str,
-    trials: Sequence[_Trial],
-    rows: tuple[tuple[float, ...], ...],
-) -> Record:
-    mean, error = mean_and_error(rows)
-    return Record(
-        learner=name,
-        dataset=dataset,
-        shots=shots,
-        readout=readout_name,
-        mean=mean,
-        standard_error=error,
-        n_seeds=len(rows),
-        n_draws=len(rows[0]),
-        fit_seconds=float(np.mean([t.fit_seconds for t in trials])),
-        transform_seconds=float(np.mean([t.transform_seconds for t in trials])),
-        n_features=trials[-1].n_features,
-        draws=rows,
-    )
+def _records(name: str, dataset: str, trials: Sequence[_Trial]) -> list[Record]:
+    """One record per number of shots and readout, over the trials of all seeds."""
+    records = []
+    for shots, readout in trials[0].scores:
+        rows = tuple(trial.scores[shots, readout] for trial in trials)
+        mean, error = mean_and_error(rows)
+        record = Record(
+            learner=name,
+            dataset=dataset,
+            shots=shots,
+            readout=readout,
+            mean=mean,
+            standard_error=error,
+            n_seeds=len(rows),
+            n_draws=len(rows[0]),
+            fit_seconds=float(np.mean([t.fit_seconds for t in trials])),
+            transform_seconds=float(np.mean([t.transform_seconds for t in trials])),
+            n_features=trials[-1].n_features,
+            draws=rows,
+        )
+        records.append(record)
+    return records
+
+
+def _check_readouts(names: Sequence[str]) -> list[str]:
+    if not names:
+        raise InputError("no readout was given; ask for ridge, logistic or both")
+    return [check_reading(name) for name in names]
 
 
 def _named(
@@ -267,6 +259,12 @@ def _check_features(name: str, features: NDArray, n: int) -> None:
 
 def _columns(n: int, seed: int, permute: bool) -> NDArray[np.int64]:
     return np.random.default_rng([seed, 10]).permutation(n) if permute else np.arange(n)
+
+
+def _draws(
+    y: NDArray, shots: Sequence[int], n_draws: int, max_test: int, seed: int
+) -> dict[int, list[_Draw]]:
+    return {k: [_draw(y, k, max_test, seed, i) for i in range(n_draws)] for k in shots}
 
 
 def _draw(y: NDArray, shots: int, max_test: int, seed: int, index: int) -> _Draw:

@@ -60,6 +60,31 @@ class EpisodesLoss(AbstractLoss):
         return jnp.mean(jax.vmap(episode)(batch))
 
 
+@dataclasses.dataclass
+class _Numbers:
+    """Batches of consecutive numbers, one for every episode: `(steps, n_tasks)` a call."""
+
+    n_tasks: int
+    drawn: int = 0
+
+    def __call__(self, n_steps: int) -> np.ndarray:
+        count = n_steps * self.n_tasks
+        numbers = self.drawn + np.arange(count, dtype=np.int32).reshape(n_steps, self.n_tasks)
+        self.drawn += count
+        return numbers
+
+
+def _check_episodes(
+    n_components: int, n_steps: int, shots: int, queries: int, n_tasks: int
+) -> None:
+    check_sizes("n_components", (n_components,))
+    if n_steps < 0 or min(shots, queries, n_tasks) < 1:
+        raise InputError(
+            "n_steps must be at least 0, shots, queries and n_tasks at least 1, got "
+            f"{n_steps}, {shots}, {queries} and {n_tasks}"
+        )
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class PrototypicalNetwork(AbstractLearner):
     """A meta-trained network as a learner; `meta_train` makes one.
@@ -111,37 +136,24 @@ class PrototypicalNetwork(AbstractLearner):
             DivergenceError: if training stops being finite.
         """
         hidden_sizes = check_sizes("hidden_sizes", hidden_sizes)
-        check_sizes("n_components", (n_components,))
-        if n_steps < 0 or min(shots, queries, n_tasks) < 1:
-            raise InputError(
-                "n_steps must be at least 0, shots, queries and n_tasks at least 1, got "
-                f"{n_steps}, {shots}, {queries} and {n_tasks}"
-            )
+        _check_episodes(n_components, n_steps, shots, queries, n_tasks)
         check_numbers({"learning_rate": learning_rate})
         model_key, task_key, step_key = jax.random.split(key, 3)
         sizes = (tasks.n_features, *hidden_sizes, n_components)
         model = init_mlp(sizes, key=model_key, activation=activation)
         tasks = dataclasses.replace(tasks, permute=permute)
-        drawn = 0
-
-        def take(count: int) -> np.ndarray:
-            nonlocal drawn
-            numbers = drawn + np.arange(count * n_tasks, dtype=np.int32).reshape(count, n_tasks)
-            drawn += count * n_tasks
-            return numbers
-
         # Distances between features of unit variance grow with their number.
         log_scale = jnp.log(jnp.float32(1.0 / n_components))
-        found = minimise(
+        trained = minimise(
             EpisodesLoss(tasks, model, task_key, shots, queries),
             Parameters(model.layers, log_scale),
-            take,
+            _Numbers(n_tasks),
             n_steps=n_steps,
             most=CHUNK,
             learning_rate=learning_rate,
             key=step_key,
         )
-        return cls(eqx.tree_at(lambda m: m.layers, model, found.encoder))
+        return cls(eqx.tree_at(lambda m: m.layers, model, trained.encoder))
 
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """The network with the presentation and statistics of the pool `x` `(n, d)`.

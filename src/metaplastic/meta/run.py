@@ -29,6 +29,7 @@ from metaplastic.meta.run_directory import (
 from metaplastic.meta.train import (
     MetaState,
     OuterConfig,
+    Report,
     averaged_rule,
     initial_state,
     meta_train,
@@ -99,39 +100,68 @@ def run_meta_training(
     saver = Saver(out, rule, options, fingerprint, write_rule, provenance or {}, before)
     done = 0 if state is None else int(state.step)
     board = out / "tensorboard" if options.tensorboard else None
-    progress = Progress(
-        config.n_updates, done=done, task_steps=_task_steps(buckets, executor.estimator.truncation)
-    )
+    steps = _task_steps(buckets, executor.estimator.truncation)
     with (
         MetricsWriter(out / "metrics.jsonl", resumed_step=done, tensorboard=board) as writer,
-        contextlib.closing(progress),
+        contextlib.closing(Progress(config.n_updates, done=done, task_steps=steps)) as progress,
         _stop_requested() as stop,
     ):
-        if state is None:
-            state = initial_state(theta, executor, config)
-        updates = meta_train(
-            rule, executor, config, weights=[float(b.n_tasks) for b in buckets], state=state
-        )
-        log = Log(writer, progress, saver)
-        status: Status = "finished"
-        for step, (state, report) in enumerate(updates, start=done + 1):
-            log.add(report)
-            last = step == config.n_updates
-            if last or step % options.evaluate_every == 0:
-                log.flush()
-                saver.keep_rule(state)
-                if evaluate is not None:
-                    scores = evaluate(averaged_rule(rule, state), step)
-                    writer.write({"step": step, **scores}, kind="evaluation")
-            status = _status(last, stop.is_set(), saver.seconds(), options.max_seconds)
-            if last or status != "finished":
-                break
-            if saver.due(step):
-                log.flush()
-                saver.save(state)
-        log.flush()
+        state = initial_state(theta, executor, config) if state is None else state
+        weights = [float(b.n_tasks) for b in buckets]
+        updates = meta_train(rule, executor, config, weights=weights, state=state)
+        observe = _Observer(rule, saver, Log(writer, progress, saver), writer, evaluate)
+        status, state = _follow(updates, state, observe, config.n_updates, options, stop)
     saver.save(state)
     return RunResult(status, state, averaged_rule(rule, state), saver.seconds())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Observer:
+    """What happens between updates: metrics, kept rules, evaluations, checkpoints."""
+
+    rule: AbstractUpdateRule
+    saver: Saver
+    log: Log
+    writer: MetricsWriter
+    evaluate: Evaluate | None
+
+    def judge(self, state: MetaState, step: int) -> None:
+        """Keep the rule as it is now, and evaluate it."""
+        self.log.flush()
+        self.saver.keep_rule(state)
+        if self.evaluate is not None:
+            scores = self.evaluate(averaged_rule(self.rule, state), step)
+            self.writer.write({"step": step, **scores}, kind="evaluation")
+
+    def save_if_due(self, state: MetaState, step: int) -> None:
+        if self.saver.due(step):
+            self.log.flush()
+            self.saver.save(state)
+
+
+def _follow(
+    updates: Iterator[tuple[MetaState, Report]],
+    state: MetaState,
+    observe: _Observer,
+    n_updates: int,
+    options: RunOptions,
+    stop: threading.Event,
+) -> tuple[Status, MetaState]:
+    """Take updates until the last one, a request to stop or the limit of time."""
+    status: Status = "finished"
+    done = int(state.step)
+    for step, (after, report) in enumerate(updates, start=done + 1):
+        state = after
+        observe.log.add(report)
+        last = step == n_updates
+        if last or step % options.evaluate_every == 0:
+            observe.judge(state, step)
+        status = _status(last, stop.is_set(), observe.saver.seconds(), options.max_seconds)
+        if last or status != "finished":
+            break
+        observe.save_if_due(state, step)
+    observe.log.flush()
+    return status, state
 
 
 def _resumed(

@@ -83,19 +83,32 @@ def html_page(
             flattened.
         summary: what a reader sees first, above the table of contents.
     """
-    names = [section.title for section in sections]
-    anchors = [f"s{index}-{_slug(name)}" for index, name in enumerate(names, 1)]
-    contents = "\n".join(
-        f'<li><a href="#{anchor}">{html.escape(name)}</a></li>'
-        for anchor, name in zip(anchors, names, strict=True)
-    )
-    contents += '\n<li><a href="#provenance">Provenance</a></li>'
-    body = "\n".join(_section(s, a) for s, a in zip(sections, anchors, strict=True))
-    first = "" if summary is None else f"\n{_section(summary, 'summary')}"
-    facts = "\n".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>"
-        for key, value in _flatten(provenance)
-    )
+    anchors = [f"s{index}-{_slug(s.title)}" for index, s in enumerate(sections, 1)]
+    first = [] if summary is None else [_section(summary, "summary")]
+    parts = [
+        _head(title),
+        "<body>",
+        f"<header>\n<h1>{html.escape(title)}</h1>\n<p>{html.escape(lead)}</p>\n</header>",
+        *first,
+        _contents([(a, s.title) for a, s in zip(anchors, sections, strict=True)]),
+        "<main>",
+        *(_section(s, a) for s, a in zip(sections, anchors, strict=True)),
+        _provenance(provenance),
+        "</main>",
+        _FOOTER,
+        "</body>",
+        "</html>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+_FOOTER = f"""<footer>
+<p>The idea of a meta-learned unsupervised update rule is that of
+<a href="{PAPER}">Metz, Maheswaranathan, Cheung and Sohl-Dickstein 2018</a>.</p>
+</footer>"""
+
+
+def _head(title: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -105,33 +118,24 @@ def html_page(
 <style>
 {_STYLE}
 </style>
-</head>
-<body>
-<header>
-<h1>{html.escape(title)}</h1>
-<p>{html.escape(lead)}</p>
-</header>{first}
-<nav aria-label="Contents">
-<ol>
-{contents}
-</ol>
-</nav>
-<main>
-{body}
-<section id="provenance">
-<h2>Provenance</h2>
-<dl>
-{facts}
-</dl>
-</section>
-</main>
-<footer>
-<p>The idea of a meta-learned unsupervised update rule is that of
-<a href="{PAPER}">Metz, Maheswaranathan, Cheung and Sohl-Dickstein 2018</a>.</p>
-</footer>
-</body>
-</html>
-"""
+</head>"""
+
+
+def _contents(entries: Sequence[tuple[str, str]]) -> str:
+    """The table of contents, from anchors and titles; the provenance comes last."""
+    lines = "\n".join(
+        f'<li><a href="#{anchor}">{html.escape(title)}</a></li>'
+        for anchor, title in [*entries, ("provenance", "Provenance")]
+    )
+    return f'<nav aria-label="Contents">\n<ol>\n{lines}\n</ol>\n</nav>'
+
+
+def _provenance(facts: Mapping[str, Any]) -> str:
+    lines = "\n".join(
+        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>"
+        for key, value in _flatten(facts)
+    )
+    return f'<section id="provenance">\n<h2>Provenance</h2>\n<dl>\n{lines}\n</dl>\n</section>'
 
 
 def _section(section: Section, anchor: str) -> str:

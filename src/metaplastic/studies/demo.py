@@ -8,7 +8,7 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,50 +109,116 @@ def run_demo(
         MissingDataError: if matplotlib or the images are not installed; it names the extra.
         InputError: for an unknown rule or a folder that holds something else.
     """
-    started = time.perf_counter()
-    config = config or (QUICK if quick else DemoConfig())
     require_matplotlib()
-    trained = resolve(rule)
+    config = config or (QUICK if quick else DemoConfig())
+    name, trained = _rule_name(rule), resolve(rule)
     dataset = load_set(config.dataset) if dataset is None else dataset
     out = prepare_folder(Path(out), (RESULTS,), "a demo")
-    seeds = tuple(range(seed, seed + config.n_seeds))
-
-    def progress(text: str) -> None:
-        print(f"[{time.perf_counter() - started:4.0f} s] {text}", file=sys.stderr, flush=True)
-
-    name = _rule_name(rule)
-    learners = demo_learners(config, trained, name)
-    progress(f"{dataset.name}: {len(learners)} learners, seeds {', '.join(map(str, seeds))}")
-    records = _judge(learners, dataset, config, seeds, progress)
-    table = comparison_table(records, emphasise=(name,))
+    demo = _Demo(name, trained, dataset, config, tuple(range(seed, seed + config.n_seeds)))
+    records = demo.judge(demo_learners(config, trained, name))
     if show:
-        print(table.text(), end="", flush=True)
-    learner = demo_learner(config, trained)
-    curve = _curve(learner, name, dataset, config, seeds, progress)
+        print(comparison_table(records, emphasise=(name,)).text(), end="", flush=True)
+    curve = demo.curve()
     figures = demo_figures(
         name,
         records,
         curve,
-        _before_after(learner, dataset, seed),
+        demo.before_after(),
         n_points=config.n_points,
         n_fields=config.n_fields,
         seed=seed,
     )
-    facts = provenance(seeds=seeds)
-    facts["settings"] = {"rule": name, **dataclasses.asdict(config)}
-    page = demo_page(name, records, figures, facts, n_rows=len(dataset.y))
-    results = json.loads(to_json(records, facts))
-    results["curve"] = [
-        {"step": step} | dataclasses.asdict(r) for step, some in curve.items() for r in some
-    ]
-    results["seconds"] = round(time.perf_counter() - started, 1)
-    write_atomically(out / "index.html", page.encode())
-    write_atomically(out / "table.md", table.markdown().encode())
-    for title, figure in figures.items():
-        save_png(figure, out / f"{title}.png")
-    write_atomically(out / RESULTS, (json.dumps(results, indent=1) + "\n").encode())
-    progress(f"wrote {out / 'index.html'} and its pictures")
-    return results
+    return demo.write(out, records, curve, figures)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Demo:
+    """What one demo measures, and on what."""
+
+    name: str
+    preset: Preset
+    dataset: LabelledSet
+    config: DemoConfig
+    seeds: tuple[int, ...]
+    started: float = dataclasses.field(default_factory=time.perf_counter)
+
+    @property
+    def learner(self) -> RuleLearner:
+        return demo_learner(self.config, self.preset)
+
+    def progress(self, text: str) -> None:
+        seconds = time.perf_counter() - self.started
+        print(f"[{seconds:4.0f} s] {text}", file=sys.stderr, flush=True)
+
+    def judge(self, learners: Mapping[str, AbstractLearner]) -> list[Record]:
+        """Records of all learners, judged one by one for the sake of progress.
+
+        Draws depend on the seeds alone, so this equals judging them together.
+        """
+        seeds = ", ".join(map(str, self.seeds))
+        self.progress(f"{self.dataset.name}: {len(learners)} learners, seeds {seeds}")
+        records: list[Record] = []
+        for name, learner in learners.items():
+            some = self._evaluate(name, learner, self.config.n_draws)
+            accuracies = ", ".join(f"{r.readout} {100 * r.mean:.1f} %" for r in some)
+            self.progress(f"{name}: {accuracies}")
+            records += some
+        return records
+
+    def curve(self) -> dict[int, list[Record]]:
+        """Records by inner steps done."""
+        trajectory = Trajectory(self.learner, self.config.curve_steps)
+        curve = {
+            step: self._evaluate(self.name, AtStep(trajectory, step), self.config.curve_draws)
+            for step in trajectory.steps
+        }
+        self.progress(f"accuracy after {', '.join(map(str, curve))} inner steps")
+        return curve
+
+    def before_after(self) -> BeforeAfter:
+        """A training of its own for the pictures, under a permutation that they can undo."""
+        seed = self.seeds[0]
+        x = np.asarray(self.dataset.x).reshape(len(self.dataset.y), -1)
+        columns = np.random.default_rng(seed).permutation(x.shape[1])
+        x = x[:, columns]
+        trajectory = Trajectory(self.learner, (0,))
+        last = trajectory.steps[-1]
+        before, after = (trajectory.at(x, step, seed=seed) for step in (0, last))
+        return BeforeAfter(before, after, last, x, np.asarray(self.dataset.y), columns)
+
+    def write(
+        self,
+        out: Path,
+        records: Sequence[Record],
+        curve: Mapping[int, Sequence[Record]],
+        figures: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Write page, table, pictures and, last, the results, which are returned."""
+        facts = provenance(seeds=self.seeds)
+        facts["settings"] = {"rule": self.name, **dataclasses.asdict(self.config)}
+        page = demo_page(self.name, records, figures, facts, n_rows=len(self.dataset.y))
+        table = comparison_table(records, emphasise=(self.name,))
+        results = json.loads(to_json(records, facts))
+        results["curve"] = [
+            {"step": step} | dataclasses.asdict(r) for step, some in curve.items() for r in some
+        ]
+        results["seconds"] = round(time.perf_counter() - self.started, 1)
+        write_atomically(out / "index.html", page.encode())
+        write_atomically(out / "table.md", table.markdown().encode())
+        for title, figure in figures.items():
+            save_png(figure, out / f"{title}.png")
+        write_atomically(out / RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+        self.progress(f"wrote {out / 'index.html'} and its pictures")
+        return results
+
+    def _evaluate(self, name: str, learner: AbstractLearner, n_draws: int) -> list[Record]:
+        return evaluate(
+            {name: learner},
+            self.dataset,
+            shots=(self.config.shots,),
+            n_draws=n_draws,
+            seeds=self.seeds,
+        )
 
 
 def demo_learner(config: DemoConfig, preset: Preset) -> RuleLearner:
@@ -188,65 +254,6 @@ def demo_learners(config: DemoConfig, preset: Preset, name: str) -> dict[str, Ab
         **({} if name == "local" else {UNTRAINED: demo_learner(config, untrained)}),
         name: demo_learner(config, preset),
     }
-
-
-def _judge(
-    learners: Mapping[str, AbstractLearner],
-    dataset: LabelledSet,
-    config: DemoConfig,
-    seeds: Sequence[int],
-    progress: Callable[[str], None],
-) -> list[Record]:
-    """Records of all learners, judged one by one for the sake of progress.
-
-    Draws depend on the seeds alone, so this equals judging them together.
-    """
-    records: list[Record] = []
-    for name, learner in learners.items():
-        found = evaluate(
-            {name: learner},
-            dataset,
-            shots=(config.shots,),
-            n_draws=config.n_draws,
-            seeds=seeds,
-        )
-        progress(f"{name}: " + ", ".join(f"{r.readout} {100 * r.mean:.1f} %" for r in found))
-        records += found
-    return records
-
-
-def _curve(
-    learner: RuleLearner,
-    name: str,
-    dataset: LabelledSet,
-    config: DemoConfig,
-    seeds: Sequence[int],
-    progress: Callable[[str], None],
-) -> dict[int, list[Record]]:
-    """Records by inner steps done."""
-    trajectory = Trajectory(learner, config.curve_steps)
-    curve = {
-        step: evaluate(
-            {name: AtStep(trajectory, step)},
-            dataset,
-            shots=(config.shots,),
-            n_draws=config.curve_draws,
-            seeds=seeds,
-        )
-        for step in trajectory.steps
-    }
-    progress(f"accuracy after {', '.join(map(str, curve))} inner steps")
-    return curve
-
-
-def _before_after(learner: RuleLearner, dataset: LabelledSet, seed: int) -> BeforeAfter:
-    """A training of its own for the pictures, under a permutation that they can undo."""
-    x = np.asarray(dataset.x).reshape(len(dataset.y), -1)
-    columns = np.random.default_rng(seed).permutation(x.shape[1])
-    x = x[:, columns]
-    trajectory = Trajectory(learner, (0,))
-    before, after = (trajectory.at(x, step, seed=seed) for step in (0, trajectory.steps[-1]))
-    return BeforeAfter(before, after, trajectory.steps[-1], x, np.asarray(dataset.y), columns)
 
 
 def _rule_name(rule: str | Path | AbstractUpdateRule) -> str:

@@ -1,5 +1,6 @@
 """From terms to new weights: the last part of the local rule's update of a layer."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -16,7 +17,7 @@ def weighted(
 ) -> Float[Array, "pre post"]:
     """The sum of the terms, each times its weight; a strictly local rule has one term less."""
     products = [a * term for a, term in zip(weights, terms, strict=False)]
-    return sum(products[1:], products[0])
+    return functools.reduce(jnp.add, products)
 
 
 def turned(
