@@ -8,14 +8,21 @@ from metaplastic.errors import MissingDataError
 def require(module: str, purpose: str, extra: str, *, package: str | None = None) -> None:
     """Check that an optional package is installed; nothing is imported.
 
-    Args:
-        module: its top-level module, for example `PIL`.
-        purpose: what needs it, as the start of a sentence: `reading images`.
-        extra: the extra of metaplastic that brings it.
-        package: its name for people, if that is not the module's: `Pillow`.
+    Parameters
+    ----------
+    module : str
+        The package's top-level module, for example `PIL`.
+    purpose : str
+        What needs it, as the start of a sentence: `reading images`.
+    extra : str
+        The extra of metaplastic that brings it.
+    package : str, optional
+        The package's name for people, if it is not the module's: `Pillow`.
 
-    Raises:
-        MissingDataError: if it is not installed; the message names the extra.
+    Raises
+    ------
+    MissingDataError
+        If it is not installed; the message names the extra.
     """
     if find_spec(module) is None:
         raise MissingDataError(

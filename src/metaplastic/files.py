@@ -32,8 +32,10 @@ MAX_HEADER_BYTES = 1 << 20
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write `content` to `path` so that the file is there whole or, after a crash, not at all.
 
-    Raises:
-        InputError: if the folder does not exist or cannot be written.
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written.
     """
     path = Path(path)
     # In the same folder, because a file can be renamed only within one file system.
@@ -72,15 +74,23 @@ def write_tensors(
 ) -> None:
     """Write named tensors with a description, atomically.
 
-    Args:
-        path: where; an existing file is replaced.
-        tensors: arrays by name.
-        kind: what the file is, for example `metaplastic-rule`.
-        fields: what a reader needs to make the object again; values that JSON can hold.
-        metadata: provenance; values that JSON can hold. `licence`, if there, also stands alone.
+    Parameters
+    ----------
+    path : str or Path
+        The file. An existing file is replaced.
+    tensors : mapping of str to ndarray
+        Arrays by name.
+    kind : str
+        What the file is, for example `metaplastic-rule`.
+    fields : mapping of str to object
+        What a reader needs to make the object again; values that JSON can hold.
+    metadata : mapping of str to object
+        Provenance; values that JSON can hold. `licence`, if there, also stands alone.
 
-    Raises:
-        InputError: if something is not finite, cannot be told in JSON, or cannot be written.
+    Raises
+    ------
+    InputError
+        If something is not finite, cannot be told in JSON, or cannot be written.
     """
     arrays = {name: np.array(value, order="C") for name, value in tensors.items()}
     for name, value in arrays.items():
@@ -105,10 +115,11 @@ def read_tensors(
 ) -> tuple[dict[str, NDArray], dict[str, Any], dict[str, Any]]:
     """Tensors, fields and metadata of a file that `write_tensors` wrote.
 
-    Raises:
-        FileFormatError: if the file cannot be read, is not safetensors, of another kind or of a
-            newer version, truncated, changed since it was written, or holds numbers that are not
-            finite.
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, is not safetensors, of another kind or of a newer version,
+        truncated, changed since it was written, or holds numbers that are not finite.
     """
     content = _read(path)
     header = _header(path, content)
@@ -137,8 +148,10 @@ def read_tensors(
 def file_kind(path: str | Path) -> str | None:
     """What a file that `write_tensors` wrote says it is; `None` if it does not say.
 
-    Raises:
-        FileFormatError: if the file cannot be read, or is not safetensors.
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, or is not safetensors.
     """
     described = _header(path, _read(path)).get("__metadata__")
     kind = described.get("format") if isinstance(described, dict) else None

@@ -25,8 +25,10 @@ def arguments(parser: ArgumentParser) -> None:
 def measure(call: Call) -> dict[str, Any]:
     """Curves of the runs; with `--quick`, those that are kept.
 
-    Raises:
-        InputError: if no runs are named.
+    Raises
+    ------
+    InputError
+        If no runs are named.
     """
     if call.quick:
         return _curves({})

@@ -6,65 +6,52 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from laboratory import Call, Table
-from laboratory.pool_study import baselines, measure_on_pools, pool_table, rules_of
+from laboratory import Table
 from laboratory.records import set_table
-from laboratory.runs import run_figure, run_table
+from laboratory.stages import StageStudy
 from metaplastic.evaluation import Record, from_json
 from metaplastic.studies.paper.common import select, values
 
-FOLDER = Path(__file__).parent
 SEEDS = (0, 1)
-KINDS = (
-    "glyphs deformed",
-    "glyphs plain",
-    "glyphs 14x14",
-    "writings, 2 classes",
-    "writings, 8 classes",
-    "table, 30 columns",
-    "table, 12 columns",
+STUDY = StageStudy(
+    folder=Path(__file__).parent,
+    runs={
+        "stage13": "stage 13",
+        "stage14": "stage 14",
+        "stage15": "stage 15",
+        "stage16": "stage 16",
+    },
+    rules=("stage7", "stage16"),
+    kinds=(
+        "glyphs deformed",
+        "glyphs plain",
+        "glyphs 14x14",
+        "writings, 2 classes",
+        "writings, 8 classes",
+        "table, 30 columns",
+        "table, 12 columns",
+    ),
+    names={
+        "raw": "raw",
+        "k-means-400": "k-means-400",
+        "stage7": "stage 7 (`base` then)",
+        "stage16": "stage 16",
+        "mean7_16": "mean of both",
+    },
+    bold="stage7",
 )
-NAMES = {
-    "raw": "raw",
-    "k-means-400": "k-means-400",
-    "stage7": "stage 7 (`base` then)",
-    "stage16": "stage 16",
-    "mean7_16": "mean of both",
-}
-"""Rows of the table, and what it calls them."""
-RUNS = {
-    "stage13": "stage 13",
-    "stage14": "stage 14",
-    "stage15": "stage 15",
-    "stage16": "stage 16",
-}
-"""Meta-training runs kept in this folder."""
-
-
-def measure(call: Call) -> dict[str, Any]:
-    """The default learner with every rule, beside what needs none."""
-    learners = baselines() | rules_of("stage7", "stage16")
-    return {"rows": measure_on_pools(call, learners, KINDS, n_pools=len(SEEDS))}
+measure, draw = STUDY.measure, STUDY.draw
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """What the runs did, and how their rules do."""
-    return {
-        "runs": run_table(FOLDER, RUNS),
-        "pools": pool_table(result["rows"], names=NAMES, bold="stage7", n_pools=len(SEEDS)),
-        "successors": set_table(_successors()),
-        "architecture": _architecture(),
-    }
-
-
-def draw(result: Mapping[str, Any]) -> Any:
-    """Meta-loss of the runs."""
-    return run_figure(FOLDER, RUNS)
+    """Runs and pools; successors on public sets; stage 11 by nonlinearity."""
+    others = {"successors": set_table(_successors()), "architecture": _architecture()}
+    return STUDY.tables(result) | others
 
 
 def _successors() -> list[Record]:
     """Records of both successors on public sets, under their names."""
-    kept = json.loads((FOLDER / "successors.json").read_text("utf-8"))
+    kept = STUDY.kept("successors.json")
     records = []
     for name, part in kept.items():
         records += [
@@ -77,7 +64,7 @@ def _successors() -> list[Record]:
 
 def _architecture() -> Table:
     """Stage 11 on the digits by nonlinearity."""
-    kept = json.loads((FOLDER / "architecture.json").read_text("utf-8"))
+    kept = STUDY.kept("architecture.json")
     rows = select(kept["rows"], learner="stage 11", sweep="nonlinearity")
     cells = tuple(
         (name, *(f"{100 * row['mean']:.1f}" for row in select(rows, value=name)))

@@ -25,8 +25,10 @@ PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "bfloat
 def measure(call: Call) -> dict[str, Any]:
     """Meta-train once with products of every kind.
 
-    Raises:
-        InputError: on a CPU, which makes all products in float32.
+    Raises
+    ------
+    InputError
+        On a CPU, which makes all products in float32.
     """
     if jax.devices()[0].platform == "cpu" and not call.quick:
         raise InputError("a CPU makes all products in float32; run this study on an accelerator")

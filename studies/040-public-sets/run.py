@@ -24,8 +24,10 @@ def arguments(parser: ArgumentParser) -> None:
 def measure(call: Call) -> dict[str, Any]:
     """Records of all learners on all sets; with `--learner`, of some, the others' being kept.
 
-    Raises:
-        InputError: if learners are named, and `raw` does not come out as it did before.
+    Raises
+    ------
+    InputError
+        If learners are named, and `raw` does not come out as it did before.
     """
     named = getattr(call.options, "learner", [])
     if call.quick:

@@ -64,11 +64,16 @@ def nonlinearity_table(
 ) -> Table:
     """Nonlinearities in rows, rules in columns.
 
-    Args:
-        result: of `measure_nonlinearities`, or parts of such.
-        names: parts to show, and what the table calls them.
-        activations: to show.
-        where: the pools, for the note.
+    Parameters
+    ----------
+    result : mapping of str to object
+        Of `measure_nonlinearities`, or parts of such.
+    names : mapping of str to str
+        Parts to show, and what the table calls them.
+    activations : tuple of str, default=ACTIVATIONS
+        To show.
+    where : str
+        The pools, for the note.
     """
     found = {
         (part, row["activation"]): f"{row['ridge']:.1f} / {row['logistic']:.1f}"

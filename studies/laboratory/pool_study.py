@@ -41,8 +41,10 @@ def measure_on_pools(
 ) -> Rows:
     """Every learner on `n_pools` pools of every kind; one small pool of the last if `quick`.
 
-    Raises:
-        InputError: if a kind is none of `pools.KINDS`.
+    Raises
+    ------
+    InputError
+        If a kind is none of `pools.KINDS`.
     """
     if call.quick:
         kinds, n_pools, n_rows = kinds[-1:], 1, QUICK_ROWS
@@ -89,12 +91,18 @@ def pool_table(
 ) -> Table:
     """Learners by kinds of pools, with the mean over kinds.
 
-    Args:
-        rows: what `measure_on_pools` returned.
-        names: the rows to show, in this order, and what to call them; all as they are if left out.
-        bold: label of the row that was chosen.
-        n_pools: pools of each kind, for the note.
-        n_rows: of a pool, for the note.
+    Parameters
+    ----------
+    rows : mapping of str to mapping of str to mapping of str to sequence of float
+        What `measure_on_pools` returned.
+    names : mapping of str to str, optional
+        The rows to show, in this order, and what to call them; all as they are if left out.
+    bold : str, default=""
+        Label of the row that was chosen.
+    n_pools : int
+        Pools of each kind, for the note.
+    n_rows : int, default=ROWS
+        Of a pool, for the note.
     """
     names = names or {label: label for label in rows}
     shown = {label: name for label, name in names.items() if label in rows}

@@ -108,10 +108,14 @@ def glyph_pool(
 ) -> Dataset:
     """`n_rows` images of classes drawn by `seed`, as evenly as can be.
 
-    Args:
-        split: of the rendered glyphs, as `load_glyphs` knows it.
-        strength: of all deformations, as a fraction of the largest; drawn if left out.
-        augmentation: the largest deformations; those of meta-training if left out.
+    Parameters
+    ----------
+    split : str
+        Of the rendered glyphs, as `load_glyphs` knows it.
+    strength : float, optional
+        Of all deformations, as a fraction of the largest; drawn if left out.
+    augmentation : Augmentation, optional
+        The largest deformations; those of meta-training if left out.
     """
     glyphs = load_glyphs(split)
     source = ImageSource.create(glyphs.images, glyphs.labels, n_classes)

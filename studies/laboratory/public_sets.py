@@ -92,8 +92,10 @@ def load(name: str) -> Dataset:
 def measure_set(name: str, quick: bool, only: Sequence[str] = ()) -> list[Record]:
     """Records of all learners (or of those named) on one set; none if it is not on this machine.
 
-    Raises:
-        MissingDataError: if it is not, and learners are named: their records go beside others'.
+    Raises
+    ------
+    MissingDataError
+        If it is not, and learners are named: their records go beside others'.
     """
     try:
         dataset = load(name)
@@ -130,9 +132,11 @@ def measure_sets(names: Sequence[str], quick: bool, only: Sequence[str] = ()) ->
 def merged(new: list[Record], old: list[Record]) -> list[Record]:
     """Old records, those of learners measured anew replaced; in the order of `learners`.
 
-    Raises:
-        InputError: if `raw` is not in both, draw by draw the same on every set (but for a test
-            row here and there: how many threads add up moves the last bits of a readout).
+    Raises
+    ------
+    InputError
+        If `raw` is not in both, draw by draw the same on every set (but for a test row here and
+        there: how many threads add up moves the last bits of a readout).
     """
 
     def raw(records: list[Record]) -> dict[tuple[str, str], NDArray]:

@@ -15,8 +15,10 @@ from metaplastic.rules import AbstractUpdateRule
 def stage_rule(stage: str) -> Path:
     """The rule file of a stage, whichever study holds it.
 
-    Raises:
-        InputError: unless exactly one study does.
+    Raises
+    ------
+    InputError
+        Unless exactly one study does.
     """
     found = sorted(STUDIES.glob(f"*/{stage}/rule.safetensors"))
     if len(found) != 1:
@@ -29,10 +31,14 @@ def learner_of(
 ) -> RuleLearner:
     """The shipped preset with other rules or networks.
 
-    Args:
-        rule: what takes the place of the preset's rules, by name, file or as it is.
-        direct: whether inputs are among the features.
-        networks: fields of `NetworkSettings` that differ.
+    Parameters
+    ----------
+    rule : str, Path or AbstractUpdateRule, default=BASE
+        What takes the place of the preset's rules, by name, file or as it is.
+    direct : bool, default=True
+        Whether inputs are among the features.
+    networks : object
+        Fields of `NetworkSettings` that differ.
     """
     preset = resolve(rule)
     preset = preset if direct else preset.without_direct()

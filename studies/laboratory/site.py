@@ -18,11 +18,16 @@ _LINK = re.compile(r"\]\((?P<path>[^()\s#:]+)(?P<anchor>#[^()\s]*)?\)")
 def relinked(content: str, source: str, target: str, moved: Callable[[str], str]) -> str:
     """Markdown with relative links that hold elsewhere.
 
-    Args:
-        content: the text.
-        source: folder that its links start from, seen from the root of the repository.
-        target: folder that they shall start from.
-        moved: where a path from the root of the repository is then.
+    Parameters
+    ----------
+    content : str
+        The text.
+    source : str
+        Folder that its links start from, seen from the root of the repository.
+    target : str
+        Folder that they shall start from.
+    moved : callable
+        Where a path from the root of the repository is then.
     """
 
     def changed(match: re.Match[str]) -> str:

@@ -31,12 +31,18 @@ Result = dict[str, Any]
 class Call:
     """What `measure` of a study is given.
 
-    Attributes:
-        quick: whether to measure little, in seconds instead of minutes.
-        folder: of the study.
-        options: what `arguments` of the study added to the command line.
-        earlier: what result.json holds now, if there is one.
-        save: writes an intermediate state to result.json; does nothing if `quick`.
+    Attributes
+    ----------
+    quick : bool
+        Whether to measure little, in seconds instead of minutes.
+    folder : Path
+        Of the study.
+    options : Namespace
+        What `arguments` of the study added to the command line.
+    earlier : Result or None
+        What result.json holds now, if there is one.
+    save : callable
+        Writes an intermediate state to result.json; does nothing if `quick`.
     """
 
     quick: bool
@@ -86,8 +92,10 @@ class Study:
     def measure(self, options: argparse.Namespace) -> Result:
         """Measure, and write result.json unless `options.quick`.
 
-        Raises:
-            InputError: if the study measures nothing.
+        Raises
+        ------
+        InputError
+            If the study measures nothing.
         """
         if not self.has("measure"):
             raise InputError(
@@ -116,8 +124,10 @@ class Study:
     def documents(self) -> dict[Path, str]:
         """Every text that follows from the results: README.md, and the documents of `run.py`.
 
-        Raises:
-            InputError: if markers of README.md and tables do not go together.
+        Raises
+        ------
+        InputError
+            If markers of README.md and tables do not go together.
         """
         parts = {name: table.markdown() for name, table in self.tables().items()}
         found = {self.folder / README: filled(self._readme(), parts, self.folder.name)}
@@ -159,8 +169,10 @@ def load_study(folder: Path) -> Study:
 def folders(root: Path = STUDIES) -> list[Path]:
     """The folders of all studies, in the order of their numbers.
 
-    Raises:
-        InputError: if two have one number.
+    Raises
+    ------
+    InputError
+        If two have one number.
     """
     found = sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
     numbers = [path.name[:3] for path in found]

@@ -31,8 +31,10 @@ class Text:
     def parse(cls, content: str, where: object) -> Self:
         """The parts of a README.md.
 
-        Raises:
-            InputError: if a part is missing or out of order; the message names `where`.
+        Raises
+        ------
+        InputError
+            If a part is missing or out of order; the message names `where`.
         """
         head = _HEAD.match(content)
         if head is None:
@@ -61,8 +63,10 @@ def marked(content: str) -> list[str]:
 def filled(content: str, parts: Mapping[str, str], where: object) -> str:
     """The document with what stands between markers replaced by the parts of their names.
 
-    Raises:
-        InputError: if a part has no marker, or a marker no part; the message names `where`.
+    Raises
+    ------
+    InputError
+        If a part has no marker, or a marker no part; the message names `where`.
     """
     names = marked(content)
     if set(names) != set(parts):

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from metaplastic.data import Dataset, build_movie_snippets, list_sets, load_set
+from metaplastic.data.dataset import pool2x2
 from metaplastic.data.glyphs import GlyphSet
-from metaplastic.data.sets import FASHION_ROWS, GLYPH_ROWS, choose_classes, pool2x2
+from metaplastic.data.heldout import GLYPH_ROWS, choose_classes
+from metaplastic.data.sets import FASHION_ROWS
 from metaplastic.data.snippets import FILE_NAME, bags_of_words, read_snippets
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from metaplastic.gradients import AbstractInnerProblem, TruncatedBackprop
 from metaplastic.meta.devices import configure_cpu_devices
 from metaplastic.meta.executor import Bucket, LocalExecutor
-from metaplastic.meta.run import RunOptions, run_meta_training
+from metaplastic.meta.run import RunFacts, RunOptions, run_meta_training
 from metaplastic.meta.train import OuterConfig, initial_state
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.types import Locality
@@ -80,16 +80,18 @@ def make_config(n_updates):
 
 
 def run(out, n_updates, *, executor=None, fingerprint="toy", text="toy = 1\n", **kwargs):
-    """`run_meta_training` on the toy; keyword arguments go on to it."""
-    arguments = {"options": RunOptions(checkpoint_updates=5), "write_rule": None, **kwargs}
+    """`run_meta_training` on the toy; keyword arguments are facts or go on to it."""
+    facts = {"write_rule": None} | {
+        name: kwargs.pop(name) for name in ("write_rule", "provenance") if name in kwargs
+    }
+    arguments = {"options": RunOptions(checkpoint_updates=5), **kwargs}
     return run_meta_training(
         make_rule(),
         make_buckets(),
         make_config(n_updates),
         make_executor() if executor is None else executor,
         out,
-        fingerprint=fingerprint,
-        config_text=text,
+        facts=RunFacts(fingerprint, text, **facts),
         **arguments,
     )
 

@@ -93,14 +93,21 @@ def read(args: argparse.Namespace, words: list[str] | None = None) -> Input:
 
     A file wins over a set of the same name.
 
-    Args:
-        args: of `add_input`.
-        words: which to count in texts; the commonest of these texts if left out.
+    Parameters
+    ----------
+    args : Namespace
+        Arguments of `add_input`.
+    words : list of str, optional
+        Words to count in texts, by default the most frequent of these texts.
 
-    Raises:
-        InputError: if it is neither, or of a kind that cannot be read.
-        FileFormatError: if the file is damaged.
-        MissingDataError: if the set, or the package that reads the file, is not installed.
+    Raises
+    ------
+    InputError
+        If it is neither, or of a kind that cannot be read.
+    FileFormatError
+        If the file is damaged.
+    MissingDataError
+        If the set, or the package that reads the file, is not installed.
     """
     found = _read_data(args, words)
     if args.labels is None:

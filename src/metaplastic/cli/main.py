@@ -82,8 +82,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status.
 
-    Args:
-        argv: words after the program's name; those of the process when left out.
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Words after the program's name; those of the process when left out.
     """
     try:
         status = _run(argv)

@@ -1,12 +1,13 @@
 """Data: sources that draw samples on the device, public sets, readers of users' files."""
 
 from metaplastic.data.cache import cache_dir
+from metaplastic.data.dataset import Dataset
 from metaplastic.data.drawings import PenStrokes, Silhouettes
 from metaplastic.data.files import Table, read_table
 from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
 from metaplastic.data.named import load_named
 from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
-from metaplastic.data.sets import Dataset, SetInfo, list_sets, load_set
+from metaplastic.data.sets import SetInfo, list_sets, load_set
 from metaplastic.data.snippets import build_movie_snippets
 from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask, WordSource
 from metaplastic.data.synthetic import (

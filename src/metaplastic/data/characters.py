@@ -78,8 +78,10 @@ def is_heldout_script(character: str) -> bool:
 def characters_of(split: str) -> dict[str, str]:
     """Characters that a split may hold, each with its script; letters only, never a numeral.
 
-    Raises:
-        InputError: for an unknown split.
+    Raises
+    ------
+    InputError
+        For an unknown split.
     """
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")

@@ -56,14 +56,21 @@ def describe(
 ) -> tuple[dict[str, Any], list[str]]:
     """Sizes, types, ranges and labels of a table by name, and remarks, each a sentence.
 
-    Args:
-        x: `(n, d)`, array or SciPy sparse matrix.
-        y: `(n,)` labels, if there are any.
-        names: of the columns.
-        name: of the whole, for messages.
+    Parameters
+    ----------
+    x : Rows
+        `(n, d)`, array or SciPy sparse matrix.
+    y : ndarray or None
+        `(n,)` labels, if there are any.
+    names : sequence of str or None
+        Names of the columns.
+    name : str
+        Name of the data, for messages.
 
-    Raises:
-        InputError: if `x` is no matrix of finite real numbers.
+    Raises
+    ------
+    InputError
+        If `x` is no matrix of finite real numbers.
     """
     x = check_matrix(x, name)
     found: dict[str, Any] = {"rows": x.shape[0], "columns": x.shape[1], "type": str(x.dtype)}

@@ -50,11 +50,18 @@ class AbstractDrawing(AbstractSource):
 class PenStrokes(AbstractDrawing):
     """Characters of one to three strokes of a pen.
 
-    A task draws a few strokes (cubic B-splines) and an alphabet, in which every character puts some
-    of them at places of its own: so characters share parts, and only the combination tells them
-    apart. Every character has two forms. A sample moves the knots of its strokes and each stroke as
-    a whole, scales and slants the character, and inks it with a pen of its own width; by how much,
-    a task draws.
+    A task draws a few strokes (cubic B-splines) and an alphabet. Every character of the alphabet
+    puts some of the strokes at places of its own. Characters share parts, and only the combination
+    tells them apart. Every character has two forms. A sample moves the knots of its strokes and
+    each stroke as a whole, scales and slants the character, and inks it with a pen of its own
+    width. The task draws how much of each.
+
+    Parameters
+    ----------
+    side
+        Side of an image in pixels.
+    n_classes
+        Number of characters.
     """
 
     def draw_task(self, *, key: PRNGKey) -> SourceTask:
@@ -101,9 +108,16 @@ class Silhouettes(AbstractDrawing):
     """Filled things with limbs, toned and striped.
 
     Things are three thick strokes that overlap, mirrored or not. The classes of a task descend from
-    a few ancestors, so that some are alike as coats and pullovers are: told apart by outline and
-    proportions, hardly by tone. A sample moves knots and strokes, scales the thing, and has a tone,
-    a gradient and stripes of its own.
+    a few ancestors. Some are therefore as alike as coats and pullovers: outline and proportions
+    tell them apart, and tone hardly does. A sample moves knots and strokes, scales the thing, and
+    has a tone, a gradient and stripes of its own.
+
+    Parameters
+    ----------
+    side
+        Side of an image in pixels.
+    n_classes
+        Number of things.
     """
 
     def draw_task(self, *, key: PRNGKey) -> SourceTask:

@@ -29,41 +29,52 @@ def read_table(
     `docs/your_data.md` lists the formats, what is read of each, and what is refused. Files may be
     compressed by gzip, bzip2 or xz.
 
-    Args:
-        path: the file or folder.
-        label: the label column of a table, by name or number (from 0, or from the end); the
-            array of labels by name; `fine` or `coarse` for CIFAR-100.
-        image_size: `(height, width)` to which a folder's images are resized.
-        text: a table's column of texts; the rows are then counts of words.
-        words: which words to count, those of the texts that were learned from; the 1,000
-            commonest if left out.
-        header: whether the first row of a text table holds names; found out if left out.
-        decimal: the decimal mark of a text table, `"."` (the default) or `","`.
-        transpose: whether images lie in the file column by column, as those of EMNIST.
-        levels: of folders that make a class, see `folders.read_folder`.
+    Parameters
+    ----------
+    path : str or PathLike
+        The file or folder.
+    label : str or int, optional
+        The column of labels, or the array by its name; of CIFAR-100, `fine` or `coarse`.
+    image_size : (int, int), optional
+        `(height, width)` to which a folder's images are resized.
+    text, words
+        A column of texts, and the words to count in it, by default the 1,000 most frequent.
+    header, decimal
+        Whether the first row of a text table holds names, and its decimal mark, `"."` or `","`.
+    transpose : bool, default=False
+        Whether images lie in the file column by column, as those of EMNIST.
+    levels : int, optional
+        Levels of folders that make a class, as in `folders.read_folder`.
 
-    Returns:
-        The rows, labels and names, and in `remarks` what was assumed.
+    Returns
+    -------
+    Table
+        The triple of rows, labels and names, and in `remarks` what was assumed.
 
-    Raises:
-        MissingDataError: if there is no such file, or a package to read it is not installed.
-        FileFormatError: if it cannot be read, is damaged, holds no rows or no finite numbers.
-        InputError: for an unknown format or an argument that does not go with it.
+    Raises
+    ------
+    MissingDataError
+        If there is no such file, or a package to read it is not installed.
+    FileFormatError
+        If it cannot be read, is damaged, holds no rows or no finite numbers.
+    InputError
+        For an unknown format or an argument that does not go with it.
 
-    Examples:
-        >>> import pathlib, tempfile
-        >>> from metaplastic.data import read_table
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = pathlib.Path(folder, "a.csv")
-        ...     _ = path.write_text("size,kind\\n1.5,ant\\n2.5,bee\\n")
-        ...     x, y, names = read_table(path, label="kind")
-        >>> x.tolist(), y.tolist(), names
-        ([[1.5], [2.5]], ['ant', 'bee'], ('size',))
+    Examples
+    --------
+    >>> import tempfile
+    >>> from metaplastic.data import read_table
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
+    ...     print("size,kind\\n1.5,ant\\n2.5,bee", file=file, flush=True)
+    ...     read_table(file.name, label="kind").y.tolist()
+    ['ant', 'bee']
     """
-    path = Path(path)
-    options = Options(
-        label, image_size, text, check_words(words), header, decimal, transpose, levels
-    )
+    words = check_words(words)
+    options = Options(label, image_size, text, words, header, decimal, transpose, levels)
+    return _read(Path(path), options)
+
+
+def _read(path: Path, options: Options) -> Table:
     if not path.exists():
         raise MissingDataError(f"there is no file or folder {path}")
     kind = find_format(path)

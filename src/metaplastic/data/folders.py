@@ -49,17 +49,23 @@ def read_folder(
     `words`, by default of the folder's 1,000 commonest. Hidden files and notes beside the data
     are passed over. Of parts called train, val and test, `train` is read.
 
-    Args:
-        path: the folder.
-        image_size: see above.
-        words: see above.
-        levels: of folders that make a class: 1, the outer ones; 2, those within them too, as in
-            Omniglot (`Greek/character01`). By default the outer ones, unless all files lie deeper
-            in folders that differ.
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    image_size : (int, int), optional
+        `(height, width)` to which images are resized.
+    words : sequence of str, optional
+        Words to count in texts, by default the 1,000 most frequent.
+    levels : int, optional
+        Levels of folders that make a class: 1 for the outer folders, 2 for those within them too,
+        as in Omniglot (`Greek/character01`). By default 1, unless all files lie deeper in folders
+        that differ.
 
-    Raises:
-        FileFormatError: if there are neither images nor texts, or it is not clear which, or what
-            the classes are.
+    Raises
+    ------
+    FileFormatError
+        If there are neither images nor texts, or it is not clear which, or what the classes are.
     """
     train, remarks = _training_part(path)
     if train is not None:

@@ -36,8 +36,10 @@ def import_freetype():
 def find_fonts(folders: Sequence[str | os.PathLike] | None = None) -> list[Font]:
     """All scalable faces below the folders (default: the system's), sorted by path.
 
-    Raises:
-        MissingDataError: if there are none, naming packages to install.
+    Raises
+    ------
+    MissingDataError
+        If there are none, naming packages to install.
     """
     freetype = import_freetype()
     roots = [Path(os.path.expanduser(f)) for f in (_FOLDERS if folders is None else folders)]

@@ -29,12 +29,18 @@ from metaplastic.errors import FileFormatError, InputError
 class Format(NamedTuple):
     """A kind of file.
 
-    Attributes:
-        name: for people.
-        suffixes: endings of names, in lower case.
-        begins: whether a file that begins with some bytes is one, whatever its name.
-        read: the reader.
-        options: those of `Options` that go with it.
+    Attributes
+    ----------
+    name : str
+        For people.
+    suffixes : tuple of str
+        Endings of names, in lower case.
+    begins : callable
+        Whether a file that begins with some bytes is one, whatever its name.
+    read : callable
+        The reader.
+    options : frozenset of str
+        Those of `Options` that go with it.
     """
 
     name: str
@@ -122,9 +128,12 @@ _OTHERS = {
 def find_format(path: Path) -> Format:
     """The format of a file or folder.
 
-    Raises:
-        InputError: if it is of no known kind.
-        FileFormatError: if its name says one kind and its first bytes another.
+    Raises
+    ------
+    InputError
+        If it is of no known kind.
+    FileFormatError
+        If its name says one kind and its first bytes another.
     """
     if path.is_dir():
         return SAVED if hub.is_saved(path) else FOLDER

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.data.cache import cache_dir
+from metaplastic.data.cache import cache_dir, output_folder
 from metaplastic.data.characters import DIGITS, SPLITS, characters_of
 from metaplastic.data.fonts import Font, family_split, find_fonts
 from metaplastic.data.rendering import SIDE, render_font
@@ -41,8 +41,23 @@ _EXCLUDED = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GlyphSet:
-    """One split. `images` `(n, 16, 16)` uint8 (ink 255) sorted by `labels` `(n,)`; `families[i]`
-    indexes `family_names`, `labels[i]` indexes `characters` and `scripts`."""
+    """One split of the glyphs, sorted by class.
+
+    Attributes
+    ----------
+    images : ndarray of uint8
+        Images `(n, 16, 16)`; ink is 255.
+    labels : ndarray of int32
+        Class of each image `(n,)`, an index of `characters` and `scripts`.
+    families : ndarray of int32
+        Font family of each image `(n,)`, an index of `family_names`.
+    characters : tuple of str
+        The character of each class.
+    scripts : tuple of str
+        The script of each class.
+    family_names : tuple of str
+        Names of the font families.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int32]
@@ -80,30 +95,42 @@ def build_glyphs(
 ) -> dict[str, GlyphSet]:
     """Render the installed fonts and write one file per split; deterministic given the fonts.
 
-    Args:
-        out: folder for `glyphs_SPLIT.safetensors`; default the cache folder.
-        folders: where to look for fonts; default the system's.
-        per_class: most renderings of one character in one split, drawn at random beyond it.
-        min_per_class: characters with fewer different renderings are left out
-            (3 in the held-out scripts, which few fonts cover).
-        max_classes: most characters in one split, drawn at random beyond it.
-        workers: processes; 1 renders in this one.
-        seed: of the draws.
+    Parameters
+    ----------
+    out : str or PathLike, optional
+        Folder for `glyphs_SPLIT.safetensors`, by default the cache folder.
+    folders : sequence of str or PathLike, optional
+        Folders with fonts, by default the system's.
+    per_class : int, default=250
+        Largest number of renderings of one character in one split. More are drawn at random.
+    min_per_class : int, default=8
+        Characters with fewer different renderings are left out (3 in the held-out scripts, which
+        few fonts cover).
+    max_classes : int, default=3500
+        Largest number of characters in one split. More are drawn at random.
+    workers : int, default=2
+        Number of processes. 1 renders in this one.
+    seed : int, default=0
+        Seed of the draws.
 
-    Raises:
-        InputError: for a number below 1, or a folder that cannot be written.
-        MissingDataError: without fonts or without FreeType.
+    Returns
+    -------
+    dict of str to GlyphSet
+        The sets that were written, by name of the split.
+
+    Raises
+    ------
+    InputError
+        For a number below 1, or a folder that cannot be written.
+    MissingDataError
+        Without fonts or without FreeType.
     """
     numbers = {"per_class": per_class, "min_per_class": min_per_class, "max_classes": max_classes}
     for name, value in (numbers | {"workers": workers}).items():
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}")
     fonts = find_fonts(folders)
-    out = cache_dir() if out is None else Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
+    folder = output_folder(out)
     found = _sort_out(fonts, _render_all(fonts, workers))
     sets = {}
     for split in SPLITS:
@@ -111,7 +138,7 @@ def build_glyphs(
         sets[split] = _collect(
             found[split], characters_of(split), per_class, least, max_classes, seed
         )
-        _save(glyph_path(split, out), sets[split], split)
+        _save(glyph_path(split, folder), sets[split], split)
     return sets
 
 
@@ -208,10 +235,26 @@ def _save(path: Path, glyphs: GlyphSet, split: str) -> None:
 def load_glyphs(split: str, folder: str | os.PathLike | None = None) -> GlyphSet:
     """Read a split that `build_glyphs` wrote.
 
-    Raises:
-        InputError: for an unknown split.
-        MissingDataError: if it was not built yet; says how.
-        FileFormatError: if the file is damaged or of another version.
+    Parameters
+    ----------
+    split : str
+        A name of a split.
+    folder : str or PathLike, optional
+        The folder that `build_glyphs` wrote to, by default the cache folder.
+
+    Returns
+    -------
+    GlyphSet
+        The split.
+
+    Raises
+    ------
+    InputError
+        For an unknown split.
+    MissingDataError
+        If it was not built yet; says how.
+    FileFormatError
+        If the file is damaged or of another version.
     """
     characters_of(split)
     path = glyph_path(split, folder)

@@ -29,10 +29,14 @@ def is_saved(path: Path) -> bool:
 def read_saved(path: Path, columns: Options, split: str | None = None) -> Table:
     """A data set that `datasets` saved to disk; of several splits `split`, or `train`.
 
-    Raises:
-        MissingDataError: without the package datasets.
-        FileFormatError: if the folder is damaged or a column cannot be numbers.
-        InputError: for an unknown split or column.
+    Raises
+    ------
+    MissingDataError
+        Without the package datasets.
+    FileFormatError
+        If the folder is damaged or a column cannot be numbers.
+    InputError
+        For an unknown split or column.
     """
     require("datasets", f"reading {path}", "hub")
     import datasets
@@ -60,16 +64,25 @@ def read_with(path: Path, options: Options) -> Table:
 def load_huggingface(name: str, config: str | None, split: str, columns: Options) -> Table:
     """A data set of the Hugging Face Hub, or a folder in one of its layouts; fetched if need be.
 
-    Args:
-        name: as `user/name`, or the path of a folder.
-        config: which of its configurations, if there are several.
-        split: such as `train` or `train[:1000]`.
-        columns: which to take; by default the column of class labels, and all others.
+    Parameters
+    ----------
+    name : str
+        `user/name`, or the path of a folder.
+    config : str or None
+        One of its configurations, if there are several.
+    split : str
+        A split, such as `train` or `train[:1000]`.
+    columns : Options
+        Columns to take, by default the column of class labels and all others.
 
-    Raises:
-        MissingDataError: without the package datasets or the network.
-        InputError: for an unknown name, configuration, split or column.
-        FileFormatError: if a column cannot be numbers.
+    Raises
+    ------
+    MissingDataError
+        Without the package datasets or the network.
+    InputError
+        For an unknown name, configuration, split or column.
+    FileFormatError
+        If a column cannot be numbers.
     """
     require("datasets", f"loading hf:{name}", "hub")
     import datasets
@@ -139,15 +152,23 @@ def load_openml(name: str, version: int | None, label: str | None) -> Table:
 
     Nominal columns become one column a category (`colour_red`), 0 or 1.
 
-    Args:
-        name: as on openml.org.
-        version: the first active one if left out.
-        label: the column of labels; the data set's own target if left out.
+    Parameters
+    ----------
+    name : str
+        A name on openml.org.
+    version : int or None
+        A version, by default the first active one.
+    label : str or None
+        The column of labels, by default the data set's own target.
 
-    Raises:
-        MissingDataError: without pandas or the network.
-        InputError: for an unknown name, version or column.
-        FileFormatError: for missing values, or columns that are neither numbers nor nominal.
+    Raises
+    ------
+    MissingDataError
+        Without pandas or the network.
+    InputError
+        For an unknown name, version or column.
+    FileFormatError
+        For missing values, or columns that are neither numbers nor nominal.
     """
     require("pandas", f"loading openml:{name}", "hub")
     from urllib.error import URLError

@@ -22,12 +22,17 @@ def read_idx(path: str | os.PathLike) -> NDArray:
     The header is two zero bytes, one byte for the type, one for the number of dimensions, and
     each dimension as a big-endian 32-bit number (Y. LeCun, the MNIST database).
 
-    Returns:
+    Returns
+    -------
+    ndarray
         The array in native byte order, with the file's type and shape.
 
-    Raises:
-        MissingDataError: if there is no such file.
-        FileFormatError: if the magic number or the length is wrong, or it holds too much.
+    Raises
+    ------
+    MissingDataError
+        If there is no such file.
+    FileFormatError
+        If the magic number or the length is wrong, or it holds too much.
     """
     path = Path(path)
     content = read_bytes(path)
@@ -56,8 +61,10 @@ def read_pair(path: Path, options: Options) -> Table:
 
     QMNIST's labels (`idx2-int`) have eight columns, of which the first is the class.
 
-    Raises:
-        FileFormatError: if one of the two is damaged or holds something else.
+    Raises
+    ------
+    FileFormatError
+        If one of the two is damaged or holds something else.
     """
     x = read_idx(path)
     if x.ndim == 1 or (x.ndim == 2 and "labels" in _key(path)):

@@ -51,8 +51,10 @@ def is_signed(y: NDArray) -> bool:
 def find_labelled(y: NDArray) -> NDArray[np.bool_]:
     """Which entries of `y` `(n,)`, given as an array, are labels.
 
-    Raises:
-        InputError: if none is, if one is missing, or if it cannot be told which.
+    Raises
+    ------
+    InputError
+        If none is, if one is missing, or if it cannot be told which.
     """
     if y.dtype.kind == "S" or (y.dtype.kind == "O" and any(isinstance(v, bytes) for v in y)):
         raise InputError("labels are bytes; make strings of them: y.astype(str)")
@@ -102,8 +104,10 @@ def is_missing(value: Any) -> bool:
 def text_labels(cells: Sequence[str], source: object) -> NDArray:
     """Labels `(n,)` of the cells of a text file.
 
-    Raises:
-        FileFormatError: if one is missing.
+    Raises
+    ------
+    FileFormatError
+        If one is missing.
     """
     texts = [cell.strip() for cell in cells]
     row = next((i for i, t in enumerate(texts) if not t or t in MISSING_CELLS), None)
@@ -156,12 +160,17 @@ def typed_labels(values: Sequence[Any] | NDArray, source: object) -> NDArray:
 
     Strings stay strings, whatever they spell; but "-1" (or "-1.0") marks an unlabelled row.
 
-    Args:
-        values: `(n,)` or `(n, 1)`.
-        source: where they come from, for the message.
+    Parameters
+    ----------
+    values : sequence of object or ndarray
+        `(n,)` or `(n, 1)`.
+    source : object
+        Where the labels come from, for the message.
 
-    Raises:
-        FileFormatError: if one is missing, or there is more than one a row.
+    Raises
+    ------
+    FileFormatError
+        If one is missing, or there is more than one a row.
     """
     if isinstance(values, np.ndarray):
         array = values

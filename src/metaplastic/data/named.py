@@ -29,17 +29,32 @@ def load_named(
 ) -> Table:
     """A data set by name, fetched if it is not in the library's cache on this machine.
 
-    Args:
-        word: see `NAMED`.
-        label: the column of labels; by default the one that the data set says.
-        text: a column of texts; rows are then counts of words (Hugging Face only).
-        words: which words to count, as in `read_table`.
-        image_size: `(height, width)` to which images are resized (Hugging Face only).
+    Parameters
+    ----------
+    word : str
+        A name or a key with a value, as `NAMED` describes.
+    label : str, optional
+        The column of labels; by default the one that the data set says.
+    text : str, optional
+        A column of texts; rows are then counts of words (Hugging Face only).
+    words : sequence of str, optional
+        Words to count, as in `read_table`.
+    image_size : (int, int), optional
+        `(height, width)` to which images are resized (Hugging Face only).
 
-    Raises:
-        InputError: for a name, version, configuration, split or column that is not there.
-        MissingDataError: without the network, or the packages of the extra `hub`.
-        FileFormatError: for data that are no numbers, images or texts, or have gaps.
+    Returns
+    -------
+    Table
+        The data, as `read_table` returns them.
+
+    Raises
+    ------
+    InputError
+        For a name, version, configuration, split or column that is not there.
+    MissingDataError
+        Without the network, or the packages of the extra `hub`.
+    FileFormatError
+        For data that are no numbers, images or texts, or have gaps.
     """
     prefix = next((p for p in NAMED if word.startswith(p)), None)
     if prefix is None or word == prefix:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.data.cache import cache_dir
+from metaplastic.data.cache import cache_dir, output_folder
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 from metaplastic.extras import require
 from metaplastic.files import read_tensors, write_tensors
@@ -78,8 +78,15 @@ _LICENCE = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PictureSet:
-    """One split: `images` `(n, 20, 20)` uint8, each a class of its own; `kinds[i]` is `drawing`
-    or `photograph`."""
+    """One split of the pictures; each image is a class of its own.
+
+    Attributes
+    ----------
+    images : ndarray of uint8
+        Images `(n, 20, 20)`.
+    kinds : tuple of str
+        `drawing` or `photograph` for each image.
+    """
 
     images: NDArray[np.uint8]
     kinds: tuple[str, ...]
@@ -103,14 +110,26 @@ def build_pictures(
     15 % of the files, by a hash of their names, are the validation split. Half of the drawings,
     again by a hash, are luminance on black, the others ink on white paper.
 
-    Args:
-        out: folder for `pictures_SPLIT.safetensors`; default the cache folder.
-        root: where the packages put their files.
-        per_photograph: patches cut from each photograph, at many scales.
+    Parameters
+    ----------
+    out : str or PathLike, optional
+        Folder for `pictures_SPLIT.safetensors`; default the cache folder.
+    root : str or PathLike, default=_ROOT
+        The folder in which the packages put their files.
+    per_photograph : int, default=60
+        Patches cut from each photograph, at many scales.
 
-    Raises:
-        InputError: for a number below 1, or a folder that cannot be written.
-        MissingDataError: without pictures (naming packages) or without Pillow.
+    Returns
+    -------
+    dict of str to PictureSet
+        The sets that were written, by name of the split.
+
+    Raises
+    ------
+    InputError
+        For a number below 1, or a folder that cannot be written.
+    MissingDataError
+        Without pictures (naming packages) or without Pillow.
     """
     require("PIL", "reading pictures", "images", package="Pillow")
     if per_photograph < 1:
@@ -120,11 +139,7 @@ def build_pictures(
         raise MissingDataError(
             f"no pictures found below {root}; install some: apt-get install {PACKAGES}"
         )
-    out = cache_dir() if out is None else Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
+    folder = output_folder(out)
     found: dict[str, list[tuple[NDArray[np.uint8], str]]] = {split: [] for split in SPLITS}
     for path in _counted([*drawings, *sorted(photographs)]):
         split = "validation" if _share(path, "split") < 15 else "train"
@@ -132,29 +147,47 @@ def build_pictures(
             found[split] += [(image, "photograph") for image in _patches(path, per_photograph)]
         elif (image := _drawing(path)) is not None:
             found[split].append((image, "drawing"))
-    sets = {}
-    for split, items in found.items():
-        images = [image for image, _ in items] or [np.zeros((0, SIDE, SIDE), np.uint8)]
-        sets[split] = PictureSet(
-            np.stack(images) if items else images[0], tuple(kind for _, kind in items)
-        )
-        write_tensors(
-            picture_path(split, out),
-            {"images": sets[split].images},
-            kind=KIND,
-            fields={"split": split, "kinds": sets[split].kinds},
-            metadata={"licence": _LICENCE},
-        )
-    return sets
+    return {split: _write(folder, split, items) for split, items in found.items()}
+
+
+def _write(folder: Path, split: str, items: Sequence[tuple[NDArray[np.uint8], str]]) -> PictureSet:
+    """Write one split, from images and their kinds."""
+    images = [image for image, _ in items]
+    stacked = np.stack(images) if images else np.zeros((0, SIDE, SIDE), np.uint8)
+    made = PictureSet(stacked, tuple(kind for _, kind in items))
+    write_tensors(
+        picture_path(split, folder),
+        {"images": made.images},
+        kind=KIND,
+        fields={"split": split, "kinds": made.kinds},
+        metadata={"licence": _LICENCE},
+    )
+    return made
 
 
 def load_pictures(split: str, folder: str | os.PathLike | None = None) -> PictureSet:
     """Read a split that `build_pictures` wrote.
 
-    Raises:
-        InputError: for an unknown split.
-        MissingDataError: if it was not built yet; says how.
-        FileFormatError: if the file is damaged or of another version.
+    Parameters
+    ----------
+    split : str
+        `train` or `validation`.
+    folder : str or PathLike, optional
+        The folder that `build_pictures` wrote to, by default the cache folder.
+
+    Returns
+    -------
+    PictureSet
+        The split.
+
+    Raises
+    ------
+    InputError
+        For an unknown split.
+    MissingDataError
+        If it was not built yet; says how.
+    FileFormatError
+        If the file is damaged or of another version.
     """
     path = picture_path(split, folder)
     if not path.exists():

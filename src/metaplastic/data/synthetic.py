@@ -38,6 +38,15 @@ class GaussianMixture(AbstractVectorSource):
     of `rank` dimensions, `A_class` `(n_features, rank)` is the class's own covariance factor and
     `N` is shared. The columns' scales are log-normal, as in a table of mixed units, and a random
     part of the columns is made heavy-tailed by a signed power.
+
+    Parameters
+    ----------
+    n_features
+        Number of columns.
+    n_classes
+        Number of classes.
+    rank : int, default=4
+        Dimensions of the subspace of the means, and of the covariance factors.
     """
 
     rank: int = eqx.field(static=True, default=4)
@@ -74,6 +83,15 @@ class HiddenManifold(AbstractVectorSource):
     Source: the hidden-manifold model of Goldt et al. 2020 (arXiv 1909.11500). The latent code
     (`rank` dimensions) is a class prototype plus noise; `x = tanh(F code) + G tanh(...)`: two
     random layers, then noise. Classes are linearly mixed up in x.
+
+    Parameters
+    ----------
+    n_features
+        Number of columns.
+    n_classes
+        Number of classes.
+    rank : int, default=8
+        Dimensions of the latent code.
     """
 
     rank: int = eqx.field(static=True, default=8)
@@ -101,14 +119,22 @@ class HiddenManifold(AbstractVectorSource):
 
 
 class SparseTopics(AbstractVectorSource):
-    """Bags of words: counts drawn from a mixture of topics, classes differ in their mixture and,
-    a little, in the frequency of every word.
+    """Bags of words: counts that are drawn from a mixture of topics.
 
-    Words follow a Zipf-like background; every topic favours some words. A document mixes topics as
-    its class prefers, or at random where classes have no preference; and each class uses each
-    word somewhat more or less, as sentiment does: a weak signal in many columns. Counts are
-    Poisson with a random document length, so most entries are zero and columns differ in
-    frequency by orders of size.
+    Words follow a Zipf-like background, and every topic favours some words. A document mixes topics
+    as its class prefers, or at random where classes have no preference. Each class also uses each
+    word somewhat more or less, as sentiment does: a weak signal in many columns. Counts are Poisson
+    with a random document length. Most entries are zero, and frequencies of columns differ by
+    orders of magnitude.
+
+    Parameters
+    ----------
+    n_features
+        Number of words.
+    n_classes
+        Number of classes.
+    n_topics : int, default=12
+        Number of topics of a task.
     """
 
     n_topics: int = eqx.field(static=True, default=12)
@@ -147,6 +173,15 @@ class MixedTable(AbstractVectorSource):
     A few factors, shared by all classes, explain most of every column; classes shift the factors
     and, each column by itself, the rest. Columns are then left as they are, made heavy-tailed (an
     exponential), rounded or cut to yes and no, and given log-normal units.
+
+    Parameters
+    ----------
+    n_features
+        Number of columns.
+    n_classes
+        Number of classes.
+    rank : int, default=5
+        Number of shared factors.
     """
 
     rank: int = eqx.field(static=True, default=5)
@@ -186,6 +221,15 @@ class Prototypes(AbstractVectorSource):
 
     `x = clip(prototype_class * a + sum of a few active nuisance patterns + noise, 0, 1)`: dense,
     bounded, non-negative, correlated columns, like grey images without their geometry.
+
+    Parameters
+    ----------
+    n_features
+        Number of columns.
+    n_classes
+        Number of classes.
+    n_nuisances : int, default=12
+        Number of nuisance patterns of a task.
     """
 
     n_nuisances: int = eqx.field(static=True, default=12)

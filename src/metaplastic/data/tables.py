@@ -24,13 +24,18 @@ class _Columns(NamedTuple):
 class Table(_Columns):
     """What a file holds: a triple `x, y, names`.
 
-    Attributes:
-        x: `(n, d)` finite numbers, in the file's own type; images are flattened; a SciPy CSR
-            matrix if the file was one.
-        y: `(n,)` labels, int64 or strings, beside which -1 marks unlabelled rows (then objects);
-            or `None`.
-        names: of the columns of `x`, if the file names them; `texts.Words` if `x` counts words.
-        remarks: sentences on what the reader assumed or passed over.
+    Attributes
+    ----------
+    x
+        `(n, d)` finite numbers, in the file's own type; images are flattened; a SciPy CSR matrix if
+        the file was one.
+    y
+        `(n,)` labels, int64 or strings, beside which -1 marks unlabelled rows (then objects); or
+        `None`.
+    names
+        Of the columns of `x`, if the file names them; `texts.Words` if `x` counts words.
+    remarks : tuple of str, default=()
+        Sentences on what the reader assumed or passed over.
     """
 
     remarks: tuple[str, ...] = ()
@@ -90,14 +95,20 @@ _GOES_WITH = {
 def find_label(names: Sequence[str], label: str | int | None, path: object) -> int | None:
     """The number of the label column, or `None`.
 
-    Args:
-        names: of the columns.
-        label: a name, or a number that counts from 0, or from the end if negative;
-            `None` looks for `LABEL_NAMES`.
-        path: for the message.
+    Parameters
+    ----------
+    names : sequence of str
+        Of the columns.
+    label : str, int or None
+        A name, or a number that counts from 0, or from the end if negative; `None` looks for
+        `LABEL_NAMES`.
+    path : object
+        For the message.
 
-    Raises:
-        InputError: if there is no such column.
+    Raises
+    ------
+    InputError
+        If there is no such column.
     """
     if label is None:
         lower = [name.strip().lower() for name in names]
@@ -153,8 +164,10 @@ def place(column: int, names: Sequence[str] | None) -> str:
 def turned(x: NDArray, source: object) -> NDArray:
     """Images with rows and columns exchanged: `(n, h, w, ...)`, or flat `(n, d)` if square.
 
-    Raises:
-        InputError: if `x` holds no images.
+    Raises
+    ------
+    InputError
+        If `x` holds no images.
     """
     if x.ndim > 2:
         return x.swapaxes(1, 2)

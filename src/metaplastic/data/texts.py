@@ -40,15 +40,22 @@ def bag_of_words(
 ) -> tuple[NDArray[np.float32], Words]:
     """Counts of words `(n, len(words))`, and the words.
 
-    Args:
-        texts: one a row.
-        source: where they come from, for the message.
-        words: what to count; the `n_words` commonest of these texts if left out, ties in
-            alphabetical order.
-        n_words: see `words`.
+    Parameters
+    ----------
+    texts : iterable of str
+        One a row.
+    source : Path or str
+        Where the texts come from, for the message.
+    words : sequence of str, optional
+        What to count; the `n_words` commonest of these texts if left out, ties in alphabetical
+        order.
+    n_words : int, default=N_WORDS
+        Number of words to count if `words` is left out.
 
-    Raises:
-        FileFormatError: if no words are given and the texts hold none.
+    Raises
+    ------
+    FileFormatError
+        If no words are given and the texts hold none.
     """
     counters = [Counter(split_words(text)) for text in texts]
     if words is None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from metaplastic.data.cache import cache_dir
+from metaplastic.data.cache import cache_dir, output_folder
 from metaplastic.data.texts import split_words
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 from metaplastic.files import read_tensors, write_tensors
@@ -51,11 +51,19 @@ _LICENCE = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WritingSet:
-    """One split, as words by rank.
+    """One split of the texts, as words by rank.
 
-    `ranks` `(word,)` uint16 are the texts of one class after the other: 0 is the commonest word of
-    the corpus, words rarer than the first `N_RANKS` are left out. Class `c` holds words
-    `starts[c]` to `starts[c + 1] - 1` and is of corpus `corpora[c]`.
+    Attributes
+    ----------
+    ranks : ndarray of uint16
+        Ranks of the words `(word,)`, the texts of one class after the other. 0 is the most frequent
+        word of the corpus. Words rarer than the first `N_RANKS` are left out.
+    starts : ndarray of int32
+        Class `c` holds words `starts[c]` to `starts[c + 1] - 1`; `(class + 1,)`.
+    corpora : ndarray of int32
+        Number of the corpus of each class `(class,)`.
+    names : tuple of str
+        `LANGUAGE/NAME` of each class.
     """
 
     ranks: NDArray[np.uint16]
@@ -76,13 +84,24 @@ def build_writings(
 ) -> dict[str, WritingSet]:
     """Read the installed texts and write one file per split; deterministic given the files.
 
-    Args:
-        out: folder for `writings_SPLIT.safetensors`; default the cache folder.
-        root: where the packages put their files.
+    Parameters
+    ----------
+    out : str or PathLike, optional
+        Folder for `writings_SPLIT.safetensors`; default the cache folder.
+    root : str or PathLike, default=_ROOT
+        The folder in which the packages put their files.
 
-    Raises:
-        InputError: for a folder that cannot be written.
-        MissingDataError: without texts; names packages.
+    Returns
+    -------
+    dict of str to WritingSet
+        The sets that were written, by name of the split.
+
+    Raises
+    ------
+    InputError
+        For a folder that cannot be written.
+    MissingDataError
+        Without texts; names packages.
     """
     corpora: dict[str, dict[str, list[str]]] = {}
     for language, name, words in _files(Path(root)):
@@ -92,18 +111,14 @@ def build_writings(
         raise MissingDataError(
             f"no texts found below {root}; install some: apt-get install {PACKAGES}"
         )
-    out = cache_dir() if out is None else Path(out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {out}: {error.strerror}") from error
+    folder = output_folder(out)
     sets = {}
     for split in SPLITS:
         held_back = split == "validation"
         chosen = {k: v for k, v in corpora.items() if (k in VALIDATION_LANGUAGES) == held_back}
         sets[split] = made = _ranked(chosen)
         write_tensors(
-            writing_path(split, out),
+            writing_path(split, folder),
             {"ranks": made.ranks, "starts": made.starts, "corpora": made.corpora},
             kind=KIND,
             fields={"split": split, "names": made.names},
@@ -115,10 +130,26 @@ def build_writings(
 def load_writings(split: str, folder: str | os.PathLike | None = None) -> WritingSet:
     """Read a split that `build_writings` wrote.
 
-    Raises:
-        InputError: for an unknown split.
-        MissingDataError: if it was not built yet, or is empty; says how.
-        FileFormatError: if the file is damaged or of another version.
+    Parameters
+    ----------
+    split : str
+        `train` or `validation`.
+    folder : str or PathLike, optional
+        The folder that `build_writings` wrote to, by default the cache folder.
+
+    Returns
+    -------
+    WritingSet
+        The split.
+
+    Raises
+    ------
+    InputError
+        For an unknown split.
+    MissingDataError
+        If it was not built yet, or is empty; says how.
+    FileFormatError
+        If the file is damaged or of another version.
     """
     path = writing_path(split, folder)
     how = f"install texts (the Debian packages {PACKAGES}) and run: metaplastic data build writings"

@@ -1,6 +1,6 @@
 """How a representation is judged: one protocol, its records, the learners it knows by name."""
 
-from metaplastic.evaluation.protocol import OWN, Judged, LabelledSet, evaluate
+from metaplastic.evaluation.protocol import LabelledSet, evaluate
 from metaplastic.evaluation.records import (
     Record,
     compare,
@@ -10,6 +10,7 @@ from metaplastic.evaluation.records import (
     records_to_rows,
     to_json,
 )
+from metaplastic.evaluation.trials import OWN, Judged
 
 __all__ = [
     "OWN",

@@ -11,27 +11,17 @@ labels, and predicts the others itself. Its records say so in place of a readout
 Rows without a label (-1) are part of the pool that learners see; they are never drawn nor tested.
 """
 
-import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from metaplastic.data.labels import UNLABELLED, find_labelled
 from metaplastic.errors import InputError
 from metaplastic.evaluation.records import Record, mean_and_error
-from metaplastic.learners import AbstractClassifier, AbstractLearner
-from metaplastic.presets import load_preset
-from metaplastic.readings import ReadingPool, check_reading
-
-OWN = "own"
-"""Stands for the readout in the records of a classifier."""
-
-Judged = AbstractLearner | AbstractClassifier
-"""What `evaluate` takes: a learner, whose features are read out, or a classifier."""
+from metaplastic.evaluation.trials import Judged, Trial, run_trial, seeded_pool
+from metaplastic.readings import check_reading
 
 
 class LabelledSet(Protocol):
@@ -43,12 +33,6 @@ class LabelledSet(Protocol):
     def x(self) -> Any: ...
     @property
     def y(self) -> NDArray: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class _Draw:
-    support: NDArray[np.int64]
-    test: NDArray[np.int64]
 
 
 def evaluate(
@@ -64,113 +48,56 @@ def evaluate(
 ) -> list[Record]:
     """Judge learners on a data set; one record per learner, number of shots and readout.
 
-    Args:
-        learners: by name, or in a list, whose labels must then differ. Classifiers are not read
-            out: one record per number of shots.
-        dataset: has `name`, `x` (rows first; images are flattened) and `y`.
-        shots: labelled rows a class.
-        n_draws: draws of labelled rows per seed.
-        seeds: of permutation, unlabelled phase and draws.
-        permute: whether columns are permuted at random, anew for every seed.
-        readouts: names of `readings.READINGS`.
-        max_test: most rows tested per draw.
+    Parameters
+    ----------
+    learners : mapping of str to Judged or sequence of Judged
+        By name, or in a list in which no label comes twice. Classifiers are not read out.
+    dataset : LabelledSet
+        Has `name`, `x` (rows first; images are flattened) and `y`.
+    shots : sequence of int, default=(10,)
+        Labelled rows a class.
+    n_draws : int, default=30
+        Draws of labelled rows per seed.
+    seeds : sequence of int, default=(0, 1, 2)
+        Seeds of the permutation, the unlabelled phase and the draws.
+    permute : bool, default=True
+        Whether columns are permuted at random, anew for every seed.
+    readouts : sequence of str, default=("ridge", "logistic")
+        Names of `readings.READINGS`.
+    max_test : int, default=2000
+        Most rows tested per draw.
 
-    Raises:
-        InputError: for arguments that are not allowed, or too few labelled rows of a class
-            (k of each, and one more row to test).
+    Returns
+    -------
+    list of Record
+        The records, learner by learner.
 
-    Examples:
-        >>> from metaplastic.data.sets import load_set
-        >>> from metaplastic.evaluation import evaluate
-        >>> from metaplastic.learners import PCA, Raw
-        >>> learners = [Raw(), PCA(8)]
-        >>> records = evaluate(
-        ...     learners, load_set("wine"), n_draws=2, seeds=(0,), readouts=("ridge",)
-        ... )
-        >>> [record.learner for record in records]
-        ['raw', 'pca-8']
+    Raises
+    ------
+    InputError
+        For arguments that are not allowed, or too few labelled rows of a class.
+
+    Examples
+    --------
+    >>> from metaplastic.data.sets import load_set
+    >>> from metaplastic.evaluation import evaluate
+    >>> from metaplastic.learners import PCA, Raw
+    >>> records = evaluate([Raw(), PCA(8)], load_set("wine"), n_draws=2, seeds=(0,))
+    >>> [(record.learner, record.readout) for record in records[::2]]
+    [('raw', 'ridge'), ('pca-8', 'ridge')]
     """
     named = _named(learners)
     x, y = _check_data(dataset, shots, n_draws, seeds, max_test)
     how = _check_readouts(readouts)
-    draws = {seed: _draws(y, shots, n_draws, max_test, seed) for seed in seeds}
+    pools = [seeded_pool(x, y, shots, n_draws, max_test, permute, seed) for seed in seeds]
     records = []
     for name, learner in named.items():
-        trials = []
-        for seed in seeds:
-            permuted = x[:, _columns(x.shape[1], seed, permute)]
-            trials.append(_trial(name, learner, permuted, y, how, draws[seed], seed))
+        trials = [run_trial(name, learner, pool, how) for pool in pools]
         records += _records(name, dataset.name, trials)
     return records
 
 
-@dataclasses.dataclass(frozen=True)
-class _Trial:
-    """One learner after one unlabelled phase: accuracies by shots and readout, and its cost."""
-
-    scores: dict[tuple[int, str], tuple[float, ...]]
-    fit_seconds: float
-    transform_seconds: float
-    n_features: int
-
-
-def _trial(
-    name: str,
-    learner: Judged,
-    x: Any,
-    y: NDArray,
-    how: Sequence[str],
-    draws: Mapping[int, Sequence[_Draw]],
-    seed: int,
-) -> _Trial:
-    if isinstance(learner, AbstractClassifier):
-        return _own_trial(name, learner, x, y, draws, seed)
-    started = time.perf_counter()
-    encoder = learner.fit(x, seed=seed)
-    fitted = time.perf_counter()
-    features = encoder(x)
-    done = time.perf_counter()
-    _check_features(name, features, len(y))
-    scores = {}
-    # Problems of a hundred rows: threads of the linear algebra only wait for each other.
-    with threadpool_limits(1):
-        pool = ReadingPool(features, load_preset("base").reading)
-        for k, some in draws.items():
-            for by in how:
-                scores[k, by] = tuple(_score(by, pool, y, draw) for draw in some)
-    return _Trial(scores, fitted - started, done - fitted, features.shape[1])
-
-
-def _own_trial(
-    name: str,
-    classifier: AbstractClassifier,
-    x: Any,
-    y: NDArray,
-    draws: Mapping[int, Sequence[_Draw]],
-    seed: int,
-) -> _Trial:
-    """Of the labels `y` a classifier sees those of the labelled rows, draw by draw."""
-    started = time.perf_counter()
-    predict = classifier.fit(x, seed=seed)
-    fitted = time.perf_counter()
-    scores = {}
-    for k, some in draws.items():
-        accuracies = []
-        for index, draw in enumerate(some):
-            own = int(np.random.default_rng([seed, 13, k, index]).integers(2**31))
-            found = predict(draw.support, y[draw.support], draw.test, seed=own)
-            if found.shape != draw.test.shape:
-                raise InputError(
-                    f"classifier {name!r} gave labels of shape {found.shape} for "
-                    f"{len(draw.test)} rows"
-                )
-            accuracies.append(float(np.mean(found == y[draw.test])))
-        scores[k, OWN] = tuple(accuracies)
-    each = (time.perf_counter() - fitted) / sum(map(len, draws.values()))
-    return _Trial(scores, fitted - started, each, 0)
-
-
-def _records(name: str, dataset: str, trials: Sequence[_Trial]) -> list[Record]:
+def _records(name: str, dataset: str, trials: Sequence[Trial]) -> list[Record]:
     """One record per number of shots and readout, over the trials of all seeds."""
     records = []
     for shots, readout in trials[0].scores:
@@ -247,37 +174,3 @@ def _check_data(
     y = np.full(len(y), UNLABELLED)
     y[labelled] = numbers
     return (x.tocsr() if hasattr(x, "tocsr") else x), y
-
-
-def _check_features(name: str, features: NDArray, n: int) -> None:
-    if features.shape[0] != n or features.ndim != 2 or not np.all(np.isfinite(features)):
-        raise InputError(
-            f"learner {name!r} gave features of shape {features.shape} for {n} rows, or numbers "
-            "that are not finite"
-        )
-
-
-def _columns(n: int, seed: int, permute: bool) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, 10]).permutation(n) if permute else np.arange(n)
-
-
-def _draws(
-    y: NDArray, shots: Sequence[int], n_draws: int, max_test: int, seed: int
-) -> dict[int, list[_Draw]]:
-    return {k: [_draw(y, k, max_test, seed, i) for i in range(n_draws)] for k in shots}
-
-
-def _draw(y: NDArray, shots: int, max_test: int, seed: int, index: int) -> _Draw:
-    """k rows a class to learn from, and up to `max_test` others to test on."""
-    generator = np.random.default_rng([seed, 11, shots, index])
-    support = np.concatenate(
-        [generator.choice(np.flatnonzero(y == c), shots, replace=False) for c in range(y.max() + 1)]
-    )
-    rest = generator.permutation(np.setdiff1d(np.flatnonzero(y != UNLABELLED), support))
-    return _Draw(support, rest[:max_test])
-
-
-def _score(name: str, pool: ReadingPool, y: NDArray, draw: _Draw) -> float:
-    reading = pool.fit(name, draw.support, y[draw.support])
-    predicted = pool.scores(reading, draw.test).argmax(1)
-    return float(np.mean(predicted == y[draw.test]))

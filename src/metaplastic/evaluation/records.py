@@ -23,10 +23,31 @@ PACKAGES = ("metaplastic", "jax", "equinox", "numpy", "scikit-learn")
 class Record:
     """Accuracy of one learner, with k labels a class, under one readout.
 
-    `draws[s][i]` is the accuracy (0 to 1) of draw i after seed s's unlabelled phase; `mean` and
-    `standard_error` are over all of them, seeds and draws together. Seconds are means over seeds.
-    A classifier (readout `own`) has no features, so `n_features` is 0 and `transform_seconds` are
-    those of one draw: it learns from labels there.
+    Attributes
+    ----------
+    learner : str
+        Name of the learner.
+    dataset : str
+        Name of the data set.
+    shots : int
+        Labelled rows a class.
+    readout : str
+        Name of the reading, or `own` for a classifier.
+    mean : float
+        Mean accuracy (0 to 1) over all seeds and draws.
+    standard_error : float
+        Standard error of the mean.
+    n_seeds, n_draws : int
+        Number of seeds, and of draws for each seed.
+    fit_seconds : float
+        Seconds of a fit, a mean over seeds.
+    transform_seconds : float
+        Seconds of making the features of the pool, a mean over seeds. For a classifier, seconds of
+        one draw: it learns from labels there.
+    n_features : int
+        Number of features; 0 for a classifier.
+    draws : tuple of tuple of float
+        `draws[s][i]` is the accuracy of draw i after the unlabelled phase of seed s.
     """
 
     learner: str
@@ -44,7 +65,18 @@ class Record:
 
 
 def mean_and_error(values: Any) -> tuple[float, float]:
-    """Mean and standard error of all numbers of an array-like; the error of one number is NaN."""
+    """Mean and standard error of all numbers of an array-like.
+
+    Parameters
+    ----------
+    values : array-like of float
+        Numbers of any shape.
+
+    Returns
+    -------
+    (float, float)
+        The mean and its standard error, which is NaN for one number.
+    """
     flat = np.asarray(values, np.float64).ravel()
     error = flat.std(ddof=1) / math.sqrt(flat.size) if flat.size > 1 else math.nan
     return float(flat.mean()), float(error)
@@ -55,8 +87,20 @@ def compare(a: Record, b: Record) -> tuple[float, float]:
 
     A difference of more than two standard errors is called one.
 
-    Raises:
-        InputError: unless both come from the same data set, shots, readout, seeds and draws.
+    Parameters
+    ----------
+    a, b : Record
+        Two records with the same draws.
+
+    Returns
+    -------
+    (float, float)
+        The difference and its standard error.
+
+    Raises
+    ------
+    InputError
+        Unless both come from the same data set, shots, readout, seeds and draws.
     """
     for field in ("dataset", "shots", "readout", "n_seeds", "n_draws"):
         if getattr(a, field) != getattr(b, field):
@@ -68,7 +112,18 @@ def compare(a: Record, b: Record) -> tuple[float, float]:
 
 
 def provenance(*, seeds: Sequence[int]) -> dict[str, Any]:
-    """Seeds, commit, versions and machine (processor model and cores only), for a result file."""
+    """What a result file says of its origin: seeds, commit, versions and machine.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Seeds of the measurement.
+
+    Returns
+    -------
+    dict of str to object
+        Plain JSON values. Of the machine, only processor model and number of cores are named.
+    """
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -84,13 +139,42 @@ def provenance(*, seeds: Sequence[int]) -> dict[str, Any]:
 
 
 def to_json(records: Sequence[Record], provenance: Mapping[str, Any]) -> str:
-    """A result file: provenance and records, every draw included."""
+    """A result file: provenance and records, every draw included.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records, whose draws are all kept.
+    provenance : mapping of str to object
+        Plain JSON values, as `provenance` returns them.
+
+    Returns
+    -------
+    str
+        Text of the file.
+    """
     rows = [dataclasses.asdict(record) for record in records]
     return json.dumps({"provenance": dict(provenance), "records": rows}, indent=1) + "\n"
 
 
 def from_json(text: str) -> tuple[list[Record], dict[str, Any]]:
-    """Records and provenance of a result file; `InputError` if it is none."""
+    """Read a result file that `to_json` wrote.
+
+    Parameters
+    ----------
+    text : str
+        Text of the file.
+
+    Returns
+    -------
+    tuple of list of Record and dict of str to object
+        The records, and the provenance.
+
+    Raises
+    ------
+    InputError
+        If the text is no result file.
+    """
     try:
         found = json.loads(text)
         records = [
@@ -105,9 +189,17 @@ def from_json(text: str) -> tuple[list[Record], dict[str, Any]]:
 def records_to_rows(records: Sequence[Record]) -> list[dict[str, Any]]:
     """One row per learner, data set and number of shots, for tables.
 
-    Keys: `dataset`, `shots`, `learner`, `n_features`, then for every readout its name (mean in
-    percent) and `<name>_error` (standard error in percent), `n_seeds`, `n_draws`, `fit_seconds`,
-    `transform_seconds`. Rows keep the order of the records.
+    Parameters
+    ----------
+    records : sequence of Record
+        Records of one protocol.
+
+    Returns
+    -------
+    list of dict of str to object
+        Rows in the order of the records, with the keys `dataset`, `shots`, `learner` and
+        `n_features`; for every readout its name (mean in percent) and `<name>_error` (standard
+        error in percent); then `n_seeds`, `n_draws`, `fit_seconds` and `transform_seconds`.
     """
     rows: dict[tuple[str, int, str], dict[str, Any]] = {}
     for record in records:

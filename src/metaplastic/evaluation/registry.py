@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from metaplastic.errors import InputError
-from metaplastic.evaluation.protocol import Judged
+from metaplastic.evaluation.trials import Judged
 from metaplastic.learners import (
     PCA,
     Autoencoder,
@@ -59,9 +59,12 @@ def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> d
 
     A rule that was made for top layers of one size (`metz2018`) has as many features as that makes.
 
-    Raises:
-        InputError: for an unknown learner or rule, or sizes that are not allowed.
-        FileFormatError: for a rule file that cannot be read.
+    Raises
+    ------
+    InputError
+        For an unknown learner or rule, or sizes that are not allowed.
+    FileFormatError
+        For a rule file that cannot be read.
     """
     found: dict[str, Judged] = {name: _learner(name, network) for name in others}
     for name in rules:

@@ -24,14 +24,20 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     `ranks_columns`, `ranks_knots` and `ranks_heights`, or weighted counts, if there are
     `counts_weights` and `counts_axes`; `d` is then the number of prepared columns.
 
-    Args:
-        path: usually `NAME.safetensors`; an existing file is replaced.
-        encoder: a trained and frozen base model.
-        metadata: provenance, plain JSON values.
+    Parameters
+    ----------
+    path : str or Path
+        The file, usually `NAME.safetensors`. An existing file is replaced.
+    encoder : FrozenMLP
+        A trained and frozen base model.
+    metadata : mapping of str to object
+        Provenance, plain JSON values.
 
-    Raises:
-        InputError: for metadata that JSON cannot hold, numbers that are not finite, or a place
-            that cannot be written.
+    Raises
+    ------
+    InputError
+        For metadata that JSON cannot hold, numbers that are not finite, or a place that cannot be
+        written.
     """
     arrays = {
         "shift": encoder.shift,

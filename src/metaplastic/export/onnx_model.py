@@ -26,8 +26,10 @@ OPSET = 9
 def require_onnx() -> None:
     """Check that ONNX models can be built.
 
-    Raises:
-        MissingDataError: if onnx is not installed; it names the extra that brings it.
+    Raises
+    ------
+    MissingDataError
+        If onnx is not installed; it names the extra that brings it.
     """
     require("onnx", "building an ONNX model", "onnx")
 
@@ -35,14 +37,21 @@ def require_onnx() -> None:
 def export_onnx(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, Any]) -> None:
     """Write an encoder as an ONNX model, atomically; an existing file is replaced.
 
-    Args:
-        path: usually `NAME.onnx`.
-        encoder: a trained and frozen base model.
-        metadata: provenance, plain JSON values.
+    Parameters
+    ----------
+    path : str or Path
+        The file, usually `NAME.onnx`.
+    encoder : FrozenMLP
+        A trained and frozen base model.
+    metadata : mapping of str to object
+        Provenance, plain JSON values.
 
-    Raises:
-        MissingDataError: if onnx is not installed.
-        InputError: for metadata that JSON cannot hold, or a place that cannot be written.
+    Raises
+    ------
+    MissingDataError
+        If onnx is not installed.
+    InputError
+        For metadata that JSON cannot hold, or a place that cannot be written.
     """
     write_atomically(path, onnx_model(encoder, metadata).SerializeToString())
 
@@ -55,9 +64,24 @@ def onnx_model(encoder: FrozenMLP, metadata: Mapping[str, Any]) -> "ModelProto":
     a number of NaN. The model's properties are `activation`, `readout` and `provenance` (`metadata`
     as JSON).
 
-    Raises:
-        MissingDataError: if onnx is not installed.
-        InputError: for metadata that JSON cannot hold.
+    Parameters
+    ----------
+    encoder : FrozenMLP
+        The encoder to convert.
+    metadata : mapping of str to object
+        Provenance, plain JSON values.
+
+    Returns
+    -------
+    ModelProto
+        The model.
+
+    Raises
+    ------
+    MissingDataError
+        If onnx is not installed.
+    InputError
+        For metadata that JSON cannot hold.
     """
     require_onnx()
     from onnx import checker, helper

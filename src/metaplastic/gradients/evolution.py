@@ -36,6 +36,13 @@ class PES(AbstractGradientEstimator):
     truncation on its own. For losses quadratic in theta that is the gradient of the mean loss;
     else they differ by O(sigma^2). Horizons are rounded up to whole truncations, and how theta
     shapes `problem.init` is not credited. The variance grows with n.
+
+    Parameters
+    ----------
+    truncation : int
+        Problem steps of one estimate.
+    sigma : float, default=0.01
+        Standard deviation of the perturbation of theta.
     """
 
     truncation: int = eqx.field(static=True)
@@ -80,6 +87,13 @@ class AntitheticES(AbstractGradientEstimator):
     was reached: like truncated backprop it ignores how theta shaped that state, so it is unbiased
     only when `truncation` covers the unroll. Both particles of the next pair start from the state
     that this pair's `+` particle reached.
+
+    Parameters
+    ----------
+    truncation : int
+        Problem steps of one estimate.
+    sigma : float, default=0.01
+        Standard deviation of the perturbation of theta.
     """
 
     truncation: int = eqx.field(static=True)

@@ -19,6 +19,13 @@ class TruncatedBackprop(AbstractGradientEstimator):
     `problem.init` is not credited. With `checkpoint`, only the carry of each step is stored and
     the step is computed again in the backward pass; a problem that rematerialises its own parts
     (as `RuleProblem` does) is better off without.
+
+    Parameters
+    ----------
+    truncation : int
+        Problem steps of one estimate.
+    checkpoint : bool, default=True
+        Whether steps are computed again in the backward pass instead of stored.
     """
 
     truncation: int = eqx.field(static=True)

@@ -10,7 +10,19 @@ from metaplastic.types import PRNGKey, Theta
 
 
 class Unroll(eqx.Module):
-    """A task somewhere along its unroll. `done` asks for a restart at the next call."""
+    """A task somewhere along its unroll.
+
+    Attributes
+    ----------
+    carry : Carry
+        State of the problem.
+    position : scalar array
+        Problem steps done.
+    horizon : scalar array
+        Problem steps after which the task is replaced.
+    done : scalar array
+        Whether the task restarts at the next call.
+    """
 
     carry: Carry
     position: Int[Array, ""]
@@ -34,6 +46,18 @@ def shorten(state: PyTree, fraction: Float[Array, ""]) -> PyTree:
 
     With `fraction` uniform in [0, 1), the new horizon is uniform between 1 and the old one. States
     that hold no `Unroll` come back as they are.
+
+    Parameters
+    ----------
+    state : PyTree
+        State of an estimator.
+    fraction : scalar array
+        A number in [0, 1).
+
+    Returns
+    -------
+    PyTree
+        The state with shorter horizons.
     """
 
     def cut(node: PyTree) -> PyTree:

@@ -30,7 +30,20 @@ class AbstractLearner(abc.ABC):
 
     @abc.abstractmethod
     def fit(self, x: Rows, *, seed: int) -> Encoder:
-        """Learn from `x` `(n, d)` without labels; deterministic in `x` and `seed`."""
+        """Learn from rows without labels; deterministic in `x` and `seed`.
+
+        Parameters
+        ----------
+        x : Rows
+            The pool `(n, d)`.
+        seed : int
+            Seed of all random draws.
+
+        Returns
+        -------
+        Encoder
+            A fitted feature map.
+        """
 
 
 class Predictor(Protocol):
@@ -65,4 +78,17 @@ class AbstractClassifier(abc.ABC):
 
     @abc.abstractmethod
     def fit(self, x: Rows, *, seed: int) -> Predictor:
-        """What needs no labels of the pool `x` `(n, d)`, done once; deterministic."""
+        """Do what needs no labels, once for the pool; deterministic in `x` and `seed`.
+
+        Parameters
+        ----------
+        x : Rows
+            The pool `(n, d)`.
+        seed : int
+            Seed of all random draws.
+
+        Returns
+        -------
+        Predictor
+            What predicts labels of rows of this pool.
+        """

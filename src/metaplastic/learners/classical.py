@@ -90,7 +90,13 @@ def check_count(what: str, count: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Raw(AbstractLearner):
-    """The inputs themselves."""
+    """The inputs themselves.
+
+    Parameters
+    ----------
+    presentation : {"raw", "scaled"}, default="raw"
+        `raw` for inputs as they are, `scaled` for inputs as networks see them.
+    """
 
     name: ClassVar[str] = "raw"
 
@@ -105,12 +111,20 @@ class Raw(AbstractLearner):
 class PCA(AbstractLearner):
     """The first principal components, not whitened (fewer if the pool has fewer).
 
-    Examples:
-        >>> import numpy as np
-        >>> from metaplastic.learners import PCA
-        >>> x = np.random.default_rng(0).normal(size=(50, 8))
-        >>> PCA(3).fit(x, seed=0)(x).shape
-        (50, 3)
+    Parameters
+    ----------
+    n_components : int, default=64
+        Number of components; fewer if the pool has fewer.
+    presentation : {"raw", "scaled"}, default="raw"
+        `raw` for inputs as they are, `scaled` for inputs as networks see them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metaplastic.learners import PCA
+    >>> x = np.random.default_rng(0).normal(size=(50, 8))
+    >>> PCA(3).fit(x, seed=0)(x).shape
+    (50, 3)
     """
 
     name: ClassVar[str] = "pca"
@@ -137,9 +151,19 @@ class PCA(AbstractLearner):
 
 @dataclasses.dataclass(frozen=True)
 class KMeansTriangle(AbstractLearner):
-    """k-means with triangle activation (Coates and Ng 2011: `f_k = max(0, mean(z) - z_k)`).
+    """k-means with the triangle activation `f_k = max(0, mean(z) - z_k)`.
 
-    Above `FREEZE_ROWS` rows the centres come from mini-batches of 1,024 rows.
+    `z` are the distances of a row to the centres. Source: Coates, Lee and Ng 2011 (AISTATS). Above
+    `FREEZE_ROWS` rows the centres come from mini-batches of 1,024 rows.
+
+    Parameters
+    ----------
+    n_clusters : int, default=64
+        Number of centres, and of features.
+    n_init : int, default=1
+        Number of starts, of which the best is kept.
+    presentation : {"raw", "scaled"}, default="raw"
+        `raw` for inputs as they are, `scaled` for inputs as networks see them.
     """
 
     name: ClassVar[str] = "k-means"
@@ -174,7 +198,12 @@ class KMeansTriangle(AbstractLearner):
 class RandomNetwork(AbstractLearner):
     """The base model as initialised (unit-norm columns), frozen over the pool.
 
-    `sizes` are the units of the layers above the inputs.
+    Parameters
+    ----------
+    sizes : tuple of int, default=(128, 128, 512)
+        Units of the layers above the inputs. The last is the number of features.
+    activation : str, default="relu"
+        A name of `models.ACTIVATIONS`.
     """
 
     name: ClassVar[str] = "random network"
@@ -197,9 +226,15 @@ class RandomNetwork(AbstractLearner):
 
 @dataclasses.dataclass(frozen=True)
 class WithInputs(AbstractLearner):
-    """The presented inputs beside another learner's features, with the same total variance.
+    """Another learner's features beside the presented inputs, which get the same total variance.
 
-    What a rule with direct connections gives its readouts, for a learner that has none.
+    A rule with direct features gives its readings the same; this gives it to learners that have
+    none.
+
+    Parameters
+    ----------
+    learner : AbstractLearner
+        Any learner with an encoder.
     """
 
     name: ClassVar[str] = "with inputs"

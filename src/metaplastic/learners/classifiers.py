@@ -107,19 +107,31 @@ class SupervisedMLP(AbstractClassifier):
     The pool gives the presentation of the inputs and nothing else; statistics of the layers are
     those of the labelled rows. Cross entropy, AdamW, corruption as in `Autoencoder`.
 
-    Args:
-        hidden_sizes: units of the hidden layers, from the input side; may be empty.
-        n_components: units of the layer below the classes, where others have their features.
-        activation: a name of `models.ACTIVATIONS`.
-        n_steps: steps of the optimiser.
-        batch_size: rows per step; all labelled rows if there are fewer.
-        learning_rate: the largest, after the warm-up.
-        weight_decay: of AdamW.
-        noise: deviation of Gaussian noise on presented inputs.
-        mask: probability that a presented input is set to 0.
+    Parameters
+    ----------
+    hidden_sizes : tuple of int, default=(128, 128)
+        Units of the hidden layers, from the input side; may be empty.
+    n_components : int, default=512
+        Units of the layer below the classes, where others have their features.
+    activation : str, default="relu"
+        A name of `models.ACTIVATIONS`.
+    n_steps : int, default=200
+        Steps of the optimiser.
+    batch_size : int, default=128
+        Rows per step; all labelled rows if there are fewer.
+    learning_rate : float, default=0.003
+        Largest learning rate, after the warm-up.
+    weight_decay : float, default=0.1
+        Weight decay of AdamW.
+    noise : float, default=0.3
+        Deviation of Gaussian noise on presented inputs.
+    mask : float, default=0.5
+        Probability that a presented input is set to 0.
 
-    Raises:
-        InputError: for values that are not allowed.
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
     """
 
     name: ClassVar[str] = "supervised"
@@ -195,13 +207,19 @@ class LabelPropagation(AbstractClassifier):
     if either is a neighbour of the other: the method asks for a symmetric graph, and with
     scikit-learn's own `knn` kernel, which is not, labels reach far fewer rows.
 
-    Args:
-        n_neighbors: neighbours of a row, itself among them.
-        alpha: between 0 and 1, how much of a row's label comes from its neighbours.
-        presentation: whether distances are between raw inputs or those that networks see.
+    Parameters
+    ----------
+    n_neighbors : int, default=20
+        Neighbours of a row, itself among them.
+    alpha : float, default=0.8
+        Between 0 and 1, how much of a row's label comes from its neighbours.
+    presentation : {"raw", "scaled"}, default="raw"
+        Whether distances are between raw inputs or those that networks see.
 
-    Raises:
-        InputError: for values that are not allowed.
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
     """
 
     name: ClassVar[str] = "label propagation"

@@ -107,12 +107,17 @@ def minimise(
     One program is compiled per shape, whatever the number of steps and the loss's numbers. Step t
     uses `fold_in(key, t)`.
 
-    Args:
-        take: called with a number of steps, gives the next batches `(steps, batch, ...)`.
-        most: batches that go to the device at a time.
+    Parameters
+    ----------
+    take : callable
+        Called with a number of steps, returns the next batches `(steps, batch, ...)`.
+    most : int
+        Batches that go to the device at a time.
 
-    Raises:
-        DivergenceError: if parameters or moments stop being finite.
+    Raises
+    ------
+    DivergenceError
+        If parameters or moments stop being finite.
     """
     optimiser: Any = optax.adamw(learning_rate)
     moments = optimiser.init(parameters)
@@ -218,13 +223,20 @@ def check_sizes(name: str, sizes: tuple[int, ...]) -> tuple[int, ...]:
 class AbstractNetworkLearner(AbstractLearner):
     """A learner whose encoder is one base model, trained by gradient descent.
 
-    Args:
-        hidden_sizes: units of the hidden layers, from the input side; may be empty.
-        n_components: features.
-        activation: a name of `models.ACTIVATIONS`, of all networks.
-        n_steps: steps of the optimiser; 0 leaves the encoder as initialised.
-        batch_size: rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
-        learning_rate: the largest, after the warm-up.
+    Parameters
+    ----------
+    hidden_sizes : tuple of int, default=(128, 128)
+        Units of the hidden layers, from the input side; may be empty.
+    n_components : int, default=512
+        Number of features.
+    activation : str, default="relu"
+        A name of `models.ACTIVATIONS`, of all networks.
+    n_steps : int, default=1000
+        Steps of the optimiser; 0 leaves the encoder as initialised.
+    batch_size : int, default=128
+        Rows per step, drawn as shuffled epochs; the whole pool if it is smaller.
+    learning_rate : float, default=0.001
+        Largest learning rate, after the warm-up.
     """
 
     hidden_sizes: tuple[int, ...] = (128, 128)

@@ -52,14 +52,36 @@ def train(
     key: PRNGKey,
     first_step: int = 0,
 ) -> tuple[MLP, RuleState]:
-    """Apply `rule` once to every batch of `(steps, batch, d)`, in order.
+    """Apply `rule` once to every batch, in order.
 
     One program is compiled per shape of `rule`, `model` and batch, whatever the number of steps
-    (batches go to the device `chunk_steps` at a time). Step `t` uses
-    `fold_in(key, first_step + t)`, so that training in pieces equals training at once.
+    (batches go to the device `chunk_steps` at a time). Step `t` uses `fold_in(key, first_step +
+    t)`, so that training in pieces equals training at once.
 
-    Raises:
-        DivergenceError: if parameters or state stop being finite.
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        The rule.
+    model : MLP
+        The model to start from.
+    state : RuleState
+        State of the rule to start from.
+    batches : array (steps, batch, pre) of float
+        One batch for each step.
+    key : PRNG key
+        Key of all random draws.
+    first_step : int, default=0
+        Number of the first step, if training continues.
+
+    Returns
+    -------
+    (MLP, RuleState)
+        The changed model and the rule's state.
+
+    Raises
+    ------
+    DivergenceError
+        If parameters or state stop being finite.
     """
     most = chunk_steps(*batches.shape[1:])
     for start in range(0, len(batches), most):

@@ -31,9 +31,11 @@ WHITENING_ROWS = 2048
 def check_pool(x: Rows) -> Rows:
     """Return the pool `x` (array or SciPy sparse matrix, `(n, d)`, real) or say what is wrong.
 
-    Raises:
-        InputError: unless there are two dimensions, two rows, a column, and only finite numbers
-            that float32 can hold.
+    Raises
+    ------
+    InputError
+        Unless there are two dimensions, two rows, a column, and only finite numbers that float32
+        can hold.
     """
     if hasattr(x, "tocsr"):
         x = x.tocsr()  # other sparse formats have no rows to slice

@@ -29,8 +29,10 @@ def training() -> Iterator[None]:
     Numbers are float32 whatever `jax_enable_x64` says, so that a seed means the same features under
     both settings, and a training begun under one goes on under the other.
 
-    Raises:
-        ConfigurationError: in a process that was forked while JAX was running.
+    Raises
+    ------
+    ConfigurationError
+        In a process that was forked while JAX was running.
     """
     _forks.check()
     keep_programs()

@@ -87,12 +87,17 @@ def _check_episodes(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PrototypicalNetwork(AbstractLearner):
-    """A meta-trained network as a learner; `meta_train` makes one.
+    """A network that was meta-trained on episodes; `meta_train` makes one.
 
-    Source: Snell, Swersky and Zemel 2017 (arXiv 1703.05175). It learns nothing more from a pool
-    but the presentation and the statistics of its rows, which need no labels; so it can be judged
-    beside learners that see the pool. A network belongs to the columns that it was trained on:
-    their number is fixed, and their order too unless tasks were permuted.
+    Source: Snell, Swersky and Zemel 2017 (arXiv 1703.05175). From a pool it takes only the
+    presentation and the statistics of rows, which need no labels. It can therefore be judged beside
+    learners that see the pool. A network belongs to the columns that it was trained on: their
+    number is fixed, and so is their order unless tasks were permuted.
+
+    Parameters
+    ----------
+    model : MLP
+        The trained network.
     """
 
     name: ClassVar[str] = "prototypical network"
@@ -118,22 +123,37 @@ class PrototypicalNetwork(AbstractLearner):
     ) -> "PrototypicalNetwork":
         """Train an encoder on episodes of `tasks`.
 
-        Args:
-            tasks: what episodes are drawn from; inputs `(sample, tasks.n_features)`.
-            key: of initial weights and episodes.
-            hidden_sizes: units of the hidden layers, from the input side.
-            n_components: features; normalised over the episode, as the base model's are.
-            activation: a name of `models.ACTIVATIONS`.
-            n_steps: steps of AdamW.
-            learning_rate: the largest, after the warm-up.
-            shots: support samples of every class of a task.
-            queries: query samples of every class.
-            n_tasks: episodes per step.
-            permute: whether each task permutes its columns at random, whatever `tasks` says.
+        Parameters
+        ----------
+        tasks : SourceTasks
+            Tasks to draw episodes from, with inputs `(sample, tasks.n_features)`.
+        key : PRNG key
+            Key of the initial weights and the episodes.
+        hidden_sizes : tuple of int, default=(128, 128)
+            Units of the hidden layers, from the input side.
+        n_components : int, default=512
+            Number of features. They are normalised over the episode, as the base model's are.
+        activation : str, default="relu"
+            A name of `models.ACTIVATIONS`.
+        n_steps : int, default=2000
+            Number of steps of AdamW.
+        learning_rate : float, default=0.005
+            Largest learning rate, after the warm-up.
+        shots : int, default=5
+            Support samples of every class of a task.
+        queries : int, default=5
+            Query samples of every class.
+        n_tasks : int, default=4
+            Episodes per step.
+        permute : bool, default=False
+            Whether each task permutes its columns at random, whatever `tasks` says.
 
-        Raises:
-            InputError: for values that are not allowed.
-            DivergenceError: if training stops being finite.
+        Raises
+        ------
+        InputError
+            For values that are not allowed.
+        DivergenceError
+            If training stops being finite.
         """
         hidden_sizes = check_sizes("hidden_sizes", hidden_sizes)
         _check_episodes(n_components, n_steps, shots, queries, n_tasks)
@@ -142,24 +162,16 @@ class PrototypicalNetwork(AbstractLearner):
         sizes = (tasks.n_features, *hidden_sizes, n_components)
         model = init_mlp(sizes, key=model_key, activation=activation)
         tasks = dataclasses.replace(tasks, permute=permute)
-        # Distances between features of unit variance grow with their number.
-        log_scale = jnp.log(jnp.float32(1.0 / n_components))
-        trained = minimise(
-            EpisodesLoss(tasks, model, task_key, shots, queries),
-            Parameters(model.layers, log_scale),
-            _Numbers(n_tasks),
-            n_steps=n_steps,
-            most=CHUNK,
-            learning_rate=learning_rate,
-            key=step_key,
-        )
-        return cls(eqx.tree_at(lambda m: m.layers, model, trained.encoder))
+        loss = EpisodesLoss(tasks, model, task_key, shots, queries)
+        return cls(_trained(loss, n_steps, n_tasks, learning_rate, key=step_key))
 
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """The network with the presentation and statistics of the pool `x` `(n, d)`.
 
-        Raises:
-            InputError: if `x` is no pool, or has not as many columns as the network.
+        Raises
+        ------
+        InputError
+            If `x` is no pool, or has not as many columns as the network.
         """
         x = check_pool(x)
         n_in = self.model.sizes[0]
@@ -170,3 +182,21 @@ class PrototypicalNetwork(AbstractLearner):
             )
         model = eqx.tree_at(lambda m: m.presentation, self.model, pool_presentation(x))
         return freeze(model, subsample(x, FREEZE_ROWS, seed=seed))
+
+
+def _trained(
+    loss: EpisodesLoss, n_steps: int, n_tasks: int, learning_rate: float, *, key: PRNGKey
+) -> MLP:
+    """The loss's model after training on `n_tasks` new episodes a step."""
+    # Distances between features of unit variance grow with their number.
+    log_scale = jnp.log(jnp.float32(1.0 / loss.model.sizes[-1]))
+    trained = minimise(
+        loss,
+        Parameters(loss.model.layers, log_scale),
+        _Numbers(n_tasks),
+        n_steps=n_steps,
+        most=CHUNK,
+        learning_rate=learning_rate,
+        key=key,
+    )
+    return eqx.tree_at(lambda m: m.layers, loss.model, trained.encoder)

@@ -55,11 +55,14 @@ class Autoencoder(AbstractNetworkLearner):
     Sources: Rumelhart, Hinton and Williams 1986; Vincent et al. 2010 (JMLR 11), section 3, for
     corruption: `min |g(f(corrupt(x))) - x|^2`, `f` the encoder, `g` the mirrored decoder.
 
-    Args:
-        noise: deviation of Gaussian noise on presented inputs (whose mean square is 1).
-        mask: probability that a presented input is set to 0.
-
     The others are those of `AbstractNetworkLearner`. `InputError` for values not allowed.
+
+    Parameters
+    ----------
+    noise : float, default=0.0
+        Deviation of Gaussian noise on presented inputs (whose mean square is 1).
+    mask : float, default=0.5
+        Probability that a presented input is set to 0.
     """
 
     name: ClassVar[str] = "autoencoder"
@@ -162,12 +165,15 @@ class VariationalAutoencoder(AbstractNetworkLearner):
     divergence (Higgins et al. 2017). The top layer gives means, so it is affine and not
     normalised: a code that is not used stays near 0.
 
-    Args:
-        likelihood: `bernoulli`, of each column brought to [0, 1] by its least and largest value
-            in the pool, or `gaussian`, of presented inputs, with one variance that is learned.
-        beta: weight of the divergence.
-
     The others are those of `AbstractNetworkLearner`. `InputError` for values not allowed.
+
+    Parameters
+    ----------
+    likelihood : {"bernoulli", "gaussian"}, default="bernoulli"
+        `bernoulli`: each column is brought to [0, 1] by its least and largest value in the pool.
+        `gaussian`: presented inputs, with one variance that is learned.
+    beta : float, default=0.03
+        Weight of the divergence.
     """
 
     name: ClassVar[str] = "vae"

@@ -50,12 +50,17 @@ class RuleLearner(AbstractLearner):
     The networks differ in their initial weights, in the order of rows and in what else the plan
     says; the features are those of all of them, after the direct ones.
 
-    Args:
-        preset: what is trained, and how.
-        alias: name in tables; the preset's name when left out.
+    Parameters
+    ----------
+    preset : Preset
+        What is trained, and how.
+    alias : str, default=""
+        Name in tables; the preset's name when left out.
 
-    Raises:
-        InputError: if `preset` is none.
+    Raises
+    ------
+    InputError
+        If `preset` is none.
     """
 
     name: ClassVar[str] = "rule"
@@ -139,7 +144,27 @@ class RuleLearner(AbstractLearner):
 
 
 def plain_learner(rule: AbstractUpdateRule, *, alias: str = "", **networks: Any) -> RuleLearner:
-    """A learner of one rule and nothing else (`plain_preset`); its label is the rule's class."""
+    """A learner of one rule and nothing else (`plain_preset`).
+
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        The rule of all networks.
+    alias : str, default=""
+        Name in tables; the class of the rule when left out.
+    networks : object
+        Fields of `NetworkSettings`.
+
+    Returns
+    -------
+    RuleLearner
+        The learner.
+
+    Raises
+    ------
+    InputError
+        For settings that are not allowed.
+    """
     return RuleLearner(plain_preset(rule, **networks), alias=alias)
 
 

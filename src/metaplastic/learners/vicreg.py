@@ -79,15 +79,22 @@ class VICReg(AbstractNetworkLearner):
     As in the authors' program, the invariance term is a mean over variables too. Features are
     those of the encoder, below the projector.
 
-    Args:
-        noise: deviation of Gaussian noise on presented inputs (whose mean square is 1).
-        mask: probability that a presented input is set to 0.
-        invariance: weight of the mean square between the embeddings of two views.
-        variance: weight of the hinge on the deviation of every embedding variable.
-        covariance: weight of squared covariances.
-        projector_sizes: units of the projector's layers; the last is the embedding's width.
-
     The others are those of `AbstractNetworkLearner`. `InputError` for values not allowed.
+
+    Parameters
+    ----------
+    noise : float, default=0.3
+        Deviation of Gaussian noise on presented inputs (whose mean square is 1).
+    mask : float, default=0.1
+        Probability that a presented input is set to 0.
+    invariance : float, default=25.0
+        Weight of the mean square between the embeddings of two views.
+    variance : float, default=25.0
+        Weight of the hinge on the deviation of every embedding variable.
+    covariance : float, default=1.0
+        Weight of squared covariances.
+    projector_sizes : tuple of int, default=(256, 256)
+        Units of the projector's layers; the last is the embedding's width.
     """
 
     name: ClassVar[str] = "vicreg"

@@ -30,9 +30,18 @@ FORMAT = "metaplastic-checkpoint-1"
 
 @dataclasses.dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read: the tree, its step, and what was saved beside them.
+    """A checkpoint that was read.
 
-    `complete` is false if what could be missing (`optional` of `load_checkpoint`) was.
+    Attributes
+    ----------
+    tree : PyTree
+        The state.
+    step : int
+        Number of updates done.
+    extra : dict of str to object
+        What was saved beside the tree.
+    complete : bool, default=True
+        False if the part that may be missing (`optional` of `load_checkpoint`) was missing.
     """
 
     tree: PyTree
@@ -52,9 +61,31 @@ def save_checkpoint(
 ) -> Path:
     """Write a checkpoint of all array leaves of `tree` and drop all but the newest `keep`.
 
-    `extra` is anything that JSON holds. Raises `InputError` for typed PRNG keys in the tree (make
-    them from the seed and the step instead), or if the disk refuses: the earlier checkpoints are
-    then as they were.
+    Parameters
+    ----------
+    directory : Path
+        Folder of the checkpoints; made if missing.
+    tree : PyTree
+        The state.
+    step : int
+        Number of updates done.
+    fingerprint : str
+        Fingerprint of the configuration.
+    extra : dict of str to object, optional
+        Plain JSON values to keep beside the tree.
+    keep : int, default=2
+        Number of checkpoints to keep.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    InputError
+        For typed PRNG keys in the tree (make them from the seed and the step instead), or if the
+        disk refuses. The earlier checkpoints are then as they were.
     """
     header = {"format": FORMAT, "step": step, "fingerprint": fingerprint, "extra": extra or {}}
     tensors = {name: _host(name, leaf) for name, leaf in _named_arrays(tree).items()}
@@ -75,20 +106,33 @@ def load_checkpoint(
 ) -> Checkpoint | None:
     """The newest good checkpoint of `directory`, or `None` if none was ever completed.
 
-    Args:
-        directory: where `save_checkpoint` wrote.
-        like: a tree of the same structure; arrays or `jax.ShapeDtypeStruct`s are filled from the
-            file, other leaves are kept.
-        fingerprint: of the present configuration.
-        optional: path in the tree (as of `jax.tree_util.keystr`) below which a checkpoint may
-            hold no array at all; the leaves there then stay as they are in `like`.
-
     A damaged checkpoint is passed over with a warning; once an older one is found good, the
     damaged one's seal is renamed to `*.damaged`, so that it no longer counts as kept.
 
-    Raises:
-        FileFormatError: if there are checkpoints but none is good.
-        ConfigurationError: if the newest good one is of another configuration.
+    Parameters
+    ----------
+    directory : Path
+        The directory that `save_checkpoint` wrote.
+    like : PyTree
+        A tree of the same structure; arrays or `jax.ShapeDtypeStruct`s are filled from the file,
+        other leaves are kept.
+    fingerprint : str
+        Fingerprint of the present configuration.
+    optional : str, optional
+        Path in the tree (as of `jax.tree_util.keystr`) below which a checkpoint may hold no array
+        at all; the leaves there then stay as they are in `like`.
+
+    Returns
+    -------
+    Checkpoint or None
+        The checkpoint, if there is one.
+
+    Raises
+    ------
+    FileFormatError
+        If there are checkpoints but none is good.
+    ConfigurationError
+        If the newest good one is of another configuration.
     """
     seals = sorted(directory.glob("step-*.json"), reverse=True)
     problems, damaged = [], []

@@ -16,9 +16,17 @@ def configure_cpu_devices(n: int) -> None:
     spin while they wait. A process held to one core (`taskset -c 0 metaplastic meta-train --workers
     1`) does per core nearly twice the work (docs/performance.md).
 
-    Raises:
-        InputError: for `n` below 1.
-        ConfigurationError: if JAX is already running with another number of CPU devices.
+    Parameters
+    ----------
+    n : int
+        Number of devices.
+
+    Raises
+    ------
+    InputError
+        For `n` below 1.
+    ConfigurationError
+        If JAX is already running with another number of CPU devices.
     """
     if n < 1:
         raise InputError(f"the number of CPU devices must be at least 1, got {n}")
@@ -44,7 +52,9 @@ def keep_freed_memory() -> bool:
     takes longer than the products (docs/performance.md). The price: the process holds the
     most memory that it ever needed until it ends.
 
-    Returns:
+    Returns
+    -------
+    bool
         Whether it was done; other C libraries than glibc are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
@@ -61,8 +71,10 @@ def check_memory_maps(n_programs: int) -> None:
     XLA keeps the kernels of a program for CPUs in memory maps of their own, about 4,000 of them
     for the gradient of one shape. Beyond the limit the process dies in the compiler.
 
-    Raises:
-        ConfigurationError: if the system allows fewer memory maps than they need.
+    Raises
+    ------
+    ConfigurationError
+        If the system allows fewer memory maps than they need.
     """
     if sys.platform != "linux" or jax.default_backend() != "cpu":
         return

@@ -35,7 +35,19 @@ TaskStates = tuple[PyTree, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Bucket:
-    """Tasks that share an architecture. `cost` is the relative cost of one of its task-steps."""
+    """Tasks that share an architecture.
+
+    Parameters
+    ----------
+    name : str
+        Name in metrics and messages.
+    problem : AbstractInnerProblem
+        What the tasks are.
+    n_tasks : int
+        Number of tasks that are under way.
+    cost : float, default=1.0
+        Relative cost of one task-step, for sharing buckets among devices.
+    """
 
     name: str
     problem: AbstractInnerProblem
@@ -92,14 +104,20 @@ def check_buckets(buckets: Sequence[Bucket], clip: float) -> None:
 class LocalExecutor(AbstractExecutor):
     """All buckets in this process, each pinned to one device, devices running side by side.
 
-    Args:
-        buckets: at least one, with distinct names.
-        estimator: the gradient estimator of every task.
-        clip: largest norm of one task's gradient.
-        devices: default `jax.devices()`.
-        task_axis: `map` runs a bucket's tasks one after another (best on CPU), `vmap` together
-            (best on GPU); `None` chooses by the device. `shard` cuts the tasks of every bucket
-            over all devices, which then work on one bucket after another.
+    Parameters
+    ----------
+    buckets : sequence of Bucket
+        At least one, with distinct names.
+    estimator : AbstractGradientEstimator
+        The gradient estimator of every task.
+    clip : float, default=1.0
+        Largest norm of one task's gradient.
+    devices : sequence of Device, optional
+        Devices to use, by default `jax.devices()`.
+    task_axis : {"map", "vmap", "shard"}, optional
+        `map` runs a bucket's tasks one after another (best on CPU), `vmap` together (best on GPU);
+        `None` chooses by the device. `shard` cuts the tasks of every bucket over all devices, which
+        then work on one bucket after another.
     """
 
     def __init__(

@@ -15,14 +15,18 @@ from metaplastic.types import Metrics
 class MetricsWriter:
     """Appends records to a file of JSON lines, one per record, each with a `step`.
 
-    Args:
-        path: the file; made if missing.
-        resumed_step: records of later steps, and a last line cut short by a crash, are dropped on
-            opening, so that a resumed run writes no step twice.
-        tensorboard: a directory for TensorBoard event files, or `None`.
-
     Numbers that are not finite are written as null. Raises `MissingDataError` if TensorBoard is
     asked for and `tensorboardX` is not installed.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made if missing.
+    resumed_step : int, default=0
+        Records of later steps, and a last line cut short by a crash, are dropped on opening, so
+        that a resumed run writes no step twice.
+    tensorboard : Path, optional
+        A directory for TensorBoard event files, or `None`.
     """
 
     def __init__(self, path: Path, *, resumed_step: int = 0, tensorboard: Path | None = None):
@@ -54,11 +58,16 @@ class MetricsWriter:
 class Progress:
     """One line on stderr, rewritten in place; nothing at all when stderr is not a terminal.
 
-    Args:
-        total: updates in the whole run.
-        done: updates done before this process.
-        task_steps: inner steps over all tasks in one update.
-        stream: default `sys.stderr`.
+    Parameters
+    ----------
+    total : int
+        Updates in the whole run.
+    done : int, default=0
+        Updates done before this process.
+    task_steps : float
+        Inner steps over all tasks in one update.
+    stream : TextIO, optional
+        Where to write, by default `sys.stderr`.
     """
 
     def __init__(

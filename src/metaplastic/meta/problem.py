@@ -43,7 +43,17 @@ PRINCIPAL_SAMPLES = 256
 
 
 class RuleCarry(eqx.Module):
-    """What goes from step to step along one unroll."""
+    """What goes from step to step along one unroll.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    model : MLP
+        The model that the rule trains.
+    state : RuleState
+        State of the rule.
+    """
 
     task: Task
     model: MLP
@@ -54,11 +64,37 @@ class RuleProblem(AbstractInnerProblem):
     """Training one architecture with the rule theta on tasks of one distribution.
 
     One problem step is `steps_per_loss` inner steps followed by one meta-loss. Theta is the array
-    part of the rule, `rule` here its static part (`split_rule` makes both).
-    Each inner step is rematerialised in the backward pass (`checkpoint=True`), so memory grows by
-    the size of the base model per inner step and not by that of its activations; sampled batches
-    are kept. `presentation` is that of the inputs. With `direct` the readout of the meta-loss sees
-    inputs beside the learned features, so that the rule need not preserve what they say.
+    part of the rule (`split_rule`).
+
+    Parameters
+    ----------
+    tasks : AbstractTaskDistribution
+        Distribution of the tasks.
+    objective : AbstractMetaObjective
+        The meta-objective.
+    rule : AbstractUpdateRule
+        The static part of the rule.
+    sizes : tuple of int
+        Units per layer, inputs first.
+    activation : str
+        A name of `models.ACTIVATIONS`.
+    batch_size : int
+        Rows of an inner step.
+    shots : int
+        Labelled rows a class in the meta-loss.
+    steps_per_loss : int
+        Inner steps for one meta-loss.
+    horizons : (int, int)
+        Least and largest number of inner steps of a task.
+    checkpoint : bool, default=True
+        Whether inner steps are computed again in the backward pass. Memory then grows by the size
+        of the base model per inner step and not by that of its activations. Sampled batches are
+        kept.
+    presentation : PresentationSettings, default=PLAIN
+        Settings of the presentation of inputs.
+    direct : DirectSettings, optional
+        Shares of direct features that the meta-loss sees beside the learned ones; none when left
+        out. With them the rule need not preserve what the inputs say.
     """
 
     tasks: AbstractTaskDistribution
@@ -201,7 +237,18 @@ def draw_horizon(horizons: tuple[int, int], *, key: PRNGKey, steps: int = 1) -> 
 
 
 def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:
-    """Theta (the inexact-array leaves) and the rest of a rule; `eqx.combine` joins them."""
+    """Theta and the rest of a rule; `eqx.combine` joins them.
+
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        Any rule.
+
+    Returns
+    -------
+    (Theta, AbstractUpdateRule)
+        The inexact-array leaves, and the rule without them.
+    """
     theta, rest = eqx.partition(rule, eqx.is_inexact_array)
     # Strong dtypes, so that the first update and the second share a compilation.
     return jax.tree.map(lambda x: jnp.asarray(x, x.dtype), theta), rest

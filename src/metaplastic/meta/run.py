@@ -1,5 +1,8 @@
 """A complete meta-training run in a directory: checkpoints, metrics, evaluation, interruption.
 
+SIGINT and SIGTERM finish the update under way, save, and return status `interrupted`. A second
+SIGINT stops at once.
+
 The directory holds `config.toml`, `metrics.jsonl`, `checkpoints/`, `rule.safetensors` (the
 moving average of theta, written with every checkpoint) and `rules/` (the same as it was every
 `evaluate_every` updates, `rules/updates-000200.safetensors`: to compare early and late ones).
@@ -11,25 +14,25 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta.checkpoint import load_checkpoint
 from metaplastic.meta.executor import AbstractExecutor, Bucket
 from metaplastic.meta.metrics import MetricsWriter, Progress
 from metaplastic.meta.problem import RuleProblem, split_rule
+from metaplastic.meta.reports import Report
 from metaplastic.meta.run_directory import (
     CONFIG_FILE,
     Log,
+    RunFacts,
     RunOptions,
     Saver,
-    SaveRule,
     open_directory,
 )
 from metaplastic.meta.train import (
     MetaState,
     OuterConfig,
-    Report,
     averaged_rule,
     initial_state,
     meta_train,
@@ -37,7 +40,6 @@ from metaplastic.meta.train import (
     with_new_tasks,
 )
 from metaplastic.rules import AbstractUpdateRule
-from metaplastic.rules.io import save_rule
 from metaplastic.types import Metrics, Theta
 
 Status = Literal["finished", "interrupted", "out_of_time"]
@@ -61,58 +63,71 @@ def run_meta_training(
     executor: AbstractExecutor,
     out: Path,
     *,
-    fingerprint: str,
-    config_text: str,
+    facts: RunFacts,
     options: RunOptions | None = None,
     evaluate: Evaluate | None = None,
-    write_rule: SaveRule | None = save_rule,
-    provenance: dict[str, Any] | None = None,
 ) -> RunResult:
     """Meta-train `rule` in the directory `out`, or go on with the run that is there.
 
-    Args:
-        rule: the untrained rule.
-        buckets: what `executor` was made of; a bucket's share in an update is its `n_tasks`.
-        config: settings of the outer loop.
-        executor: computes the gradients.
-        out: run directory; must not hold anything unless resuming.
-        fingerprint: identifies all settings that change numbers; checked on resuming.
-        config_text: TOML to write as `config.toml`.
-        options: see `RunOptions`.
-        evaluate: called with the averaged rule and the step every `evaluate_every` updates and at
-            the end; its metrics go to `metrics.jsonl` as kind `evaluation`.
-        write_rule: writes the rule file; `None` for rules of classes that have no file format.
-        provenance: metadata of the rule file.
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        The untrained rule.
+    buckets : sequence of Bucket
+        What `executor` was made of; a bucket's share in an update is its `n_tasks`.
+    config : OuterConfig
+        Settings of the outer loop.
+    executor : AbstractExecutor
+        Computes the gradients.
+    out : Path
+        Run directory; must not hold anything unless resuming.
+    facts : RunFacts
+        What the files of the run say of it.
+    options : RunOptions, optional
+        What does not change the numbers of the run.
+    evaluate : Evaluate, optional
+        Called with the averaged rule and the step; its metrics are logged as kind `evaluation`.
 
-    SIGINT and SIGTERM finish the update under way, save, and return status `interrupted`; a
-    second SIGINT stops at once.
+    Returns
+    -------
+    RunResult
+        How the run ended, its last state and its rule.
 
-    Raises:
-        ConfigurationError: for a directory that holds something when not resuming, that holds
-            nothing when resuming, or whose run has another configuration. Nothing is written.
-        FileFormatError: if the run's checkpoints are all damaged.
+    Raises
+    ------
+    ConfigurationError
+        For a directory that holds something when not resuming, that holds nothing when resuming, or
+        whose run has another configuration. Nothing is written.
+    FileFormatError
+        If the run's checkpoints are all damaged.
     """
     options = RunOptions() if options is None else options
     theta, _ = split_rule(rule)
-    state, before = None, 0.0
-    if open_directory(out, config_text, options.resume):
-        state, before = _resumed(out, theta, executor, config, fingerprint, config_text)
-    saver = Saver(out, rule, options, fingerprint, write_rule, provenance or {}, before)
+    state, before = _opened(out, theta, executor, config, facts, options)
+    saver = Saver(out, rule, options, facts, before)
     done = 0 if state is None else int(state.step)
-    board = out / "tensorboard" if options.tensorboard else None
     steps = _task_steps(buckets, executor.estimator.truncation)
-    with (
-        MetricsWriter(out / "metrics.jsonl", resumed_step=done, tensorboard=board) as writer,
-        contextlib.closing(Progress(config.n_updates, done=done, task_steps=steps)) as progress,
-        _stop_requested() as stop,
-    ):
+    with _log(out, config, options, done, steps, saver) as log, _stop_requested() as stop:
         state = initial_state(theta, executor, config) if state is None else state
         weights = [float(b.n_tasks) for b in buckets]
         updates = meta_train(rule, executor, config, weights=weights, state=state)
-        observe = _Observer(rule, saver, Log(writer, progress, saver), writer, evaluate)
+        observe = _Observer(rule, saver, log, evaluate)
         status, state = _follow(updates, state, observe, config.n_updates, options, stop)
     saver.save(state)
     return RunResult(status, state, averaged_rule(rule, state), saver.seconds())
+
+
+@contextlib.contextmanager
+def _log(
+    out: Path, config: OuterConfig, options: RunOptions, done: int, steps: float, saver: Saver
+) -> Iterator[Log]:
+    """The metrics file and the line of progress, closed at the end."""
+    board = out / "tensorboard" if options.tensorboard else None
+    with (
+        MetricsWriter(out / "metrics.jsonl", resumed_step=done, tensorboard=board) as writer,
+        contextlib.closing(Progress(config.n_updates, done=done, task_steps=steps)) as progress,
+    ):
+        yield Log(writer, progress, saver)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +137,6 @@ class _Observer:
     rule: AbstractUpdateRule
     saver: Saver
     log: Log
-    writer: MetricsWriter
     evaluate: Evaluate | None
 
     def judge(self, state: MetaState, step: int) -> None:
@@ -131,7 +145,7 @@ class _Observer:
         self.saver.keep_rule(state)
         if self.evaluate is not None:
             scores = self.evaluate(averaged_rule(self.rule, state), step)
-            self.writer.write({"step": step, **scores}, kind="evaluation")
+            self.log.writer.write({"step": step, **scores}, kind="evaluation")
 
     def save_if_due(self, state: MetaState, step: int) -> None:
         if self.saver.due(step):
@@ -164,21 +178,23 @@ def _follow(
     return status, state
 
 
-def _resumed(
+def _opened(
     out: Path,
     theta: Theta,
     executor: AbstractExecutor,
     config: OuterConfig,
-    fingerprint: str,
-    config_text: str,
+    facts: RunFacts,
+    options: RunOptions,
 ) -> tuple[MetaState | None, float]:
-    """State and seconds of the run in `out`; `None` and 0 if it has no checkpoint yet."""
+    """State and seconds of the run in `out`; `None` and 0 if it is new or has no checkpoint yet."""
+    if not open_directory(out, facts.config_text, options.resume):
+        return None, 0.0
     shapes = state_shapes(theta, executor, config)
     checkpoint = load_checkpoint(
-        out / "checkpoints", shapes, fingerprint=fingerprint, optional=".tasks"
+        out / "checkpoints", shapes, fingerprint=facts.fingerprint, optional=".tasks"
     )
     if checkpoint is None:
-        if (out / CONFIG_FILE).read_text(encoding="utf-8") != config_text:
+        if (out / CONFIG_FILE).read_text(encoding="utf-8") != facts.config_text:
             raise ConfigurationError(
                 f"{out} belongs to a run of other settings (see its config.toml) that has no "
                 "checkpoint yet; choose another directory"

@@ -79,9 +79,10 @@ class TeachingProblem(AbstractInnerProblem):
     columns and feedback rows of unit norm, which changes nothing of what the network computes.
     Where `presentation` whitens inputs, it does so for half of the networks.
 
-    Raises:
-        InputError: for settings out of range, or a teacher that cannot live in the student's
-            networks.
+    Raises
+    ------
+    InputError
+        For settings out of range, or a teacher that cannot live in the student's networks.
     """
 
     tasks: AbstractTaskDistribution

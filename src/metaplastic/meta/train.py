@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from metaplastic.errors import InputError
 from metaplastic.meta.executor import AbstractExecutor, TaskStates
 from metaplastic.meta.problem import split_rule
+from metaplastic.meta.reports import Report, summary
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.trees import all_finite, global_norm, select
-from metaplastic.types import Metrics, Theta
+from metaplastic.types import Theta
 
 Rule = TypeVar("Rule", bound=AbstractUpdateRule)
 
@@ -27,9 +28,22 @@ Rule = TypeVar("Rule", bound=AbstractUpdateRule)
 class OuterConfig:
     """Settings of the outer loop.
 
-    The meta-learning rate rises linearly over `warmup` updates to `learning_rate` and falls as a
-    cosine to `final_fraction` of it at update `n_updates`. `average` is the decay of the
-    moving average of theta.
+    Parameters
+    ----------
+    n_updates : int, default=1000
+        Number of updates.
+    learning_rate : float, default=0.002
+        Largest meta-learning rate.
+    warmup : int, default=50
+        Updates over which the rate rises linearly.
+    final_fraction : float, default=0.03
+        Fraction of the largest rate that a cosine reaches at the last update.
+    b1, b2
+        Decays of Adam's moments.
+    average : float, default=0.98
+        Decay of the moving average of theta.
+    seed : int, default=0
+        Seed of all random draws.
     """
 
     n_updates: int = 1000
@@ -55,7 +69,23 @@ class OuterConfig:
 
 
 class MetaState(eqx.Module):
-    """All that the next update needs; what a checkpoint holds."""
+    """All that the next update needs; what a checkpoint holds.
+
+    Attributes
+    ----------
+    step : scalar array
+        Updates done.
+    theta : Theta
+        The numbers that are trained.
+    average : Theta
+        Their moving average.
+    optimiser : PyTree
+        State of Adam.
+    skipped : scalar array
+        Updates that were skipped because their gradient was not finite.
+    tasks : TaskStates
+        State of the tasks of every bucket.
+    """
 
     step: Int[Array, ""]
     theta: Theta
@@ -63,25 +93,6 @@ class MetaState(eqx.Module):
     optimiser: PyTree
     skipped: Int[Array, ""]
     tasks: TaskStates
-
-
-class Report(Mapping[str, Any]):
-    """What there is to say of an update, fetched from the device when it is first asked for.
-
-    Who asks after the next update has begun keeps no device waiting.
-    """
-
-    def __init__(self, fetch: Callable[[], Metrics]) -> None:
-        self._fetch = functools.cache(fetch)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._fetch()[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fetch())
-
-    def __len__(self) -> int:
-        return len(self._fetch())
 
 
 def meta_train(
@@ -94,16 +105,27 @@ def meta_train(
 ) -> Iterator[tuple[MetaState, Report]]:
     """Run the outer loop, yielding the state after every update and what to report of it.
 
-    Args:
-        rule: where to start; its inexact-array leaves are trained.
-        executor: computes gradients; it knows the buckets.
-        config: settings.
-        weights: one per bucket, the share of its mean gradient in the update.
-        state: to go on from; the random numbers of an update depend on the seed and its
-            number alone, so a resumed run repeats what an uninterrupted one would have done.
-
     An update whose total gradient is not finite is skipped and counted. The next update uses up
     the task states of a yielded state: save it before asking for more.
+
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        The rule to start from. Its inexact arrays are trained.
+    executor : AbstractExecutor
+        Computes gradients; it knows the buckets.
+    config : OuterConfig
+        Settings.
+    weights : list of float
+        One per bucket, the share of its mean gradient in the update.
+    state : MetaState, optional
+        To go on from; the random numbers of an update depend on the seed and its number alone, so a
+        resumed run repeats what an uninterrupted one would have done.
+
+    Yields
+    ------
+    (MetaState, Report)
+        The state after an update, and what to report of it.
     """
     theta, _ = split_rule(rule)
     optimiser = _optimiser(config)
@@ -118,12 +140,27 @@ def meta_train(
         gradient = _weighted_sum(share, gradients)
         state, norm = _update(optimiser, config.average, state, gradient, tasks)
         # Nothing of the state itself, whose buffers the next update may use up.
-        told = functools.partial(_summary, step, state.skipped, parts, norm, executor.report())
+        told = functools.partial(summary, step, state.skipped, parts, norm, executor.report())
         yield state, Report(told)
 
 
 def initial_state(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
-    """The state before the first update."""
+    """The state before the first update.
+
+    Parameters
+    ----------
+    theta : Theta
+        Numbers to start from.
+    executor : AbstractExecutor
+        Makes the tasks.
+    config : OuterConfig
+        Settings of the outer loop.
+
+    Returns
+    -------
+    MetaState
+        The state.
+    """
     tasks = executor.init(theta, key=jax.random.fold_in(jax.random.key(config.seed), 0))
     return _fresh(config, theta, tasks)
 
@@ -136,7 +173,22 @@ def with_new_tasks(state: MetaState, executor: AbstractExecutor, config: OuterCo
 
 
 def state_shapes(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
-    """What `initial_state` would return, as `jax.ShapeDtypeStruct`s: for reading a checkpoint."""
+    """The shapes of what `initial_state` returns, for reading a checkpoint.
+
+    Parameters
+    ----------
+    theta : Theta
+        Numbers to start from.
+    executor : AbstractExecutor
+        Makes the tasks.
+    config : OuterConfig
+        Settings of the outer loop.
+
+    Returns
+    -------
+    MetaState
+        A state of `jax.ShapeDtypeStruct`s.
+    """
     return eqx.filter_eval_shape(_fresh, config, theta, executor.shapes(theta))
 
 
@@ -146,7 +198,20 @@ def _fresh(config: OuterConfig, theta: Theta, tasks: TaskStates) -> MetaState:
 
 
 def averaged_rule(rule: Rule, state: MetaState) -> Rule:
-    """`rule` with the moving average of theta: what is evaluated and shipped."""
+    """The rule with the moving average of theta: the rule to evaluate and ship.
+
+    Parameters
+    ----------
+    rule : Rule
+        The rule that was trained.
+    state : MetaState
+        A state of the outer loop.
+
+    Returns
+    -------
+    Rule
+        The rule with the averaged numbers.
+    """
     averaged: Any = eqx.combine(state.average, split_rule(rule)[1])
     return averaged
 
@@ -195,35 +260,3 @@ def _update(
     theta, average, moments, skip, norm = _apply_update(optimiser, decay, small, gradient)
     skipped = state.skipped + skip.astype(jnp.int32)
     return MetaState(state.step + 1, theta, average, moments, skipped, tasks), norm
-
-
-def _summary(
-    step: int,
-    skipped: Int[Array, ""],
-    parts: list[Metrics],
-    norm: Float[Array, ""],
-    besides: Metrics,
-) -> Metrics:
-    """Plain numbers: totals, and the mean loss of every bucket over its live tasks.
-
-    A bucket without a live task has the loss `None` and is left out of the mean over buckets.
-    """
-    losses = []
-    parts = jax.device_get(parts)
-    for part in parts:
-        live = part["diverged"] == 0
-        losses.append(float(np.mean(part["loss"][live])) if np.any(live) else None)
-    known = [loss for loss in losses if loss is not None]
-    everything = {k: np.concatenate([np.atleast_1d(p[k]) for p in parts]) for k in parts[0]}
-    return {
-        "step": step,
-        "loss": float(np.mean(known)) if known else float("nan"),
-        "bucket_losses": losses,
-        "update_norm": float(norm),
-        "task_gradient_norm": float(np.mean(everything["gradient_norm"])),
-        "clipped": float(np.mean(everything["clipped"])),
-        "diverged": int(np.sum(everything["diverged"])),
-        "restarted": int(np.sum(everything["restarted"])),
-        "skipped_updates": int(skipped),
-        **besides,
-    }

@@ -19,11 +19,16 @@ class Validator:
     Called with a rule and the number of updates, as `run_meta_training` wants. The tasks, nets
     and batches are the same at every call, so that the curve shows the rule alone.
 
-    Args:
-        buckets: of `build_buckets(recipe, ..., split="validation")`.
-        inner_steps: length of the unroll.
-        n_tasks: tasks per bucket.
-        seed: of tasks, nets and batches.
+    Parameters
+    ----------
+    buckets : sequence of Bucket
+        Buckets of `build_buckets(recipe, ..., split="validation")`.
+    inner_steps : int, default=200
+        Length of the unroll.
+    n_tasks : int, default=4
+        Tasks per bucket.
+    seed : int, default=1
+        Seed of tasks, networks and batches.
     """
 
     def __init__(

@@ -12,9 +12,14 @@ from metaplastic.types import Metrics
 class Prototypical(AbstractMetaObjective):
     """Cross entropy of `softmax(-scale |query - mean of class k|^2)`.
 
-    Source: Snell, Swersky and Zemel 2017 (arXiv 1703.05175), equations 1 and 2; `scale` is the
-    inverse temperature that Oreshkin et al. 2018 (arXiv 1805.10123) added. Every class needs a
-    support sample. `extra` targets have no place in it and are passed over.
+    Source: Snell, Swersky and Zemel 2017 (arXiv 1703.05175), equations 1 and 2. The inverse
+    temperature `scale` was added by Oreshkin et al. 2018 (arXiv 1805.10123). Every class needs a
+    support sample. `extra` targets are ignored.
+
+    Parameters
+    ----------
+    scale : float, default=1.0
+        Inverse temperature.
     """
 
     scale: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=1.0)

@@ -32,6 +32,13 @@ class FewShotRidge(AbstractMetaObjective):
     their global mean, divided by the root mean squared length of their rows, support and query
     apart; penalty `strength` on the summed Gram matrix; predictions divided by their length;
     loss `(sum (prediction - target)^2 + strength sum w^2) / n` over `n` query samples.
+
+    Parameters
+    ----------
+    strength : float, default=0.1
+        The penalty.
+    score : {"cosine", "squared", "published"}, default="cosine"
+        `cosine`, `squared` or `published`.
     """
 
     strength: float = eqx.field(static=True, default=0.1)
@@ -102,8 +109,25 @@ def _centred(targets: Float[Array, "sample target"]) -> Float[Array, "sample tar
 def ridge(
     x: Float[Array, "sample dim"], y: Float[Array, "sample target"], strength: float
 ) -> Float[Array, "dim target"]:
-    """Minimiser of `|x w - y|^2 / n + strength |w|^2` by a Cholesky factor of the smaller Gram
-    matrix (features if there are fewer of them, else samples); no bias, so centre first."""
+    """Ridge regression without a bias: the minimiser of `|x w - y|^2 / n + strength |w|^2`.
+
+    It takes a Cholesky factor of the smaller Gram matrix: of features if there are fewer of them,
+    else of samples.
+
+    Parameters
+    ----------
+    x : array (sample, dim) of float
+        Centred features.
+    y : array (sample, target) of float
+        Centred targets.
+    strength : float
+        The penalty.
+
+    Returns
+    -------
+    array (dim, target) of float
+        The weights.
+    """
     n, dim = x.shape
     if dim <= n:
         gram = x.T @ x / n + strength * jnp.eye(dim)

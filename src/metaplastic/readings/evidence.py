@@ -59,14 +59,21 @@ def weigh(
 ) -> Evidence:
     """Statistics of a pool and its labels, and the weights of both readings.
 
-    Args:
-        graph: of the pool.
-        linear_scores: of its nodes `(n, C)`.
-        graph_scores: of its nodes `(n, C)`.
-        labels: of the labelled rows.
-        held_out: log probabilities of the linear reading and scores of the graph for labelled rows
-            left out, and their labels.
-        settings: how the weights depend on the statistics.
+    Parameters
+    ----------
+    graph : Graph
+        The graph of the pool.
+    linear_scores : ndarray (node, class) of float
+        Scores of the linear reading for the graph's nodes.
+    graph_scores : ndarray (node, class) of float
+        Scores of the graph reading for the graph's nodes.
+    labels : Labels
+        Labels of the labelled rows.
+    held_out : HeldOut
+        Log probabilities of the linear reading and scores of the graph for labelled rows left out,
+        and their labels.
+    settings : ReadingSettings
+        How the weights depend on the statistics.
     """
     linear, spread = linear_scores.argmax(1), graph_scores.argmax(1)
     size = np.bincount(graph.node_of, minlength=len(linear))

@@ -62,13 +62,19 @@ class Graph:
         So every column has a solution whatever is labelled: it is 0 in components without a source,
         and elsewhere its mean, weighted by degrees, is 0.
 
-        Args:
-            sources: one column a source.
-            leak: positive; without it, only rounding would keep the mean at 0.
-            tolerance: of the residual's length, relative to that of the source.
+        Parameters
+        ----------
+        sources : Sources
+            One column a source.
+        leak : float
+            Positive; without it, only rounding would keep the mean at 0.
+        tolerance : float
+            Largest length of the residual, relative to that of the source.
 
-        Raises:
-            InputError: if the tolerance is not reached.
+        Raises
+        ------
+        InputError
+            If the tolerance is not reached.
         """
         share = self.degrees / self.component_sums(self.degrees[:, None])[:, 0]
         balanced = sources - share[:, None] * self.component_sums(sources)

@@ -78,10 +78,14 @@ def fit_logistic(
     The penalised solution lies in the span of the support, so wide features are first rotated
     into it: an exact change of coordinates that makes the fit independent of the width.
 
-    Args:
-        shift, factor: `standardisation` of the pool.
-        support: features of the labelled rows.
-        labels: class numbers of the support, `0..C-1`, each at least once, `C >= 2`.
+    Parameters
+    ----------
+    shift, factor : ndarray (dim,) of float
+        `standardisation` of the pool.
+    support : Features
+        Features of the labelled rows.
+    labels : Labels
+        Class numbers of the support, `0..C-1`, each at least once, `C >= 2`.
     """
     x = (np.asarray(support, np.float64) - shift) * factor
     wide = x.shape[1] > x.shape[0]

@@ -61,11 +61,16 @@ def exact_search(
 ) -> Neighbours:
     """The `k` nearest of `rows` for every query.
 
-    Args:
-        rows: `(n, d)` float32.
-        queries: `(q, d)` float32.
-        k: at most `n`, or `n - 1` if one is left out.
-        without: of every query a row not to be found, usually itself.
+    Parameters
+    ----------
+    rows : Rows
+        `(n, d)` float32.
+    queries : Queries
+        `(q, d)` float32.
+    k : int
+        At most `n`, or `n - 1` if one is left out.
+    without : ndarray (query,) of int, optional
+        For every query, the number of a row that must not be found, usually the query itself.
     """
     lengths = np.einsum("nd,nd->n", rows, rows)
     size = max(1, BLOCK_NUMBERS // len(rows))
@@ -120,8 +125,10 @@ def nearest_to_all(rows: Rows, k: int) -> tuple[Neighbours, float]:
     Exact up to `EXACT_ROWS` rows, with recall 1. Beyond, `faiss` names candidates by their leading
     principal components and their distances are exact; recall is that of a sample of rows.
 
-    Raises:
-        MissingDataError: if there are more rows and the extra `neighbours` is not installed.
+    Raises
+    ------
+    MissingDataError
+        If there are more rows and the extra `neighbours` is not installed.
     """
     everything = np.arange(len(rows))
     if len(rows) <= EXACT_ROWS:

@@ -30,18 +30,22 @@ Prior = Float[np.ndarray, " class"] | None
 class ReadingPool:
     """Features `(n, d)` of all rows of a pool; the graph is made when it is first needed.
 
-    Args:
-        features: of all rows, labelled or not.
-        settings: of the graph and of the combination.
+    Parameters
+    ----------
+    features : Features
+        Features of all rows, labelled or not.
+    settings : ReadingSettings, default=DEFAULT
+        Settings of the graph and of the combination.
 
-    Examples:
-        >>> import numpy as np
-        >>> from metaplastic.readings import ReadingPool
-        >>> features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
-        >>> features[:30] += 5
-        >>> reading = ReadingPool(features).fit("graph", np.array([0, 59]), np.array([0, 1]))
-        >>> reading.scores(features[[3, 50]]).argmax(1)
-        array([0, 1])
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metaplastic.readings import ReadingPool
+    >>> features = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    >>> features[:30] += 5
+    >>> reading = ReadingPool(features).fit("graph", np.array([0, 59]), np.array([0, 1]))
+    >>> reading.scores(features[[3, 50]]).argmax(1)
+    array([0, 1])
     """
 
     features: Features
@@ -97,12 +101,17 @@ class ReadingPool:
     ) -> AbstractReading:
         """Fit a reading to labelled rows of the pool.
 
-        Args:
-            name: of `READINGS`.
-            rows: numbers of the labelled rows.
-            labels: their class numbers, `0..C-1`, each at least once, `C >= 2`.
-            prior: shares of the classes, for the readings of the graph; those of the labelled rows
-                if left out.
+        Parameters
+        ----------
+        name : str
+            A name of `READINGS`.
+        rows : ndarray (row,) of int
+            Numbers of the labelled rows.
+        labels : Labels
+            Their class numbers, `0..C-1`, each at least once, `C >= 2`.
+        prior : Prior, optional
+            Shares of the classes, for the readings of the graph; those of the labelled rows if left
+            out.
         """
         return READINGS[check_reading(name)](self, rows, labels, prior)
 
@@ -126,7 +135,23 @@ class ReadingPool:
 
 
 def check_reading(name: Any) -> str:
-    """Return `name` if it is one of `READINGS`; otherwise raise `InputError`."""
+    """Check the name of a reading.
+
+    Parameters
+    ----------
+    name : object
+        What the user gave.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    InputError
+        If it is not one of `READINGS`.
+    """
     if isinstance(name, str) and name in READINGS:
         return name
     raise InputError(f"unknown reading {name!r}; choose one of {', '.join(READINGS)}")

@@ -76,10 +76,14 @@ class RidgeFit:
 def read_ridge(factor: float, support: Features, labels: Labels) -> tuple[RidgeReading, Scores]:
     """Fit to labelled rows; the reading, and the scores of every labelled row left out.
 
-    Args:
-        factor: of the features; `overall_factor` of the pool, or 1 if they are divided already.
-        support: features of the labelled rows.
-        labels: class numbers of the support, `0..C-1`, each at least once, `C >= 2`.
+    Parameters
+    ----------
+    factor : float
+        Factor of the features: `overall_factor` of the pool, or 1 if they are divided already.
+    support : Features
+        Features of the labelled rows.
+    labels : Labels
+        Class numbers of the support, `0..C-1`, each at least once, `C >= 2`.
     """
     x = np.asarray(support, np.float64) * factor
     targets = 2.0 * one_hot(labels, int(labels.max()) + 1) - 1.0

@@ -23,16 +23,25 @@ STATISTICS = (
 class ReadingSettings:
     """Numbers of the graph reading and of its combination with the linear one.
 
-    Args:
-        n_neighbors: of every node of the graph.
-        leak: of labels that spread, relative to the degree of a node (`Graph.spread`).
-        tolerance: to which they are solved for, relative to their sources.
-        linear: of the logarithm of the linear reading's weight, a factor for each of `STATISTICS`.
-        graph: the same of the graph reading's weight.
-        least, most: bounds of both logarithms.
+    Parameters
+    ----------
+    n_neighbors : int, default=10
+        Neighbours of every node of the graph.
+    leak : float, default=0.001
+        Leak of the labels that spread, relative to the degree of a node (`Graph.spread`).
+    tolerance : float, default=0.0001
+        To which they are solved for, relative to their sources.
+    linear : tuple of float, optional
+        Coefficients of `STATISTICS` for the logarithm of the linear reading's weight.
+    graph : tuple of float, optional
+        Coefficients of `STATISTICS` for the logarithm of the graph reading's weight.
+    least, most
+        Bounds of both logarithms.
 
-    Raises:
-        InputError: for values that are not allowed.
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
     """
 
     n_neighbors: int = 10

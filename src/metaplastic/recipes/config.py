@@ -26,9 +26,10 @@ def named_recipe(name: str) -> Recipe:
 def read_recipe(path: Path, start: Recipe) -> Recipe:
     """The recipe in a TOML file; what the file leaves out is taken from `start`.
 
-    Raises:
-        ConfigurationError: if the file cannot be read, or holds a key that is unknown or a value
-            of another type.
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read, or holds a key that is unknown or a value of another type.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -47,8 +48,10 @@ def change_recipe(recipe: Recipe, changes: Iterable[str]) -> Recipe:
 
     Values are TOML; what is not TOML is taken as a string.
 
-    Raises:
-        ConfigurationError: for a change of another form, an unknown key or a wrong value.
+    Raises
+    ------
+    ConfigurationError
+        For a change of another form, an unknown key or a wrong value.
     """
     table = _plain(dataclasses.asdict(recipe))
     for change in changes:

@@ -12,7 +12,7 @@ from metaplastic.evaluation import provenance
 from metaplastic.meta.devices import check_memory_maps
 from metaplastic.meta.executor import AbstractExecutor, Bucket, LocalExecutor
 from metaplastic.meta.problem import split_rule
-from metaplastic.meta.run import RunOptions, RunResult, run_meta_training
+from metaplastic.meta.run import RunFacts, RunOptions, RunResult, run_meta_training
 from metaplastic.meta.validation import Validator
 from metaplastic.recipes.config import (
     change_recipe,
@@ -89,10 +89,13 @@ def run_recipe(
     each device of this process some of the shapes, `shard` cuts every shape's tasks over all of
     its devices, `ray` uses the workers of `recipe.cluster`.
 
-    Raises:
-        ConfigurationError: for settings that do not go together, a directory that does not fit
-            (see `run_meta_training`), or more shapes than can be compiled (`check_memory_maps`).
-        MissingDataError: if the recipe needs glyphs and none are built.
+    Raises
+    ------
+    ConfigurationError
+        For settings that do not go together, a directory that does not fit (see
+        `run_meta_training`), or more shapes than can be compiled (`check_memory_maps`).
+    MissingDataError
+        If the recipe needs glyphs and none are built.
     """
     with contextlib.ExitStack() as stack:
         if executor == "ray":  # First, because processes are best started before JAX is.
@@ -101,25 +104,29 @@ def run_recipe(
         theta, free = split_rule(rule)
         buckets = build_buckets(recipe, free)
         evaluate = Validator(_validation(recipe, free)) if validate else None
+        facts = RunFacts(fingerprint(recipe), recipe_text(recipe), _provenance(recipe))
         return run_meta_training(
             rule,
             buckets,
             recipe.outer,
             stack.enter_context(_executor(executor, recipe, theta, buckets)),
             out,
-            fingerprint=fingerprint(recipe),
-            config_text=recipe_text(recipe),
+            facts=facts,
             options=options,
             evaluate=evaluate,
-            provenance={
-                "licence": "Apache-2.0",
-                "recipe": recipe.name,
-                "metaplastic": __version__,
-                "seed": recipe.outer.seed,
-                "commit": provenance(seeds=())["commit"],
-                **_origin(recipe),
-            },
         )
+
+
+def _provenance(recipe: Recipe) -> dict[str, Any]:
+    """Metadata of the rule file."""
+    return {
+        "licence": "Apache-2.0",
+        "recipe": recipe.name,
+        "metaplastic": __version__,
+        "seed": recipe.outer.seed,
+        "commit": provenance(seeds=())["commit"],
+        **_origin(recipe),
+    }
 
 
 def _validation(recipe: Recipe, theta_free: AbstractUpdateRule) -> list[Bucket]:

@@ -41,12 +41,22 @@ LINE_STYLE = (
 def learner_figure(records: Sequence[Record], *, emphasise: Collection[str] = ()) -> "Figure":
     """Mean accuracy of every learner with its standard error, one dot per readout.
 
-    Args:
-        records: of one data set and one number of shots, in the order to draw them downwards.
-        emphasise: learners named in bold.
+    Parameters
+    ----------
+    records : sequence of Record
+        Records of one data set and one number of shots, from the top downwards.
+    emphasise : collection of str, default=()
+        Learners named in bold.
 
-    Raises:
-        InputError: without records, or with several data sets or numbers of shots.
+    Returns
+    -------
+    Figure
+        The figure.
+
+    Raises
+    ------
+    InputError
+        Without records, or with several data sets or numbers of shots.
     """
     _one_experiment(records)
     learners = list(dict.fromkeys(record.learner for record in records))
@@ -88,12 +98,22 @@ def step_figure(
 ) -> "Figure":
     """Accuracy after numbers of inner steps, one panel per readout, baselines as level lines.
 
-    Args:
-        by_step: records of one learner, data set and number of shots, by inner steps done.
-        baselines: records of other learners; those of a readout go into its panel.
+    Parameters
+    ----------
+    by_step : mapping of int to sequence of Record
+        Records of one learner, data set and number of shots, by inner steps done.
+    baselines : sequence of Record, default=()
+        Records of other learners; those of a readout go into its panel.
 
-    Raises:
-        InputError: with fewer than two steps, or records of several experiments.
+    Returns
+    -------
+    Figure
+        The figure.
+
+    Raises
+    ------
+    InputError
+        With fewer than two steps, or records of several experiments.
     """
     if len(by_step) < 2:
         raise InputError(f"accuracy over steps needs at least two steps, got {sorted(by_step)}")
@@ -142,13 +162,23 @@ def _step_panel(
 def field_figure(panels: Mapping[str, NDArray], *, columns: int = 8) -> "Figure":
     """Receptive fields as images, one block per panel, blocks above one another.
 
-    Args:
-        panels: title to `(units, height, width)`; every image gets a scale of its own,
-            symmetric about zero.
-        columns: images side by side.
+    Parameters
+    ----------
+    panels : mapping of str to ndarray
+        Title to `(units, height, width)`; every image gets a scale of its own, symmetric about
+        zero.
+    columns : int, default=8
+        Images side by side.
 
-    Raises:
-        InputError: without panels or with arrays of another rank.
+    Returns
+    -------
+    Figure
+        The figure.
+
+    Raises
+    ------
+    InputError
+        Without panels or with arrays of another rank.
     """
     if not panels or any(np.ndim(fields) != 3 for fields in panels.values()):
         shapes = {title: np.shape(fields) for title, fields in panels.items()}
@@ -187,12 +217,22 @@ def _tile(fields: NDArray, columns: int) -> NDArray:
 def embedding_figure(panels: Mapping[str, NDArray], labels: NDArray) -> "Figure":
     """Points in the plane coloured and marked by class, one panel per mapping.
 
-    Args:
-        panels: title to coordinates `(n, 2)`.
-        labels: `(n,)`, used for colour alone; the class stands at the median of its points.
+    Parameters
+    ----------
+    panels : mapping of str to ndarray
+        Title to coordinates `(n, 2)`.
+    labels : ndarray
+        `(n,)`, used for colour alone; the class stands at the median of its points.
 
-    Raises:
-        InputError: for coordinates of another shape.
+    Returns
+    -------
+    Figure
+        The figure.
+
+    Raises
+    ------
+    InputError
+        For coordinates of another shape.
     """
     labels = np.asarray(labels)
     for title, points in panels.items():

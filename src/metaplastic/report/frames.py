@@ -23,8 +23,24 @@ _DPI = 100
 def frames_figure(frames: Mapping[str, NDArray], labels: NDArray, *, columns: int = 3) -> "Figure":
     """A panel per frame: points `(n, 2)` of two classes, each panel with a scale of its own.
 
-    Raises:
-        InputError: without frames, or for coordinates of another shape.
+    Parameters
+    ----------
+    frames : mapping of str to ndarray
+        Title to coordinates `(n, 2)`.
+    labels : ndarray
+        Class of each point `(n,)`, 0 or 1.
+    columns : int, default=3
+        Number of panels side by side.
+
+    Returns
+    -------
+    Figure
+        The figure.
+
+    Raises
+    ------
+    InputError
+        Without frames, or for coordinates of another shape.
     """
     _check(list(frames.values()), labels)
     rows = -(-len(frames) // columns)
@@ -46,8 +62,26 @@ def animation(
 
     The first and the last frame stay longer. It refers to nothing outside.
 
-    Raises:
-        InputError: without frames, or for coordinates of another shape.
+    Parameters
+    ----------
+    frames : sequence of ndarray
+        Coordinates `(n, 2)`, frame by frame.
+    labels : ndarray
+        Class of each point `(n,)`.
+    titles : sequence of str
+        A title for each frame.
+    description : str
+        What the picture shows, for readers who cannot see it.
+
+    Returns
+    -------
+    str
+        The element.
+
+    Raises
+    ------
+    InputError
+        Without frames, or for coordinates of another shape.
     """
     _check(frames, labels)
     light, dark = (

@@ -34,9 +34,18 @@ _MARKERS = "s^Dvx+P<>*"
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """Points of one line; `error` are half-lengths of error bars, NaN or empty for none.
+    """Points of one line.
 
-    `x` are numbers, or names on the scale `names`. A NaN in `y` interrupts the line.
+    Parameters
+    ----------
+    label : str
+        Name in the legend.
+    x : sequence of object
+        Numbers, or names on the scale `names`.
+    y : sequence of float
+        Numbers. A NaN interrupts the line.
+    error : sequence of float, default=()
+        Half-lengths of error bars. NaN draws none.
     """
 
     label: str
@@ -60,50 +69,79 @@ def line_figure(
 ) -> "Figure":
     """One panel per mapping, lines of one label alike in all, one legend above.
 
-    Args:
-        panels: title to lines.
-        x_label: below the lowest panels.
-        y_label: beside the leftmost panels.
-        x_scale: of all panels; with `names`, the x values in order of appearance, and
-            points are not joined.
-        emphasise: labels drawn thick, in blue.
-        columns: panels side by side.
-        height: of a panel in inches.
-        marks: places of dotted vertical lines.
-        share_y: whether panels have the same range of y.
-        zero: whether to draw a line at y = 0.
+    Parameters
+    ----------
+    panels : mapping of str to sequence of Line
+        Title to lines.
+    x_label, y_label : str
+        Labels below the lowest and beside the leftmost panels.
+    x_scale : {"linear", "log", "symlog", "names"}, default="linear"
+        Scale of the x axis. With `names`, x values stand in order of appearance, not joined.
+    emphasise : sequence of str, default=()
+        Labels drawn thick, in blue.
+    columns : int, default=2
+        Panels side by side.
+    height : float, default=2.3
+        Height of a panel in inches.
+    marks : sequence of float, default=()
+        Places of dotted vertical lines.
+    share_y, zero : bool, default=False
+        Whether panels have the same range of y, and whether a line is drawn at y = 0.
 
-    Raises:
-        InputError: without panels or lines.
+    Returns
+    -------
+    Figure
+        The figure.
+
+    Raises
+    ------
+    InputError
+        Without panels or lines.
     """
     if not panels or not all(panels.values()):
         raise InputError(f"a figure of lines needs lines in every panel, got {list(panels)}")
     labels = list(dict.fromkeys(line.label for lines in panels.values() for line in lines))
-    looks = _looks(labels, emphasise)
     columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
     legend_columns = 3 if max(map(len, labels)) < 18 else 2
     legend = 0.24 * -(-len(labels) // legend_columns) if len(labels) > 1 else 0.0
+    rows = -(-len(panels) // columns)
+    style = _Style(x_label, y_label, x_scale, marks, zero, _looks(labels, emphasise))
     with drawing():
         figure = new_figure(height * rows + legend + 0.3)
         grid = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
-        for axes in grid.flat[len(panels) :]:
-            axes.set_visible(False)
-        for index, (axes, (title, lines)) in enumerate(
-            zip(grid.flat, panels.items(), strict=False)
-        ):
-            for line in lines:
-                _draw(axes, line, looks[line.label], x_scale)
-            _finish(axes, lines, x_scale, marks, zero)
-            axes.set_title(title, loc="left")
-            if index + columns >= len(panels):
-                axes.set_xlabel(x_label)
-            if index % columns == 0:
-                axes.set_ylabel(y_label)
+        _draw_panels(grid, panels, style)
         if len(labels) > 1:
             handles = _handles(grid, labels)
             figure.legend(handles, labels, loc="outside upper left", ncols=legend_columns)
     return figure
+
+
+@dataclasses.dataclass(frozen=True)
+class _Style:
+    """How every panel looks."""
+
+    x_label: str
+    y_label: str
+    x_scale: Scale
+    marks: Sequence[float]
+    zero: bool
+    looks: Mapping[str, dict[str, Any]]
+
+
+def _draw_panels(grid: Any, panels: Mapping[str, Sequence[Line]], style: _Style) -> None:
+    """Panels row by row; axes that are left over are hidden."""
+    columns = grid.shape[1]
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    for index, (axes, (title, lines)) in enumerate(zip(grid.flat, panels.items(), strict=False)):
+        for line in lines:
+            _draw(axes, line, style.looks[line.label], style.x_scale)
+        _finish(axes, lines, style.x_scale, style.marks, style.zero)
+        axes.set_title(title, loc="left")
+        if index + columns >= len(panels):
+            axes.set_xlabel(style.x_label)
+        if index % columns == 0:
+            axes.set_ylabel(style.y_label)
 
 
 def _looks(labels: Sequence[str], emphasise: Sequence[str]) -> dict[str, dict[str, Any]]:

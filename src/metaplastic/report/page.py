@@ -50,10 +50,24 @@ dt { color: var(--soft); } dd { margin: 0; min-width: 0; }
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs of plain text, then a table, then a figure (`inline_svg`).
+    """A heading with paragraphs of plain text, then a table, then a figure.
 
-    `lead` stands out, above the paragraphs; `parts` follow with smaller headings, which the table
-    of contents leaves out, and none where the title is empty.
+    Parameters
+    ----------
+    title : str
+        The heading; none is drawn if it is empty.
+    paragraphs : tuple of str, default=()
+        Plain text.
+    table : Table, optional
+        A table under the paragraphs.
+    figure : str, default=""
+        An element of `inline_svg`.
+    caption : str, default=""
+        Plain text under the figure.
+    lead : str, default=""
+        A sentence that stands out above the paragraphs.
+    parts : tuple of Section, default=()
+        Sections with smaller headings, which the table of contents leaves out.
     """
 
     title: str
@@ -75,13 +89,23 @@ def html_page(
 ) -> str:
     """A complete page.
 
-    Args:
-        title: heading of the page.
-        lead: plain text, the paragraph under it.
-        sections: listed in the table of contents, in order.
-        provenance: as `meta.records.provenance` gives it; shown at the end, nested mappings
-            flattened.
-        summary: what a reader sees first, above the table of contents.
+    Parameters
+    ----------
+    title : str
+        Heading of the page.
+    lead : str
+        Plain text, the paragraph under it.
+    sections : sequence of Section
+        Listed in the table of contents, in order.
+    provenance : mapping of str to object
+        What `evaluation.provenance` returns. It is shown at the end, nested mappings flattened.
+    summary : Section, optional
+        What a reader sees first, above the table of contents.
+
+    Returns
+    -------
+    str
+        Text of the page.
     """
     anchors = [f"s{index}-{_slug(s.title)}" for index, s in enumerate(sections, 1)]
     first = [] if summary is None else [_section(summary, "summary")]

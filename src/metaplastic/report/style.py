@@ -52,8 +52,10 @@ _RC: Any = {
 def require_matplotlib() -> None:
     """Check that figures can be drawn.
 
-    Raises:
-        MissingDataError: if matplotlib is not installed; it names the extra that brings it.
+    Raises
+    ------
+    MissingDataError
+        If matplotlib is not installed; it names the extra that brings it.
     """
     require("matplotlib", "drawing figures", "report")
 
@@ -76,7 +78,17 @@ def new_figure(height: float, *, width: float = WIDTH) -> "Figure":
 
 
 def save_png(figure: "Figure", path: Path, *, dpi: int = 160) -> None:
-    """Write a figure as PNG on white."""
+    """Write a figure as PNG on white.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure of this package.
+    path : Path
+        The file. An existing file is replaced.
+    dpi : int, default=160
+        Pixels per inch.
+    """
     with drawing():
         figure.savefig(path, format="png", dpi=dpi, facecolor="white")
 
@@ -97,6 +109,20 @@ def inline_svg(figure: "Figure", name: str, description: str) -> str:
 
     It refers to nothing outside, its ids start with `name`, and its text and axes take the text
     colour of the page, so that it suits a light and a dark one.
+
+    Parameters
+    ----------
+    figure : Figure
+        A figure of this package.
+    name : str
+        Beginning of the element's ids, different for each figure of a page.
+    description : str
+        What the figure shows, for readers who cannot see it.
+
+    Returns
+    -------
+    str
+        The element.
     """
     buffer = io.StringIO()
     with drawing():

@@ -14,8 +14,19 @@ from metaplastic.evaluation import Record, records_to_rows
 class Table:
     """A finished table: every cell is a string, every row as long as the header.
 
-    `emphasised` are indices of rows to set in bold where the format can. The first column is
-    aligned left, the others right; with `prose`, cells are sentences: left, and wrapped on a page.
+    Parameters
+    ----------
+    header : tuple of str
+        Cells of the header.
+    rows : tuple of tuple of str
+        Cells of each row.
+    note : str, default=""
+        A sentence under the table.
+    emphasised : frozenset of int, optional
+        Numbers of the rows to set in bold where the format can.
+    prose : bool, default=False
+        Whether cells are sentences, which are aligned left and wrapped. Otherwise the first column
+        is aligned left and the others right.
     """
 
     header: tuple[str, ...]
@@ -73,12 +84,22 @@ def comparison_table(records: Sequence[Record], *, emphasise: Collection[str] = 
     Accuracies are in percent with their standard error; seconds are means over seeds. Data set
     and labels a class are columns only where they vary.
 
-    Args:
-        records: at least one.
-        emphasise: learners whose rows are set in bold.
+    Parameters
+    ----------
+    records : sequence of Record
+        At least one.
+    emphasise : collection of str, default=()
+        Learners whose rows are set in bold.
 
-    Raises:
-        InputError: without records.
+    Returns
+    -------
+    Table
+        The table.
+
+    Raises
+    ------
+    InputError
+        Without records.
     """
     if not records:
         raise InputError("a comparison needs at least one record, got none")
@@ -113,7 +134,18 @@ def comparison_table(records: Sequence[Record], *, emphasise: Collection[str] = 
 
 
 def protocol_note(records: Sequence[Record]) -> str:
-    """One sentence: what the numbers of these records are, with data sets and both counts."""
+    """One sentence: what the numbers of these records are, with data sets and both counts.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records of one protocol.
+
+    Returns
+    -------
+    str
+        The sentence.
+    """
     datasets = ", ".join(dict.fromkeys(record.dataset for record in records))
     shots = ", ".join(dict.fromkeys(str(record.shots) for record in records))
     counts = " or ".join(

@@ -29,7 +29,17 @@ RuleState = PyTree
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A name for an untrained rule of a class: one line on it, and arguments of `create`."""
+    """A name for an untrained rule of a class.
+
+    Parameters
+    ----------
+    name : str
+        The name that `load_rule` takes.
+    summary : str
+        One line for `metaplastic rules list`.
+    fields : mapping of str to object, optional
+        Arguments of the class's `create`.
+    """
 
     name: str
     summary: str
@@ -97,7 +107,31 @@ def init_model(
     activation: str = "relu",
     presentation: Presentation | None = None,
 ) -> MLP:
-    """A fresh base model of the kind that `rule` trains; raises what `init_mlp` raises."""
+    """A fresh base model of the kind that `rule` trains.
+
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        The rule; it decides on initial weights and the readout.
+    sizes : tuple of int
+        Units per layer, inputs first.
+    key : PRNG key
+        Key of the initial weights.
+    activation : str, default="relu"
+        A name of `models.ACTIVATIONS`.
+    presentation : Presentation, optional
+        Presentation of raw inputs; the identity when left out.
+
+    Returns
+    -------
+    MLP
+        The model.
+
+    Raises
+    ------
+    InputError
+        For sizes or names that are not allowed.
+    """
     return init_mlp(
         sizes,
         key=key,
@@ -116,19 +150,38 @@ def apply_rule(
     *,
     key: PRNGKey,
 ) -> tuple[MLP, RuleState, Trace]:
-    """One inner step: run the batch, ask the rule, change the model. Used everywhere.
+    """One inner step: run the batch, ask the rule, change the model.
 
-    Returns the changed model, the rule's next state and the trace from before the change.
+    Meta-training, evaluation and the estimators all call it.
 
-    Examples:
-        >>> import jax
-        >>> from metaplastic.rules import apply_rule, init_model, load_rule
-        >>> rule, key = load_rule("hebb"), jax.random.key(0)
-        >>> model = init_model(rule, (8, 6, 4), key=key)
-        >>> batch, state = jax.random.normal(key, (32, 8)), rule.init(model, key=key)
-        >>> model, state, trace = apply_rule(rule, model, state, batch, key=key)
-        >>> [layer.post.shape for layer in trace]
-        [(32, 6), (32, 4)]
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        The rule.
+    model : MLP
+        The model to change.
+    state : RuleState
+        State of the rule; `rule.init` makes the first.
+    batch : array (batch, pre) of float
+        One batch of inputs.
+    key : PRNG key
+        Key of the rule's random draws.
+
+    Returns
+    -------
+    (MLP, RuleState, Trace)
+        The changed model, the rule's next state, and the trace from before the change.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from metaplastic.rules import apply_rule, init_model, load_rule
+    >>> rule, key = load_rule("hebb"), jax.random.key(0)
+    >>> model = init_model(rule, (8, 6, 4), key=key)
+    >>> batch, state = jax.random.normal(key, (32, 8)), rule.init(model, key=key)
+    >>> model, state, trace = apply_rule(rule, model, state, batch, key=key)
+    >>> [layer.post.shape for layer in trace]
+    [(32, 6), (32, 4)]
     """
     trace = model.trace(batch)
     delta, state = rule.update(model, trace, state, key=key)

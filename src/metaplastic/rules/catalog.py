@@ -80,10 +80,16 @@ def rule_file(rule: str | Path) -> Path | None:
 def list_rules() -> dict[str, str]:
     """Names that `load_rule` knows, with one line each; shipped rules first.
 
-    Examples:
-        >>> from metaplastic import list_rules
-        >>> list_rules()["hebb"]
-        "Hebb's rule with weight decay"
+    Returns
+    -------
+    dict of str to str
+        Names in the order to show them, each with one line on its rule.
+
+    Examples
+    --------
+    >>> from metaplastic import list_rules
+    >>> list_rules()["hebb"]
+    "Hebb's rule with weight decay"
     """
     return {entry.name: entry.summary for entry in entries().values()}
 
@@ -91,17 +97,28 @@ def list_rules() -> dict[str, str]:
 def load_rule(rule: str | Path | AbstractUpdateRule) -> AbstractUpdateRule:
     """A rule by name or from a file; a rule object is returned as it is.
 
-    Args:
-        rule: a name of `list_rules()`, a path (anything with a folder or a suffix), or a rule.
+    Parameters
+    ----------
+    rule : str, Path or AbstractUpdateRule
+        A name of `list_rules()`, a path (anything with a folder or a suffix), or a rule.
 
-    Raises:
-        InputError: for a name that is not known, naming the nearest ones.
-        FileFormatError: for a file that cannot be read as a rule.
+    Returns
+    -------
+    AbstractUpdateRule
+        The rule.
 
-    Examples:
-        >>> from metaplastic import load_rule
-        >>> load_rule("oja").locality
-        'layer'
+    Raises
+    ------
+    InputError
+        For a name that is not known, naming the nearest ones.
+    FileFormatError
+        For a file that cannot be read as a rule.
+
+    Examples
+    --------
+    >>> from metaplastic import load_rule
+    >>> load_rule("oja").locality
+    'layer'
     """
     if isinstance(rule, AbstractUpdateRule):
         return rule

@@ -27,6 +27,15 @@ class Hebb(AbstractLayerwiseRule):
     Neuron Models, 2002, section 10.2.
 
     Locality: `synapse`.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.01
+        Largest `eta`. It falls as `1 / (1 + t / time_scale)` with the step t.
+    decay : float, default=0.3
+        Weight decay.
+    time_scale : float, default=50.0
+        Steps after which the rate has halved.
     """
 
     variants: ClassVar[tuple[Variant, ...]] = (Variant("hebb", "Hebb's rule with weight decay"),)

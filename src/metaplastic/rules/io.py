@@ -45,23 +45,30 @@ class RuleFile:
 def save_rule(path: str | Path, rule: AbstractUpdateRule, metadata: Mapping[str, Any]) -> None:
     """Write a rule to one safetensors file, atomically; an existing file is replaced.
 
-    Args:
-        path: usually `NAME.safetensors`.
-        rule: its inexact arrays are stored as float32, named by their place in the rule.
-        metadata: provenance and licence, plain JSON values, for example
-            `{"licence": "Apache-2.0", "recipe": "base"}`.
+    Parameters
+    ----------
+    path : str or Path
+        The file, usually `NAME.safetensors`.
+    rule : AbstractUpdateRule
+        The rule. Its inexact arrays are stored as float32, named by their place in the rule.
+    metadata : mapping of str to object
+        Provenance and licence, plain JSON values, for example `{"licence": "Apache-2.0", "recipe":
+        "base"}`.
 
-    Raises:
-        InputError: for fields that a file cannot hold, metadata that JSON cannot hold, theta that
-            is not finite, or a place that cannot be written.
+    Raises
+    ------
+    InputError
+        For fields that a file cannot hold, metadata that JSON cannot hold, theta that is not
+        finite, or a place that cannot be written.
 
-    Examples:
-        >>> import tempfile
-        >>> from metaplastic import load_rule, save_rule
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save_rule(f"{folder}/mine.safetensors", load_rule("hebb"), {"licence": "MIT"})
-        ...     type(load_rule(f"{folder}/mine.safetensors")).__name__
-        'Hebb'
+    Examples
+    --------
+    >>> import tempfile
+    >>> from metaplastic import load_rule, save_rule
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_rule(f"{folder}/mine.safetensors", load_rule("hebb"), {"licence": "MIT"})
+    ...     type(load_rule(f"{folder}/mine.safetensors")).__name__
+    'Hebb'
     """
     tensors, described = pack(rule)
     write_tensors(path, tensors, kind=RULE, fields=described, metadata=metadata)
@@ -72,14 +79,24 @@ def load_rule_file(
 ) -> tuple[AbstractUpdateRule, dict[str, Any]]:
     """The rule in a file (of a preset, its main rule), and the metadata saved with it.
 
-    Args:
-        path: of a rule file or a preset file. The file is not trusted.
-        classes: classes that may be loaded, by name; add your own to `RULE_CLASSES`.
+    Parameters
+    ----------
+    path : str or Path
+        A rule file or a preset file. The file is not trusted.
+    classes : Classes, default=RULE_CLASSES
+        Classes that may be loaded, by name; add your own to `RULE_CLASSES`.
 
-    Raises:
-        FileFormatError: if the file is missing, truncated, changed, of another format or a newer
-            version, or holds a rule of an unknown class, of fields that are not allowed, or with
-            arrays of other names, shapes, types or with values that are not finite.
+    Returns
+    -------
+    tuple of AbstractUpdateRule and dict of str to object
+        The rule and its metadata.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, truncated, changed, of another format or a newer version, or holds a
+        rule of an unknown class, of fields that are not allowed, or with arrays of other names,
+        shapes, types or with values that are not finite.
     """
     found = read_rules(path, classes=classes)
     return found.rules.main, found.metadata
@@ -107,8 +124,10 @@ def read_rules(path: str | Path, *, classes: Classes = RULE_CLASSES) -> RuleFile
 def pack(rule: AbstractUpdateRule) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """Theta by name, and the description from which `unpack` makes the rule again.
 
-    Raises:
-        InputError: for a rule whose fields a file cannot hold.
+    Raises
+    ------
+    InputError
+        For a rule whose fields a file cannot hold.
     """
     tensors = {name: np.asarray(leaf, np.float32) for name, leaf in _leaves(rule).items()}
     values = rule.file_values()
@@ -121,8 +140,10 @@ def unpack(
 ) -> AbstractUpdateRule:
     """The rule of a description and its tensors; `path` is for messages alone.
 
-    Raises:
-        FileFormatError: as `load_rule_file`.
+    Raises
+    ------
+    FileFormatError
+        As `load_rule_file`.
     """
     if not isinstance(described, dict) or not isinstance(described.get("fields"), dict):
         raise FileFormatError(f"{path}: damaged file (the rule's fields are no table)")

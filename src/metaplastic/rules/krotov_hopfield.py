@@ -33,6 +33,21 @@ class KrotovHopfield(AbstractLayerwiseRule):
     entry is that of the authors' program.
 
     Locality: `layer` (the ranking compares the units of a layer; batch means).
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.1
+        Largest `eta`. It falls as `1 / (1 + t / time_scale)` with the step t.
+    time_scale : float, default=100.0
+        Steps after which the rate has halved.
+    delta : float, default=0.4
+        Strength of the push away from the input.
+    p : float, default=2.0
+        Power of the norm.
+    radius : float, default=0.1
+        Norm at which learning ends.
+    k : int, default=7
+        Rank of the unit that is pushed away.
     """
 
     variants: ClassVar[tuple[Variant, ...]] = (

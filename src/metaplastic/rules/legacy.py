@@ -28,8 +28,10 @@ def split_legacy(
     Both are as in the file for one that is not of version 0.1. What is damaged stays, so that
     `unpack` refuses it.
 
-    Raises:
-        InputError: for settings or flags that are not allowed.
+    Raises
+    ------
+    InputError
+        For settings or flags that are not allowed.
     """
     fields = described.get("fields")
     if not isinstance(fields, dict) or described.get("class") != "LocalRule":

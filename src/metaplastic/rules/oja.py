@@ -31,6 +31,15 @@ class Oja(AbstractLayerwiseRule):
 
     Locality: `neuron` for single units (y is a sum over the unit's own weights); the subspace
     variant needs the responses of the other units of the layer and batch means: `layer`.
+
+    Parameters
+    ----------
+    learning_rate : float, default=1.0
+        Largest `eta`. It falls as `1 / (1 + t / time_scale)` with the step t.
+    time_scale : float, default=200.0
+        Steps after which the rate has halved.
+    subspace : bool, default=True
+        Whether units share the principal subspace.
     """
 
     variants: ClassVar[tuple[Variant, ...]] = (

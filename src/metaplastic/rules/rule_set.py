@@ -14,12 +14,16 @@ ROLES = ("main", "bounded", "sparse")
 class RuleSet:
     """Up to three rules.
 
-    Args:
-        main: the rule that trains whatever the others do not.
-        bounded: the rule for networks whose nonlinearity is bounded (`models.BOUNDED`), on inputs
-            that are not mostly zeros; `main` if left out.
-        sparse: the rule for inputs that are mostly zeros, whatever the nonlinearity; if left out,
-            `main` and `bounded` train those networks too.
+    Parameters
+    ----------
+    main : AbstractUpdateRule
+        The rule that trains whatever the others do not.
+    bounded : AbstractUpdateRule, optional
+        The rule for networks whose nonlinearity is bounded (`models.BOUNDED`), on inputs that are
+        not mostly zeros; `main` if left out.
+    sparse : AbstractUpdateRule, optional
+        The rule for inputs that are mostly zeros, whatever the nonlinearity; if left out, `main`
+        and `bounded` train those networks too.
     """
 
     main: AbstractUpdateRule

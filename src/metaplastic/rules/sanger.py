@@ -26,6 +26,13 @@ class Sanger(AbstractLayerwiseRule):
 
     Locality: `network`, because the order of the units matters: it is equivariant to
     permutations of inputs and samples, by construction not to permutations of units.
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.3
+        Largest `eta`. It falls as `1 / (1 + t / time_scale)` with the step t.
+    time_scale : float, default=200.0
+        Steps after which the rate has halved.
     """
 
     variants: ClassVar[tuple[Variant, ...]] = (

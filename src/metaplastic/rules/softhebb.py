@@ -30,6 +30,17 @@ class SoftHebb(AbstractLayerwiseRule):
     (the rule); Journe, Garcia Rodriguez, Guo and Moraitis 2023, ICLR (the anti-Hebbian part).
 
     Locality: `layer` (the softmax compares the units of a layer; batch means).
+
+    Parameters
+    ----------
+    learning_rate : float, default=0.1
+        Largest `eta`. It falls as `1 / (1 + t / time_scale)` with the step t.
+    time_scale : float, default=100.0
+        Steps after which the rate has halved.
+    beta : float, default=20.0
+        Sharpness of the competition.
+    anti : float, default=-1.0
+        Strength of the anti-Hebbian part; -1 turns it into the plain rule of 2022.
     """
 
     variants: ClassVar[tuple[Variant, ...]] = (

@@ -29,10 +29,18 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
     here listens on loopback alone, has no dashboard, and takes calls of this process alone: they
     carry a token, drawn once for this process and kept in memory unless the environment names one.
 
-    Raises:
-        MissingDataError: if Ray is not installed; says which extra.
-        ConfigurationError: if the address cannot be reached within half a minute, or the cluster
-            has fewer resources than the workers need (unless `wait_for_resources`).
+    Parameters
+    ----------
+    settings : ClusterSettings
+        Settings of the cluster.
+
+    Raises
+    ------
+    MissingDataError
+        If Ray is not installed; says which extra.
+    ConfigurationError
+        If the address cannot be reached within half a minute, or the cluster has fewer resources
+        than the workers need (unless `wait_for_resources`).
     """
     require_ray()
     with _own_cluster() if not settings.address else contextlib.nullcontext():

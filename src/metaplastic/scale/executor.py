@@ -33,17 +33,27 @@ class RayExecutor(AbstractExecutor):
 
     Ray must be connected (`scale.connect`). Use it as a context manager, or `close` it.
 
-    Args:
-        buckets: at least one, with distinct names.
-        estimator: the gradient estimator of every task.
-        theta: shows the structure; its values are not used.
-        settings: of the cluster.
-        clip: largest norm of one task's gradient.
-        worker: the class of the workers.
-        pool: the class that holds them.
+    Parameters
+    ----------
+    buckets : sequence of Bucket
+        At least one, with distinct names.
+    estimator : AbstractGradientEstimator
+        The gradient estimator of every task.
+    theta : Theta
+        Shows the structure; its values are not used.
+    settings : ClusterSettings
+        Settings of the cluster.
+    clip : float, default=1.0
+        Largest norm of one task's gradient.
+    worker : type of TaskWorker, default=TaskWorker
+        The class of the workers.
+    pool : type of WorkerPool, default=WorkerPool
+        The class that holds them.
 
-    Raises:
-        InputError: for more workers than there are tasks, or buckets without distinct names.
+    Raises
+    ------
+    InputError
+        For more workers than there are tasks, or buckets without distinct names.
     """
 
     def __init__(

@@ -51,10 +51,13 @@ class WorkerPool:
     `lost` counts workers replaced since it was last set to zero, `late` those of them that
     missed a deadline.
 
-    Raises:
-        ConfigurationError: from `wait`, if a worker has other versions than this process.
-        DivergenceError: from `wait`, if a worker was replaced more than `settings.retries` times
-            in a row; carries the last reason.
+    Raises
+    ------
+    ConfigurationError
+        From `wait`, if a worker has other versions than this process.
+    DivergenceError
+        From `wait`, if a worker was replaced more than `settings.retries` times in a row; carries
+        the last reason.
     """
 
     def __init__(

@@ -13,26 +13,40 @@ STALE = ("drop", "weight")
 class ClusterSettings:
     """Settings of `RayExecutor`; in a run's config the section `[cluster]`.
 
-    Attributes:
-        address: `HOST:PORT` of a running cluster, or `auto`; empty starts Ray on this machine,
-            bound to loopback.
-        workers: processes that hold tasks.
-        cpus_per_worker: of each; a worker's threads are limited to it.
-        gpus_per_worker: of each.
-        resources: more that a worker needs, as `NAME=AMOUNT`.
-        environment: variables of the workers, as `NAME=VALUE`.
-        mode: `synchronous` waits for every task in every update; `asynchronous` updates whenever
-            `batch` gradients have come.
-        batch: gradients (of one task each) in an asynchronous update; 0 stands for as many as
-            there are tasks.
-        max_staleness: updates that theta may be ahead of an asynchronous gradient.
-        stale: what becomes of an older gradient: `drop` it, or `weight` it by
-            `max_staleness / staleness`.
-        deadline: seconds that one call may take before its worker is replaced.
-        compile_deadline: the same, for the first call of a worker for each architecture.
-        retries: replacements of one worker in a row, without a result, before the run gives up.
-        wait_for_resources: start although the cluster has too little, because it grows (an
-            autoscaler) or nodes will join.
+    Attributes
+    ----------
+    address : str, default=""
+        `HOST:PORT` of a running cluster, or `auto`; empty starts Ray on this machine, bound to
+        loopback.
+    workers : int, default=2
+        Processes that hold tasks.
+    cpus_per_worker : float, default=1.0
+        CPU cores of each worker. Its threads are limited to them.
+    gpus_per_worker : float, default=0.0
+        GPUs of each worker.
+    resources : tuple of str, default=()
+        More that a worker needs, as `NAME=AMOUNT`.
+    environment : tuple of str, default=()
+        Variables of the workers, as `NAME=VALUE`.
+    mode : str, default="synchronous"
+        `synchronous` waits for every task in every update; `asynchronous` updates whenever `batch`
+        gradients have come.
+    batch : int, default=0
+        Gradients (of one task each) in an asynchronous update; 0 stands for as many as there are
+        tasks.
+    max_staleness : int, default=8
+        Updates that theta may be ahead of an asynchronous gradient.
+    stale : str, default="drop"
+        What becomes of an older gradient: `drop` it, or `weight` it by `max_staleness / staleness`.
+    deadline : float, default=300.0
+        Seconds that one call may take before its worker is replaced.
+    compile_deadline : float, default=1800.0
+        Seconds that a worker's first call for each architecture may take.
+    retries : int, default=5
+        Replacements of one worker in a row, without a result, before the run gives up.
+    wait_for_resources : bool, default=False
+        Start although the cluster has too little, because it grows (an autoscaler) or nodes will
+        join.
     """
 
     address: str = ""

@@ -20,9 +20,11 @@ _ARROW = re.compile(r"(?P<kind>.*)\[pyarrow\]")
 def plain_rows(x: Any) -> Any:
     """`x` with decimals made float64; anything but arrays and tables of numbers is refused.
 
-    Raises:
-        InputError: for objects that hold their numbers elsewhere (AnnData, matrices on disk, dicts)
-            and for tables with columns of times, series, missing values or an index.
+    Raises
+    ------
+    InputError
+        For objects that hold their numbers elsewhere (AnnData, matrices on disk, dicts) and for
+        tables with columns of times, series, missing values or an index.
     """
     _refuse_objects(x)
     columns = list(_columns(x))

@@ -42,8 +42,10 @@ def check_prior(prior: Any, classes: NDArray) -> Float[np.ndarray, " class"] | N
 def reading_settings(preset: Any, head: str, n_neighbors: Any, n_rows: int) -> ReadingSettings:
     """The preset's settings with this many neighbours, fewer than rows.
 
-    Raises:
-        InputError: for a number that is not allowed.
+    Raises
+    ------
+    InputError
+        For a number that is not allowed.
     """
     settings = load_preset(preset).reading
     if n_neighbors is None:

@@ -17,9 +17,11 @@ __all__ = ["UNLABELLED", "check_given", "find_labelled", "number_classes"]
 def check_given(y: Any) -> None:
     """Refuse labels that scikit-learn would trip over, or change, before it makes them an array.
 
-    Raises:
-        InputError: if one is missing (but for None, which marks unlabelled rows), or if `y` is
-            categorical with a class that no row has.
+    Raises
+    ------
+    InputError
+        If one is missing (but for None, which marks unlabelled rows), or if `y` is categorical with
+        a class that no row has.
     """
     categories = getattr(getattr(y, "dtype", None), "categories", None)
     if isinstance(y, np.ndarray) and y.dtype.kind not in "OmM":

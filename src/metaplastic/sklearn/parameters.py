@@ -38,9 +38,12 @@ def make_learner(
     `networks` has the parameters named `NETWORKS`; `AUTO` is what the preset says. `prepare` says
     whether the preset may prepare the inputs.
 
-    Raises:
-        InputError: for values that are not allowed.
-        FileFormatError: for a path that cannot be read as a rule or a preset.
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
+    FileFormatError
+        For a path that cannot be read as a rule or a preset.
     """
     given = {name: _check_network(name, value) for name, value in networks.items()}
     if not isinstance(prepare, (bool, np.bool_)):

@@ -18,16 +18,24 @@ LARGEST = float(np.finfo(np.float32).max) / 2
 def check_rows(estimator: BaseEstimator, x: Any, *, reset: bool, least: int = 1) -> Any:
     """`x` as an array or CSR matrix `(n, d)` of finite numbers of any real dtype.
 
-    Args:
-        estimator: learns the number and names of columns, and the shape of a row, if `reset`,
-            else they must be its own. Its parameter `flatten` says whether rows may be images.
-        x: array-like, sparse matrix or data frame.
-        reset: see `estimator`.
-        least: fewest rows allowed.
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Learns the number and names of columns, and the shape of a row, if `reset`, else they must
+        be its own. Its parameter `flatten` says whether rows may be images.
+    x : object
+        Array-like, sparse matrix or data frame.
+    reset : bool
+        Whether the estimator learns the columns anew.
+    least : int, default=1
+        Fewest rows allowed.
 
-    Raises:
-        InputError: (a ValueError) for anything else, in one line.
-        TypeError: for numbers that are none, and sparse matrices of an unknown kind.
+    Raises
+    ------
+    InputError
+        (a ValueError) for anything else, in one line.
+    TypeError
+        For numbers that are none, and sparse matrices of an unknown kind.
     """
     return _checked(estimator, x, None, reset, least)[0]
 
@@ -109,8 +117,10 @@ def _as_matrix(estimator: Any, x: Any, reset: bool) -> Any:
 def check_numbers(x: Any) -> None:
     """Raise `InputError` if `x` holds NaN, infinity or numbers beyond float32, and say where.
 
-    Args:
-        x: array or CSR matrix `(n, d)`; looked at block by block, nothing of its size is made.
+    Parameters
+    ----------
+    x : object
+        Array or CSR matrix `(n, d)`; looked at block by block, nothing of its size is made.
     """
     if x.dtype.kind != "f":
         return

@@ -107,12 +107,17 @@ class Stream:
     held back until then; an encoder asked for earlier is made from what has come, and changes
     nothing.
 
-    Args:
-        learner: what is trained, and how.
-        n_columns: width of the rows.
-        seed: of the model, the rule and the sample of rows.
-        trainings: trainings to continue, with their `encoder`, which stands until a further
-            step is made, and whose preparation they keep.
+    Parameters
+    ----------
+    learner : RuleLearner
+        What is trained, and how.
+    n_columns : int
+        Width of the rows.
+    seed : int
+        Seed of the model, the rule and the sample of rows.
+    trainings : Trainings, optional
+        Trainings to continue, with their `encoder`, which stands until a further step is made, and
+        whose preparation they keep.
     """
 
     def __init__(

@@ -16,11 +16,16 @@ def receptive_fields(
     A weight is multiplied by the standard deviation of its (scaled) input, so that pixels which
     never vary, and whose weights are therefore arbitrary, show nothing.
 
-    Args:
-        encoder: of permuted square images.
-        x: the pool `(n, d)` as the encoder saw it.
-        columns: `(d,)`; column j of `x` is pixel `columns[j]`.
-        count: units shown, the first ones.
+    Parameters
+    ----------
+    encoder : FrozenMLP
+        An encoder of permuted square images.
+    x : ndarray
+        The pool `(n, d)` as the encoder saw it.
+    columns : ndarray
+        `(d,)`; column j of `x` is pixel `columns[j]`.
+    count : int
+        Units shown, the first ones.
     """
     deviation = encoder.layer_outputs(x, 0).std(axis=0)
     contribution = (encoder.weights[0] * deviation[:, None]).T[:count]

@@ -10,13 +10,19 @@ from metaplastic.errors import InputError
 def prepare_folder(out: Path, marks: Sequence[str], what: str) -> Path:
     """The folder to write to, made if need be; what is not `what`'s is left alone.
 
-    Args:
-        out: the folder.
-        marks: files of which one at least is there if the folder is `what`'s.
-        what: whose results are written, for the message: `a demo`.
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    marks : sequence of str
+        Files of which one at least is there if the folder is `what`'s.
+    what : str
+        Whose results are written, for the message: `a demo`.
 
-    Raises:
-        InputError: if it is a file, holds other files, or cannot be made or written.
+    Raises
+    ------
+    InputError
+        If it is a file, holds other files, or cannot be made or written.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; name a folder for the results of {what}")

@@ -93,21 +93,33 @@ def run_demo(
 
     The table goes to standard output (unless `show` is false), progress to standard error.
 
-    Args:
-        out: folder; made if it is not there. Files of an earlier demo in it are replaced.
-        rule: a name or path that `load_rule` takes, or a rule.
-        seed: the first of the seeds; the others follow it.
-        quick: use `QUICK` where no `config` is given.
-        config: sizes.
-        dataset: images and labels instead of those that `config` names; only square images have
-            their receptive fields drawn.
+    Parameters
+    ----------
+    out : Path, optional
+        Folder; made if it is not there. Files of an earlier demo in it are replaced.
+    rule : str, Path or AbstractUpdateRule, default="base"
+        A name or path that `load_rule` takes, or a rule.
+    seed : int, default=0
+        The first of the seeds; the others follow it.
+    quick : bool, default=False
+        Use `QUICK` where no `config` is given.
+    config : DemoConfig, optional
+        Sizes.
+    dataset : LabelledSet, optional
+        Images and labels instead of those that `config` names; only square images have their
+        receptive fields drawn.
 
-    Returns:
+    Returns
+    -------
+    dict of str to object
         What `results.json` holds: `provenance`, `records`, `curve` and `seconds`.
 
-    Raises:
-        MissingDataError: if matplotlib or the images are not installed; it names the extra.
-        InputError: for an unknown rule or a folder that holds something else.
+    Raises
+    ------
+    MissingDataError
+        If matplotlib or the images are not installed; it names the extra.
+    InputError
+        For an unknown rule or a folder that holds something else.
     """
     require_matplotlib()
     config = config or (QUICK if quick else DemoConfig())
@@ -119,16 +131,7 @@ def run_demo(
     if show:
         print(comparison_table(records, emphasise=(name,)).text(), end="", flush=True)
     curve = demo.curve()
-    figures = demo_figures(
-        name,
-        records,
-        curve,
-        demo.before_after(),
-        n_points=config.n_points,
-        n_fields=config.n_fields,
-        seed=seed,
-    )
-    return demo.write(out, records, curve, figures)
+    return demo.write(out, records, curve, demo.figures(records, curve))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -174,6 +177,20 @@ class _Demo:
         }
         self.progress(f"accuracy after {', '.join(map(str, curve))} inner steps")
         return curve
+
+    def figures(
+        self, records: Sequence[Record], curve: Mapping[int, Sequence[Record]]
+    ) -> dict[str, Any]:
+        """All figures by the stem of their file."""
+        return demo_figures(
+            self.name,
+            records,
+            curve,
+            self.before_after(),
+            n_points=self.config.n_points,
+            n_fields=self.config.n_fields,
+            seed=self.seeds[0],
+        )
 
     def before_after(self) -> BeforeAfter:
         """A training of its own for the pictures, under a permutation that they can undo."""

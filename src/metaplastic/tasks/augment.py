@@ -19,11 +19,34 @@ _LIMITS_OF_DRAWS = (0, 0, 1, 2, 2, 3)
 
 
 class Augmentation(eqx.Module):
-    """Largest strengths; each task draws its own fraction of them, each sample its own values.
+    """Largest strengths of changes to images.
 
-    Lengths are fractions of the image's side, angles radians. `margin` shrinks all images of a
-    task alike: real images have borders that are nearly always empty. `shade` darkens parts of an
-    image smoothly, to `exp(-shade)` of their value.
+    Each task draws its own fraction of every strength, and each sample draws its own values.
+    Lengths are fractions of the image's side, angles are in radians.
+
+    Parameters
+    ----------
+    shift : float, default=0.08
+        Shift.
+    rotation : float, default=0.25
+        Rotation.
+    scale : float, default=0.2
+        Change of size.
+    shear : float, default=0.3
+        Shear.
+    elastic : float, default=0.06
+        Elastic deformation.
+    contrast : float, default=0.6
+        Change of contrast.
+    thickness : float, default=0.25
+        Change of the thickness of strokes.
+    noise : float, default=0.15
+        Noise of pixels.
+    margin : float, default=0.35
+        Shrinking of all images of a task alike, since real images have borders that are nearly
+        always empty.
+    shade : float, default=0.0
+        Smooth darkening of parts of an image, to `exp(-shade)` of their value.
     """
 
     shift: float = eqx.field(static=True, default=0.08)

@@ -15,7 +15,19 @@ from metaplastic.types import PRNGKey
 
 
 class Task(eqx.Module):
-    """What stays fixed along one unroll; small, and nothing of the data itself."""
+    """What stays fixed along one unroll; it is small and holds no data.
+
+    Attributes
+    ----------
+    source : SourceTask
+        The source's own part of the task.
+    permutation : array (feature,) of int
+        Order of the columns.
+    strengths : array (strength,) of float
+        Strengths of the augmentation.
+    pool : array (2,) of int
+        Seed and number of rows of the pool; 0 and 0 for an endless one.
+    """
 
     source: SourceTask
     permutation: Int[Array, " feature"]
@@ -84,14 +96,30 @@ class SourceTasks(AbstractTaskDistribution):
         regress: bool = False,
         rows: tuple[int, int] = (0, 0),
     ) -> "SourceTasks":
-        """Args: `side` resizes images to `side x side` and needs an `augmentation`, and so does
-        `regress`, which makes what the augmentation did to each image `targets` (as Metz et al.
-        2018 did). `rows` bounds the unlabelled pool of a task, log-uniform from the first number
-        to the second: so many rows in batches that come again and again; endless if both are 0.
+        """Tasks of a source of vectors or images.
 
-        Raises:
-            InputError: if an augmentation or a side is asked for and samples are not images, or
-                for other bounds of rows than `1 <= low <= high` or 0 and 0.
+        Parameters
+        ----------
+        source : AbstractSource
+            What tasks are drawn from.
+        augmentation : Augmentation, optional
+            Changes to images.
+        side : int, optional
+            Side to which images are resized; it needs an `augmentation`.
+        permute : bool, default=True
+            Whether each task permutes its columns.
+        regress : bool, default=False
+            Whether `targets` are what the augmentation did to each image, as in Metz et al. 2018;
+            it needs an `augmentation`.
+        rows : tuple of int and int, default=(0, 0)
+            Least and largest number of rows of a task's unlabelled pool, drawn log-uniformly.
+            Batches take these rows again and again. (0, 0) is an endless pool.
+
+        Raises
+        ------
+        InputError
+            If an augmentation or a side is asked for and samples are not images, or for other
+            bounds of rows than `1 <= low <= high` or 0 and 0.
         """
         if augmentation is not None and len(source.shape) != 2:
             raise InputError("augmentation needs a source of images; leave it out for vectors")

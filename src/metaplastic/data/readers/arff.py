@@ -19,10 +19,14 @@ def read_arff(path: Path, options: Options) -> Table:
     The labels are the attribute that is called so, or a nominal last one, as Weka has it. Of
     sparse rows what is left out is 0, or the first category.
 
-    Raises:
-        MissingDataError: without liac-arff.
-        FileFormatError: for a damaged file, missing values, and attributes of texts or dates.
-        InputError: for a label that is not there.
+    Raises
+    ------
+    MissingDataError
+        Without liac-arff.
+    FileFormatError
+        For a damaged file, missing values, and attributes of texts or dates.
+    InputError
+        For a label that is not there.
     """
     require("arff", f"reading {path}", "arff", package="liac-arff")
     attributes, rows = _load(path)

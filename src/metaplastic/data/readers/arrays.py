@@ -45,9 +45,12 @@ def read_numpy(path: Path, options: Options) -> Table:
     Of several arrays `X` or `x` holds the rows; `y`, or the one named `options.label`, the labels.
     Labels in a file of their own are found beside one of images (`...-imgs`, `...-labels`).
 
-    Raises:
-        FileFormatError: for a damaged file, objects, or arrays among which none is the rows.
-        InputError: for a label that is not there.
+    Raises
+    ------
+    FileFormatError
+        For a damaged file, objects, or arrays among which none is the rows.
+    InputError
+        For a label that is not there.
     """
     arrays = _arrays(path)
     if isinstance(arrays, Mapping):
@@ -92,11 +95,16 @@ def choose(
 ) -> tuple[Any, Any]:
     """The rows and the labels among the named arrays of a file.
 
-    Args:
-        arrays: by name; strings beside numbers are allowed.
-        label: the name of the labels; by default one of `LABEL_NAMES`, or `labels`.
-        path: of the file.
-        mend: how the file is written right.
+    Parameters
+    ----------
+    arrays : mapping of str to object
+        By name; strings beside numbers are allowed.
+    label : str, int or None
+        The name of the labels; by default one of `LABEL_NAMES`, or `labels`.
+    path : Path
+        The file.
+    mend : str
+        How the file is written right.
     """
     if label is not None and label not in arrays:
         raise InputError(f"{path} has no array {label!r}; it holds {_listed(arrays)}")

@@ -23,12 +23,17 @@ def read_batch(path: Path, options: Options) -> Table:
     - STL-10 (A. Coates 2011): 27,648, column by column, here turned upright; labels from 1 to 10
       beside `..._X.bin` in `..._y.bin`.
 
-    Returns:
+    Returns
+    -------
+    Table
         `(n, 3072)` or `(n, 27648)` uint8, labels `(n,)` int64, if there are any.
 
-    Raises:
-        FileFormatError: if its length fits none or a label is beyond its classes.
-        InputError: for a label other than `coarse` and `fine`.
+    Raises
+    ------
+    FileFormatError
+        If its length fits none or a label is beyond its classes.
+    InputError
+        For a label other than `coarse` and `fine`.
     """
     content = np.frombuffer(read_bytes(path), np.uint8)
     size = len(content)

@@ -19,9 +19,12 @@ def read_fcs(path: Path, options: Options) -> Table:
     FlowIO applies the logarithmic amplification `$PnE`, the range `$PnR`, the gain `$PnG` and the
     byte order. No compensation is applied. Columns have the names `$PnN`.
 
-    Raises:
-        MissingDataError: without FlowIO.
-        FileFormatError: for a damaged file, or one of several data sets.
+    Raises
+    ------
+    MissingDataError
+        Without FlowIO.
+    FileFormatError
+        For a damaged file, or one of several data sets.
     """
     del options
     require("flowio", f"reading {path}", "fcs", package="FlowIO")

@@ -46,8 +46,10 @@ def read_delimited(path: Path, options: Options) -> Table:
     alike. Whether the first row holds names is told by `layout.is_header`. The labels are in the
     column that is called so, else in a last one of words.
 
-    Raises:
-        FileFormatError: if it is no table of numbers, in one line that says where.
+    Raises
+    ------
+    FileFormatError
+        If it is no table of numbers, in one line that says where.
     """
     try:
         with LongCells():

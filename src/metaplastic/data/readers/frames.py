@@ -35,15 +35,23 @@ def read_columns(
     The labels are in the column that is called so, else in a last one of words. The index of a
     frame is left out, unless it is the label.
 
-    Args:
-        table: of pyarrow.
-        label: the column of labels, by name or number.
-        source: where it comes from, for messages.
-        index: columns of the index; found by `index_columns` if left out.
+    Parameters
+    ----------
+    table : object
+        A table of pyarrow.
+    label : str, int or None
+        The column of labels, by name or number.
+    source : object
+        Where it comes from, for messages.
+    index : sequence of str, optional
+        Columns of the index; found by `index_columns` if left out.
 
-    Raises:
-        FileFormatError: for a column that is not numeric, or has missing values.
-        InputError: for a label that is not there.
+    Raises
+    ------
+    FileFormatError
+        For a column that is not numeric, or has missing values.
+    InputError
+        For a label that is not there.
     """
     import pyarrow as pa
 
@@ -144,8 +152,10 @@ def _is_list(kind: Any) -> bool:
 def numbers(values: Any, name: str, source: object) -> NDArray:
     """A column as `(n,)` or, of lists of one length, `(n, k)` numbers.
 
-    Raises:
-        FileFormatError: for missing values, other types, and lists of several lengths.
+    Raises
+    ------
+    FileFormatError
+        For missing values, other types, and lists of several lengths.
     """
     import pyarrow as pa
 

@@ -30,11 +30,15 @@ _MOST_DATASETS = 10_000
 def read_hdf5(path: Path, options: Options) -> Table:
     """Rows and labels of an HDF5 file: `X` and `y`, or its only dataset, at any depth.
 
-    Raises:
-        MissingDataError: without h5py.
-        FileFormatError: for a damaged file, one of another library (AnnData, pandas, 10x
-            Genomics), or datasets among which none is the rows.
-        InputError: for a label that is not there.
+    Raises
+    ------
+    MissingDataError
+        Without h5py.
+    FileFormatError
+        For a damaged file, one of another library (AnnData, pandas, 10x Genomics), or datasets
+        among which none is the rows.
+    InputError
+        For a label that is not there.
     """
     arrays = read_arrays(path)
     x, y = choose(arrays, options.label, path, "datasets named X and y")
@@ -45,9 +49,12 @@ def read_hdf5(path: Path, options: Options) -> Table:
 def read_arrays(path: Path) -> dict[str, NDArray]:
     """All datasets of a file by name.
 
-    Raises:
-        MissingDataError: without h5py.
-        FileFormatError: see `read_hdf5`.
+    Raises
+    ------
+    MissingDataError
+        Without h5py.
+    FileFormatError
+        See `read_hdf5`.
     """
     require("h5py", f"reading {path}", "hdf5")
     import h5py

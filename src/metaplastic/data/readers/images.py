@@ -19,10 +19,14 @@ _DEEP = ("I;16", "I;16L", "I;16B", "I;16N")
 def read_images(files: Sequence[Path], size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Grey images `(n, height * width)` uint8 of files, all resized to one size.
 
-    Raises:
-        InputError: for a size that is not two positive numbers.
-        FileFormatError: for a file that is no image.
-        MissingDataError: without Pillow.
+    Raises
+    ------
+    InputError
+        For a size that is not two positive numbers.
+    FileFormatError
+        For a file that is no image.
+    MissingDataError
+        Without Pillow.
     """
     require("PIL", "reading images", "images", package="Pillow")
     return grey_images(files, size)
@@ -36,10 +40,14 @@ def grey_images(
     Images are turned upright as their EXIF orientation says, and what is transparent is put on
     white. Levels of 16 bits are scaled to 8, floating-point images are taken to lie in [0, 1].
 
-    Args:
-        images: files, or opened images.
-        size: `(height, width)`; their own if it is one and at most 64, else 32x32.
-        source: where opened images come from, for messages.
+    Parameters
+    ----------
+    images : sequence of object
+        Files, or opened images.
+    size : (int, int), optional
+        `(height, width)`; their own if it is one and at most 64, else 32x32.
+    source : object, default="image"
+        Where opened images come from, for messages.
     """
     from PIL import Image
 

@@ -24,9 +24,12 @@ def read_keel(path: Path, options: Options) -> Table:
 
     Other `.dat` files, which have a header of names or no commas, are read as text tables.
 
-    Raises:
-        FileFormatError: for a damaged header, a missing value or a word among numbers.
-        InputError: for a label that is not there.
+    Raises
+    ------
+    FileFormatError
+        For a damaged header, a missing value or a word among numbers.
+    InputError
+        For a label that is not there.
     """
     with open_text(path) as file:
         lines = [line.strip() for line in file]

@@ -45,8 +45,10 @@ def is_number(cell: str) -> bool:
 def split_rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     """Cells of every row.
 
-    Raises:
-        csv.Error: for a quote that does not close, or that closes within a cell.
+    Raises
+    ------
+    csv.Error
+        For a quote that does not close, or that closes within a cell.
     """
     if delimiter == SPACES:
         return _split_spaces(lines)
@@ -97,16 +99,25 @@ def find_layout(
 ) -> Layout:
     """What separates the cells: what cuts most rows into equally many, at best into numbers.
 
-    Args:
-        lines: the first of the file.
-        whole: whether they are all.
-        suffix: of the file, which decides between what fits equally well.
-        texts: whether cells are texts, which are full of spaces and commas.
-        decimal: the decimal mark, which separates no cells but quoted ones.
-        path: for the message.
+    Parameters
+    ----------
+    lines : sequence of str
+        The first of the file.
+    whole : bool
+        Whether they are all.
+    suffix : str
+        Suffix of the file, which decides between layouts that fit equally well.
+    texts : bool, default=False
+        Whether cells are texts, which are full of spaces and commas.
+    decimal : str, optional
+        The decimal mark, which separates no cells but quoted ones.
+    path : object, default=""
+        For the message.
 
-    Raises:
-        FileFormatError: if there is nothing.
+    Raises
+    ------
+    FileFormatError
+        If there is nothing.
     """
     order = ("\t", *DELIMITERS) if suffix in (".tsv", ".tab") else DELIMITERS
     if decimal == "," and not any('"' in line for line in lines):
@@ -165,13 +176,19 @@ def is_header(rows: Sequence[Sequence[str]], label: str | int | None, path: obje
     numbers rise or fall as those of rows do not; if, beside distinct whole numbers, its last cell
     is a word that no other row has while theirs come again.
 
-    Args:
-        rows: the first of the file, of which there are at least one.
-        label: what the label column is called, if it was said.
-        path: for the message.
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        The first of the file, of which there are at least one.
+    label : str, int or None
+        What the label column is called, if it was said.
+    path : object
+        For the message.
 
-    Raises:
-        Ambiguous: if it may be either.
+    Raises
+    ------
+    Ambiguous
+        If it may be either.
     """
     first, rest = list(rows[0]), [row for row in rows[1:] if len(row) == len(rows[0])]
     if not rest:
@@ -213,10 +230,14 @@ def _decided(yes: bool, path: object, first: Sequence[str]) -> bool:
 class _Numbers(NamedTuple):
     """What speaks for a first row of numbers being names.
 
-    Attributes:
-        chance: how likely a row of data is as this one: strictly monotone, and of whole numbers.
-        are_counted: whether they are 0, 1, 2, ... while other rows are not in order.
-        may_be_names: whether they are different whole numbers.
+    Attributes
+    ----------
+    chance : float
+        How likely a row of data is as this one: strictly monotone, and of whole numbers.
+    are_counted : bool
+        Whether they are 0, 1, 2, ... while other rows are not in order.
+    may_be_names : bool
+        Whether they are different whole numbers.
     """
 
     chance: float

@@ -26,10 +26,14 @@ def read_mat(path: Path, options: Options) -> Table:
 
     In SVHN's cropped digits, `X` of 32 x 32 x 3 x n with labels of 1 to 10, label 10 is 0.
 
-    Raises:
-        FileFormatError: for a damaged file, or variables among which none is the rows.
-        MissingDataError: for a file of version 7.3, if h5py is not installed.
-        InputError: for a label that is not there.
+    Raises
+    ------
+    FileFormatError
+        For a damaged file, or variables among which none is the rows.
+    MissingDataError
+        For a file of version 7.3, if h5py is not installed.
+    InputError
+        For a label that is not there.
     """
     start = read_head(path)
     if is_norb(start):

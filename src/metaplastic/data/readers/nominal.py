@@ -22,8 +22,10 @@ def encode(columns: Sequence[Column], source: object) -> tuple[NDArray, tuple[st
 
     Categories are in alphabetical order: of `colour`, the columns `colour_blue`, `colour_red`.
 
-    Raises:
-        FileFormatError: for missing values, or if there is no column.
+    Raises
+    ------
+    FileFormatError
+        For missing values, or if there is no column.
     """
     missing = [(c.name, sum(v is None for v in c.values)) for c in columns]
     gaps = [(name, count) for name, count in missing if count]

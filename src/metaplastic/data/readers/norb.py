@@ -31,8 +31,10 @@ def read_norb(path: Path, options: Options) -> Table:
 
     A row is one object seen by both cameras: 2 x 96 x 96 numbers.
 
-    Raises:
-        FileFormatError: if a file is damaged, or holds labels in the place of images.
+    Raises
+    ------
+    FileFormatError
+        If a file is damaged, or holds labels in the place of images.
     """
     del options
     x = _matrix(path)

@@ -18,10 +18,14 @@ ARROW_MAGIC = b"ARROW1"
 def read_parquet(path: Path, options: Options) -> Table:
     """Numbers, labels and column names, or with `options.text` counts of words.
 
-    Raises:
-        MissingDataError: without pyarrow.
-        FileFormatError: for a damaged file, columns that are not numeric, missing values.
-        InputError: for a column that is not there.
+    Raises
+    ------
+    MissingDataError
+        Without pyarrow.
+    FileFormatError
+        For a damaged file, columns that are not numeric, missing values.
+    InputError
+        For a column that is not there.
     """
     require("pyarrow", f"reading {path}", "parquet")
     import pyarrow as pa

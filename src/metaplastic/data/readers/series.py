@@ -14,9 +14,11 @@ from metaplastic.errors import FileFormatError
 def read_series(path: Path, options: Options) -> Table:
     """Series of equal lengths, dimension after dimension; the label stands after the last colon.
 
-    Raises:
-        FileFormatError: for time stamps, missing values, series of unequal lengths, labels that
-            the header does not name, numbers to be predicted in the place of labels.
+    Raises
+    ------
+    FileFormatError
+        For time stamps, missing values, series of unequal lengths, labels that the header does not
+        name, numbers to be predicted in the place of labels.
     """
     del options
     header, lines = _parts(path)

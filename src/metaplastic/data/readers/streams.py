@@ -66,9 +66,12 @@ def read_head(path: Path) -> bytes:
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """The file, decompressed as it is read.
 
-    Raises:
-        MissingDataError: if there is no such file.
-        FileFormatError: if it cannot be read, or its compression is damaged.
+    Raises
+    ------
+    MissingDataError
+        If there is no such file.
+    FileFormatError
+        If it cannot be read, or its compression is damaged.
     """
     with _told(path):
         with open(path, "rb") as file:
@@ -91,8 +94,10 @@ def read_bytes(path: Path) -> bytes:
 def open_text(path: Path) -> Iterator[TextIO]:
     """The lines of a text file in UTF-8, or in UTF-16 with a byte order mark.
 
-    Raises:
-        FileFormatError: as `open_bytes`; text in another encoding is found while it is read.
+    Raises
+    ------
+    FileFormatError
+        As `open_bytes`; text in another encoding is found while it is read.
     """
     start = read_head(path)[:2]
     utf16 = start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -139,9 +144,13 @@ def beside(path: Path, *pairs: tuple[str, str]) -> Path | None:
 
     The ending of a compression does not count: plain files are found beside compressed ones.
 
-    Args:
-        path: the file that is read.
-        pairs: of what is in its name and what is in the other's, the first that fits.
+    Parameters
+    ----------
+    path : Path
+        The file that is read.
+    pairs : (str, str)
+        Pairs of a part of this file's name and the part of the other's. The first that fits is
+        used.
     """
     name = plain_name(path)
     wanted = [name.replace(old, new) for old, new in pairs if old in name]

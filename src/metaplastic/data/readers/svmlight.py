@@ -28,8 +28,10 @@ def is_svmlight(start: bytes) -> bool:
 def read_svmlight(path: Path, options: Options) -> Table:
     """A CSR matrix of float64 and labels; indices count from 1, or from 0 if there is a 0.
 
-    Raises:
-        FileFormatError: for a damaged file, several labels a row, or labels that are measurements.
+    Raises
+    ------
+    FileFormatError
+        For a damaged file, several labels a row, or labels that are measurements.
     """
     del options
     from sklearn.datasets import load_svmlight_file

@@ -13,8 +13,10 @@ from metaplastic.types import PRNGKey
 def widened(rule: LocalRule, hidden: int, *, key: PRNGKey) -> LocalRule:
     """The same rule with more hidden units: they listen already, and say nothing yet.
 
-    Raises:
-        InputError: for fewer hidden units than there are.
+    Raises
+    ------
+    InputError
+        For fewer hidden units than there are.
     """
     now = rule.element_in.shape[0]
     if hidden < now:

@@ -148,16 +148,24 @@ class LocalRule(AbstractUpdateRule):
     ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
-        Args:
-            key: for the small random part of the start.
-            hidden: width of the shared network.
-            lateral: whether lateral signals and batch statistics are used.
-            settle: steps after which learning comes to rest; 0 for never.
-            with_outputs: whether the rule sees what units send upwards, so that it may do one
-                thing for ReLU and another for other nonlinearities.
+        Parameters
+        ----------
+        key : PRNG key
+            For the small random part of the start.
+        hidden : int, default=24
+            Width of the shared network.
+        lateral : bool, default=True
+            Whether lateral signals and batch statistics are used.
+        settle : int, default=0
+            Steps after which learning comes to rest; 0 for never.
+        with_outputs : bool, default=False
+            Whether the rule sees what units send upwards, so that it may do one thing for ReLU and
+            another for other nonlinearities.
 
-        Raises:
-            InputError: if `hidden` is no positive integer, `settle` none from 0.
+        Raises
+        ------
+        InputError
+            If `hidden` is no positive integer, `settle` none from 0.
         """
         if int(hidden) != hidden or hidden < 1:
             raise InputError(f"hidden must be a positive integer, got {hidden!r}")

@@ -84,9 +84,11 @@ def theta_by_name(rule: Metz2018) -> dict[str, Array]:
 def read_recording(path: str | Path) -> Recording:
     """Read and check a recording; the file is not trusted.
 
-    Raises:
-        FileFormatError: if the file cannot be read, misses arrays, has others than it should, or
-            arrays of shapes or types that do not go together, or values that are not finite.
+    Raises
+    ------
+    FileFormatError
+        If the file cannot be read, misses arrays, has others than it should, or arrays of shapes or
+        types that do not go together, or values that are not finite.
     """
     arrays = _read_arrays(Path(path))
     depth = sum(name.startswith("forward/weight") for name in arrays)

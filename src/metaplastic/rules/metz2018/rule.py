@@ -114,16 +114,24 @@ class Metz2018(AbstractUpdateRule):
     ) -> "Metz2018":
         """An untrained rule, initialised as published: its step is almost all weight decay.
 
-        Args:
-            key: of the truncated normal draws.
-            n_top: top units of the base models it will train; no matter if `equivariant`.
-            learning_rate: inner learning rate eta, in (0, 1].
-            equivariant: leave out what depends on the order of units and samples.
-            unit_norm: networks start with weights of unit norm and are read by their drive, as
-                those of `local`; otherwise as published.
+        Parameters
+        ----------
+        key : PRNG key
+            Key of the truncated normal draws.
+        n_top : int, default=N_TOP
+            Top units of the base models it will train; no matter if `equivariant`.
+        learning_rate : float, default=LEARNING_RATE
+            Inner learning rate eta, in (0, 1].
+        equivariant : bool, default=False
+            Leave out what depends on the order of units and samples.
+        unit_norm : bool, default=False
+            Networks start with weights of unit norm and are read by their drive, as those of
+            `local`; otherwise as published.
 
-        Raises:
-            InputError: for a number of units below 1 or a learning rate out of range.
+        Raises
+        ------
+        InputError
+            For a number of units below 1 or a learning rate out of range.
         """
         if n_top != int(n_top) or n_top < 1:
             raise InputError(f"n_top must be a positive integer, got {n_top!r}")

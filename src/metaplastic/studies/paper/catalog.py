@@ -35,8 +35,10 @@ EXPERIMENTS: Mapping[str, type[AbstractExperiment]] = {
 def named(names: Sequence[str]) -> list[type[AbstractExperiment]]:
     """The experiments meant by words of the command line; `all` is every one.
 
-    Raises:
-        InputError: for a word that is none, naming the nearest ones.
+    Raises
+    ------
+    InputError
+        For a word that is none, naming the nearest ones.
     """
     if not names:
         raise InputError(f"name an experiment: {', '.join((*EXPERIMENTS, ALL))}")

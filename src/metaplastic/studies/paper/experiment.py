@@ -148,8 +148,10 @@ class AbstractExperiment(abc.ABC):
     def of(cls, options: Options) -> Self:
         """The experiment with the settings that the options ask for.
 
-        Raises:
-            InputError: for options that cannot be met.
+        Raises
+        ------
+        InputError
+            For options that cannot be met.
         """
 
     @abc.abstractmethod

@@ -58,8 +58,10 @@ def read_result(
 
     A damaged file counts as nothing, with a warning.
 
-    Raises:
-        InputError: if the file is there and cannot be opened.
+    Raises
+    ------
+    InputError
+        If the file is there and cannot be opened.
     """
     path = result_path(out, type(experiment))
     try:

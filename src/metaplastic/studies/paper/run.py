@@ -44,19 +44,30 @@ def reproduce(
     again; so an interrupted call can be repeated. With `all`, an experiment that cannot
     be done here is left out, and the page says why.
 
-    Args:
-        names: of `catalog.EXPERIMENTS`, or `all`.
-        out: folder; made if it is not there.
-        rule: a name or path that `load_rule` takes, or a rule.
-        options: sizes and data.
-        show: whether to print the table of claims to standard output.
+    Parameters
+    ----------
+    names : sequence of str
+        Names of `catalog.EXPERIMENTS`, or `all`.
+    out : Path
+        Folder; made if it is not there.
+    rule : str, Path or AbstractUpdateRule, default="base"
+        A name or path that `load_rule` takes, or a rule.
+    options : Options, optional
+        Sizes and data.
+    show : bool, default=True
+        Whether to print the table of claims to standard output.
 
-    Returns:
+    Returns
+    -------
+    dict of str to object
         By experiment: `verdict`, `number`, `sentence` and `seconds`, or `left_out` and why.
 
-    Raises:
-        InputError: for an unknown name or rule, or a folder that does not do.
-        MissingDataError: without matplotlib, or data of an experiment that was asked for by name.
+    Raises
+    ------
+    InputError
+        For an unknown name or rule, or a folder that does not do.
+    MissingDataError
+        Without matplotlib, or data of an experiment that was asked for by name.
     """
     options = options or Options()
     kinds = named(names)

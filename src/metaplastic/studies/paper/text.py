@@ -265,9 +265,12 @@ def read_reviews(path: Path) -> LabelledSet:
 
     At most `IMDB_ROWS` reviews, drawn by seed 0; unlabelled ones (`unsup`) are left out.
 
-    Raises:
-        MissingDataError: if there is no such folder.
-        InputError: if it does not hold texts of two classes.
+    Raises
+    ------
+    MissingDataError
+        If there is no such folder.
+    InputError
+        If it does not hold texts of two classes.
     """
     if not path.is_dir():
         raise MissingDataError(f"there is no folder {path}; name the one of IMDB reviews")
