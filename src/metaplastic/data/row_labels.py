@@ -22,9 +22,10 @@ def read_row_labels(path: str | Path, n_rows: int) -> NDArray:
     Rows that the file does not name, or with an empty label, have no label: -1. Labels have the
     types that a label column of a table has (`labels.typed_labels`).
 
-    Raises:
-        FileFormatError: if it cannot be read, has not these columns, or names a row twice or one
-            that is not there.
+    Raises
+    ------
+    FileFormatError
+        If it cannot be read, has not these columns, or names a row twice or one that is not there.
     """
     found: dict[int, str] = {}
     reader = csv.reader(io.StringIO(read_text(Path(path)).removeprefix("\ufeff"), newline=""))
@@ -64,10 +65,14 @@ def write_row_labels(
 ) -> bytes:
     """The file's content, one line a row in the order given.
 
-    Args:
-        rows: numbers of rows.
-        labels: of them; empty for rows to be labelled.
-        names: files of the rows, if they are files.
+    Parameters
+    ----------
+    rows : sequence of int
+        Numbers of rows.
+    labels : sequence of str
+        Of them; empty for rows to be labelled.
+    names : sequence of str, optional
+        Files of the rows, if they are files.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")

@@ -37,11 +37,16 @@ def find_clusters(
 ) -> Numbers:
     """Of every node `(n, d)` the number of its cluster, by k-means.
 
-    Args:
-        nodes: rows that differ.
-        n_clusters: at most `n`.
-        weights: how often each row is there.
-        seed: of the first centres.
+    Parameters
+    ----------
+    nodes : Nodes
+        Rows that differ.
+    n_clusters : int
+        At most `n`.
+    weights : ndarray (node,) of float
+        How often each row is there.
+    seed : int
+        Of the first centres.
     """
     options: Any = {"n_init": 1, "random_state": seed}
     if len(nodes) <= SMALL:

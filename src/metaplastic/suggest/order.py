@@ -36,23 +36,32 @@ def suggest_rows(
     is the number of its rows, or, where `unsure` is known, the sum of it: rows that lie dense and
     are still unsure.
 
-    Args:
-        features: of all rows of the pool.
-        n: how many; all rows without a label if there are fewer.
-        labelled: numbers of the rows that have a label.
-        unsure: of every row the chance that its present reading is wrong, 0 to 1.
-        seed: of the clusters.
+    Parameters
+    ----------
+    features : ndarray (row, dim) of float
+        Of all rows of the pool.
+    n : int
+        How many; all rows without a label if there are fewer.
+    labelled : ndarray (labelled,) of int, default=NONE
+        Numbers of the rows that have a label.
+    unsure : ndarray (row,) of float, optional
+        Of every row the chance that its present reading is wrong, 0 to 1.
+    seed : int, default=0
+        Of the clusters.
 
-    Raises:
-        InputError: if `n` is below 1, all rows are labelled, or there are no rows.
+    Raises
+    ------
+    InputError
+        If `n` is below 1, all rows are labelled, or there are no rows.
 
-    Examples:
-        >>> import numpy as np
-        >>> from metaplastic.suggest import suggest_rows
-        >>> features = np.repeat(np.eye(3), [50, 30, 20], axis=0)
-        >>> features += 0.01 * np.random.default_rng(0).normal(size=features.shape)
-        >>> (suggest_rows(features, 3) // 10).tolist()  # one of every group, the largest first
-        [3, 7, 8]
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metaplastic.suggest import suggest_rows
+    >>> features = np.repeat(np.eye(3), [50, 30, 20], axis=0)
+    >>> features += 0.01 * np.random.default_rng(0).normal(size=features.shape)
+    >>> (suggest_rows(features, 3) // 10).tolist()  # one of every group, the largest first
+    [3, 7, 8]
     """
     count = _check(features, n, labelled)
     nodes, node_of = distinct_rows(np.ascontiguousarray(features, np.float32))

@@ -14,13 +14,20 @@ def unsure_rows(
 ) -> Float[np.ndarray, " row"] | None:
     """Of every row of the pool the chance that a reading of the labelled rows is wrong.
 
-    Args:
-        pool: features of all rows.
-        head: a name of `READINGS`.
-        rows: numbers of the labelled rows.
-        labels: of them, of any type.
+    Parameters
+    ----------
+    pool : ReadingPool
+        Features of all rows.
+    head : str
+        A name of `READINGS`.
+    rows : ndarray (labelled,) of int
+        Numbers of the labelled rows.
+    labels : ndarray (labelled,)
+        Of them, of any type.
 
-    Returns:
+    Returns
+    -------
+    ndarray (row,) of float or None
         `None` with labels of fewer than two classes, which nothing can be read from.
     """
     classes, numbers = np.unique(labels, return_inverse=True)
