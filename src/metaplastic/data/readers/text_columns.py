@@ -17,6 +17,13 @@ def read_text_column(path: Path, options: Options) -> Table:
 
     Columns other than the texts and the labels are left out.
     """
+    texts, labels = text_cells(path, options)
+    counts, counted = bag_of_words(texts, path, options.words)
+    return Table(counts, None if labels is None else text_labels(labels, path), counted)
+
+
+def text_cells(path: Path, options: Options) -> tuple[list[str], list[str] | None]:
+    """The texts of a table's column `options.text`, and its labels, if there are any."""
     lines, whole = first_lines(path)
     if not "".join(lines).strip():
         raise FileFormatError(f"{path}: a table of texts needs a header and a row, at least")
@@ -41,6 +48,4 @@ def read_text_column(path: Path, options: Options) -> Table:
             labels.append(cells[column])
     if not texts:
         raise FileFormatError(f"{path}: a table of texts needs a header and a row, at least")
-    counts, counted = bag_of_words(texts, path, options.words)
-    y = None if column is None else text_labels(labels, path)
-    return Table(counts, y, counted)
+    return texts, None if column is None else labels

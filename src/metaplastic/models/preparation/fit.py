@@ -22,19 +22,10 @@ def fit_preparation(
     Counts are weighted. Otherwise columns with heavy tails become ranks, but for pictures, whose
     columns belong together.
 
-    Parameters
-    ----------
-    x : Rows
-        Rows `(n, d)`, finite.
-    settings : PreparationSettings
-        When, and how.
-    pictures : bool, default=False
-        Whether the rows are pictures.
-
-    Returns
-    -------
-    AbstractPreparation or None
-        The preparation, or `None`.
+    Args:
+        x: rows `(n, d)`, finite.
+        settings: when, and how.
+        pictures: whether the rows are pictures.
     """
     if pictures:
         return None
@@ -48,20 +39,11 @@ def fit_preparation(
 def prepare(preparation: AbstractPreparation | None, x: Rows, *, keep: bool = True) -> Rows:
     """The rows `x` `(n, d)` as the presentation gets them.
 
-    Parameters
-    ----------
-    preparation : AbstractPreparation or None
-        `None` leaves rows as they are.
-    x : Rows
-        Raw rows.
-    keep : bool, default=True
-        Whether prepared rows may be held in memory, if they are few; otherwise each is prepared
-        when it is asked for.
-
-    Returns
-    -------
-    Rows
-        The prepared rows.
+    Args:
+        preparation: `None` leaves rows as they are.
+        x: raw rows.
+        keep: whether prepared rows may be held in memory, if they are few; otherwise each is
+            prepared when it is asked for.
     """
     if preparation is None:
         return x
