@@ -164,7 +164,7 @@ def bags_of_words(
 
     Returns
     -------
-    tuple of ndarray of float32 and ndarray of int64
+    (ndarray of float32, ndarray of int64)
         Counts `(document, word)` float32 and labels `(document,)`, 1 for positive.
     """
     words = [split_words(text) for text in texts]

@@ -69,6 +69,15 @@ class ImageSource(AbstractSource):
     def create(cls, images: NDArray, labels: NDArray, n_classes: int) -> "ImageSource":
         """From images `(n, height, width)` uint8 and integer labels `(n,)` in any order.
 
+        Parameters
+        ----------
+        images : ndarray
+            Images, in any order.
+        labels : ndarray
+            Class of each image `(image,)`.
+        n_classes : int
+            Number of classes in a task.
+
         Raises
         ------
         InputError
@@ -143,6 +152,21 @@ class WordSource(AbstractSource):
         own: tuple[float, float] = (0.2, 1.0),
     ) -> "WordSource":
         """From the arrays of a `WritingSet`.
+
+        Parameters
+        ----------
+        ranks : ndarray
+            Ranks of the words, the texts of one class after the other.
+        starts : ndarray
+            Class `c` holds words `starts[c]` to `starts[c + 1] - 1`.
+        corpora : ndarray
+            Number of the corpus of each class.
+        n_features : int
+            Number of words to count, the most frequent of the corpus.
+        n_classes : int
+            Number of classes in a task.
+        own : (float, float), default=(0.2, 1.0)
+            Least and largest probability that a passage is of the sample's own class.
 
         Raises
         ------

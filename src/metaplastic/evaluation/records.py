@@ -167,7 +167,7 @@ def from_json(text: str) -> tuple[list[Record], dict[str, Any]]:
 
     Returns
     -------
-    tuple of list of Record and dict of str to object
+    (list of Record, dict of str to object)
         The records, and the provenance.
 
     Raises

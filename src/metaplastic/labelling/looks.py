@@ -39,7 +39,13 @@ class AbstractLooks(abc.ABC):
 
 
 class Texts(AbstractLooks):
-    """Rows that are texts."""
+    """Rows that are texts.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        One text for every row.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
@@ -52,6 +58,15 @@ class Texts(AbstractLooks):
 
 class Pictures(AbstractLooks):
     """Rows that are pictures: files of a folder, or numbers `(n, height * width)`.
+
+    Parameters
+    ----------
+    source : sequence of Path or ndarray
+        Paths of the files, or numbers of the rows.
+    folder : Path, optional
+        Folder of the files.
+    size : (int, int), optional
+        `(height, width)` of rows of numbers; found out for squares.
 
     Raises
     ------

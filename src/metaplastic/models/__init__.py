@@ -11,13 +11,7 @@ from metaplastic.models.activations import (
     plain_activation,
 )
 from metaplastic.models.direct import NO_DIRECT, DirectSettings, leading_axes, with_direct
-from metaplastic.models.frozen import (
-    FrozenMLP,
-    first_features,
-    freeze,
-    principal_axes,
-    side_by_side,
-)
+from metaplastic.models.frozen import FrozenMLP, freeze, principal_axes
 from metaplastic.models.io import load_encoder, save_encoder
 from metaplastic.models.mlp import (
     MLP,
@@ -56,6 +50,7 @@ from metaplastic.models.rows import (
     row_blocks,
     share_of_least,
 )
+from metaplastic.models.several import first_features, side_by_side
 from metaplastic.models.whitening import Whitening, fit_whitening, whitening_from_moments
 
 __all__ = [

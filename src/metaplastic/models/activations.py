@@ -70,14 +70,46 @@ AUTO = "auto"
 
 
 def check_activation(name: str) -> str:
-    """Return `name` if it is known; otherwise raise `InputError` listing the known names."""
+    """Check the name of a nonlinearity.
+
+    Parameters
+    ----------
+    name : str
+        What the user gave.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name. The message lists the known ones.
+    """
     if name not in _FUNCTIONS:
         raise InputError(f"unknown activation {name!r}; choose one of {', '.join(ACTIVATIONS)}")
     return name
 
 
 def check_activations(names: str) -> tuple[str, ...]:
-    """The names in `relu` or `relu+tanh`; `InputError` if one is not known or comes twice."""
+    """Take a name such as `relu` or `relu+tanh` apart.
+
+    Parameters
+    ----------
+    names : str
+        What the user gave.
+
+    Returns
+    -------
+    tuple of str
+        The names.
+
+    Raises
+    ------
+    InputError
+        If a name is not known or comes twice.
+    """
     parts = tuple(names.split(SEVERAL))
     for name in parts:
         check_activation(name)
@@ -87,14 +119,39 @@ def check_activations(names: str) -> tuple[str, ...]:
 
 
 def plain_activation(names: str) -> str:
-    """`names`, or `relu` in place of `auto`: for networks that no rule trains."""
+    """The nonlinearity of networks that no rule trains.
+
+    Parameters
+    ----------
+    names : str
+        A name, or `auto`.
+
+    Returns
+    -------
+    str
+        The name; `relu` in place of `auto`.
+    """
     return "relu" if names == AUTO else names
 
 
 def activate(names: str, x: Any, np: ModuleType) -> Any:
-    """Apply a nonlinearity elementwise; `np` is `numpy` or `jax.numpy`, shape is kept.
+    """Apply a nonlinearity elementwise.
 
     Of several (`relu+tanh`), each has an equal share of the columns, in order.
+
+    Parameters
+    ----------
+    names : str
+        A name of `ACTIVATIONS`, or several.
+    x : array (..., column) of float
+        Drives.
+    np : ModuleType
+        `numpy` or `jax.numpy`.
+
+    Returns
+    -------
+    array (..., column) of float
+        Outputs.
     """
     if SEVERAL not in names:
         return _FUNCTIONS[names](np, x)

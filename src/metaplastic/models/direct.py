@@ -31,15 +31,23 @@ class DirectSettings:
     A readout that brings every feature to the same variance hears what is said more often. So few
     inputs are copied, and many are projected on their leading principal components.
 
-    Args:
-        share_few: share of the features that are direct, for inputs of at most `few` columns.
-        share: the same for inputs of more columns.
-        few: most columns of a narrow table.
-        components: most principal components that direct features hold.
-        rows: most rows of which principal components are taken.
+    Parameters
+    ----------
+    share_few : float, default=0.0
+        Share of the features that are direct, for inputs of at most `few` columns.
+    share : float, default=0.0
+        The same for inputs of more columns.
+    few : int, default=32
+        Most columns of a narrow table.
+    components : int, default=64
+        Most principal components that direct features hold.
+    rows : int, default=2048
+        Most rows of which principal components are taken.
 
-    Raises:
-        InputError: for shares outside 0 to 1, or counts below 1.
+    Raises
+    ------
+    InputError
+        For shares outside 0 to 1, or counts below 1.
     """
 
     share_few: float = 0.0
@@ -75,13 +83,31 @@ NO_DIRECT = DirectSettings()
 def with_direct(
     encoder: FrozenMLP, n_direct: int, x: Rows, settings: DirectSettings, *, seed: int
 ) -> FrozenMLP:
-    """The encoder with `n_direct` direct features before its own.
+    """The encoder with direct features before its own.
 
-    They are copies of the columns if `n_direct` is a multiple of their number. Otherwise they are
-    the leading principal components of the presented rows of `x` `(n, pre)`, turned by a random
-    rotation: so none has more variance than another, and a readout that standardises its
-    features does not blow up the faint ones. Together they have as much variance as the others,
-    or none if all of these rows are equal.
+    They are copies of the columns if their number is a multiple of the number of columns. Otherwise
+    they are the leading principal components of the presented rows, turned by a random rotation.
+    Then all have the same variance, and a reading that standardises its features does not amplify
+    the faint ones. Together they have as much variance as the other features, or none if all rows
+    are equal.
+
+    Parameters
+    ----------
+    encoder : FrozenMLP
+        The encoder of the learned features.
+    n_direct : int
+        Number of direct features.
+    x : Rows
+        The pool `(n, pre)`.
+    settings : DirectSettings
+        Settings of the direct features.
+    seed : int
+        Seed of the rotation.
+
+    Returns
+    -------
+    FrozenMLP
+        The longer encoder.
     """
     n_in = encoder.n_features_in
     if n_direct % n_in == 0:
@@ -105,6 +131,20 @@ def leading_axes(
     """Leading principal axes of a batch, by subspace iteration; traceable.
 
     The meta-loss sees wide inputs as these, where an encoder has `principal_axes`.
+
+    Parameters
+    ----------
+    x : array (batch, pre) of float
+        The batch.
+    components : int
+        Number of axes.
+    key : PRNG key
+        Key of the first subspace.
+
+    Returns
+    -------
+    array (pre, component) of float
+        The axes, as columns.
     """
     x = x - jnp.mean(x, axis=0)
     axes = jax.random.normal(key, (x.shape[1], components))

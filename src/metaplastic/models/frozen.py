@@ -6,7 +6,6 @@ row i of the features depends on row i of the input alone.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 import scipy.linalg
@@ -23,15 +22,33 @@ from metaplastic.types import Rows
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FrozenMLP:
-    """Encoder of a trained base model. Call it with `(n, n_features_in)`; `(n, n_features_out)`.
+    """Encoder of a trained base model: a map from `(n, n_features_in)` to `(n, n_features_out)`.
 
-    `weights[l]` `(pre, post)` and `biases[l]` `(post,)` already contain the normalisation:
-    `drive = signal @ weights[l] + biases[l]`. The first signal is the presentation of the inputs,
-    `clip((x - shift) * scale, -clip, clip) * gain`. If `activation` names several nonlinearities
-    (`relu+tanh`), each has an equal share of the units of a layer. The first m features are the
-    direct ones, `first signal @ direct`, if `direct` `(n_0, m)` is there. Above the first layer the
-    weights of `n_networks` networks are equal blocks on the diagonal. If there is a `preparation`,
-    `x` is what it makes of the inputs.
+    The first signal is the presentation of the inputs, `clip((x - shift) * scale, -clip, clip) *
+    gain`. The drive of a layer is `signal @ weights[l] + biases[l]`, and its nonlinearity gives the
+    next signal. If there is a `preparation`, `x` are the prepared inputs.
+
+    Attributes
+    ----------
+    shift, scale : ndarray of float32
+        Shift and scale of each column `(d,)`.
+    clip, gain : float32
+        Largest presented magnitude, and the factor of all columns.
+    weights : tuple of ndarray of float32
+        Weights `(pre, post)` of each layer. They contain the normalisation.
+    biases : tuple of ndarray of float32
+        Biases `(post,)` of each layer. They contain the normalisation.
+    activation : str
+        Name of the nonlinearity. Of several (`relu+tanh`), each has an equal share of the units of
+        a layer.
+    readout : Readout
+        Whether features are the top layer's drive or its output.
+    direct : ndarray of float32, optional
+        `(d, m)`; the first m features are `first signal @ direct`, if it is there.
+    n_networks : int, default=1
+        Number of networks. Above the first layer their weights are equal blocks on the diagonal.
+    preparation : AbstractPreparation, optional
+        What happens to raw inputs before the presentation, if anything.
     """
 
     shift: NDArray[np.float32]
@@ -72,10 +89,11 @@ class FrozenMLP:
     def layer_outputs(self, x: Rows, depth: int) -> NDArray[np.float32]:
         """Output (`post`) of layer `depth`, counted from 1; `depth` 0 gives the scaled inputs.
 
-        Raises:
-            InputError: for the top layer, if its features are drives and there are several
-                nonlinearities: some units may be left out there, so that nothing tells which has
-                which.
+        Raises
+        ------
+        InputError
+            For the top layer, if its features are drives and there are several nonlinearities: some
+            units may be left out there, so that nothing tells which has which.
         """
         if depth == len(self.weights) and SEVERAL in self.activation and self.readout == "drive":
             raise InputError(
@@ -109,59 +127,22 @@ class FrozenMLP:
         return signal
 
 
-def side_by_side(encoders: Sequence[FrozenMLP]) -> FrozenMLP:
-    """One encoder whose features are those of all `encoders`, in order.
-
-    They must share presentation of inputs, sizes and readout, and equally many in a row must share
-    each activation. Their hidden layers become blocks on the diagonal of wider ones.
-
-    Raises:
-        InputError: for activations in another order.
-    """
-    first = encoders[0]
-    if len(encoders) == 1:
-        return first
-    depth = range(len(first.weights))
-    joined = [np.concatenate([e.weights[0] for e in encoders], axis=1)]
-    joined += [_on_the_diagonal([e.weights[index] for e in encoders]) for index in depth[1:]]
-    biases = tuple(np.concatenate([e.biases[index] for e in encoders]) for index in depth)
-    names = [e.activation for e in encoders]
-    distinct = list(dict.fromkeys(names))
-    if names != [name for name in distinct for _ in range(len(names) // len(distinct))]:
-        raise InputError(f"equally many networks in a row must share an activation, got {names}")
-    activation = SEVERAL.join(distinct)
-    return dataclasses.replace(
-        first,
-        weights=tuple(joined),
-        biases=biases,
-        activation=activation,
-        n_networks=len(encoders),
-    )
-
-
-def _on_the_diagonal(blocks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    rows, columns = (sum(b.shape[axis] for b in blocks) for axis in (0, 1))
-    whole = np.zeros((rows, columns), np.float32)
-    row = column = 0
-    for block in blocks:
-        whole[row : row + block.shape[0], column : column + block.shape[1]] = block
-        row, column = row + block.shape[0], column + block.shape[1]
-    return whole
-
-
-def first_features(encoder: FrozenMLP, count: int) -> FrozenMLP:
-    """The encoder without the units of its top layer beyond the first `count`."""
-    weights = (*encoder.weights[:-1], encoder.weights[-1][:, :count])
-    biases = (*encoder.biases[:-1], encoder.biases[-1][:count])
-    return dataclasses.replace(encoder, weights=weights, biases=biases)
-
-
 def principal_axes(
     x: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Leading principal axes of `x` `(n, d)` as columns `(d, m)`, and the variances along them.
+    """Leading principal axes of rows, and the variances along them.
 
-    `m` is `count`, or less if there are fewer: at most `d`, and `n - 1` (but at least 1).
+    Parameters
+    ----------
+    x : ndarray of float32
+        Rows `(n, d)`.
+    count : int
+        Number of axes. There are at most `d` and at most `n - 1`, but at least 1.
+
+    Returns
+    -------
+    (ndarray of float64, ndarray of float64)
+        Axes as columns `(d, m)`, and variances `(m,)`.
     """
     n, d = x.shape
     centred = np.asarray(x - x.mean(0), np.float64)
@@ -182,9 +163,12 @@ def row_product(rows: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArr
     A product of all rows at once works on tiles of rows and adds up a partial tile in another
     order, so that the last bits of a row would depend on its place. Some 3 times slower.
 
-    Args:
-        rows: `(n, pre)`.
-        weight: `(pre, post)`, or blocks `(k, pre / k, post / k)` on the diagonal of such a matrix.
+    Parameters
+    ----------
+    rows : ndarray of float32
+        `(n, pre)`.
+    weight : ndarray of float32
+        `(pre, post)`, or blocks `(k, pre / k, post / k)` on the diagonal of such a matrix.
     """
     if weight.ndim == 2:
         return (rows[:, None, :] @ weight)[:, 0]
@@ -205,9 +189,21 @@ def _diagonal_blocks(weight: NDArray[np.float32], count: int) -> NDArray[np.floa
 
 
 def freeze(model: MLP, x: Rows) -> FrozenMLP:
-    """Fold the exact statistics of the pool `x` `(n, pre)` into the weights of `model`.
+    """Fold the exact statistics of the pool into the weights of a model.
 
-    One pass over the pool per layer; sums are kept in float64.
+    It makes one pass over the pool per layer and keeps sums in float64.
+
+    Parameters
+    ----------
+    model : MLP
+        A trained model.
+    x : Rows
+        The pool `(n, pre)`.
+
+    Returns
+    -------
+    FrozenMLP
+        The encoder.
     """
     presentation = model.presentation
     first = model.layers[0].weight

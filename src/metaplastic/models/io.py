@@ -1,6 +1,7 @@
 """Encoders in files: safetensors, with sizes, nonlinearity and provenance in the header."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,20 @@ MAX_LAYERS = 1000
 def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, Any]) -> None:
     """Write an encoder to one safetensors file, atomically; an existing file is replaced.
 
-    Args:
-        path: usually `NAME.safetensors`.
-        encoder: a trained and frozen base model.
-        metadata: provenance, plain JSON values.
+    Parameters
+    ----------
+    path : str or Path
+        Usually `NAME.safetensors`.
+    encoder : FrozenMLP
+        A trained and frozen base model.
+    metadata : mapping of str to object
+        Provenance, plain JSON values.
 
-    Raises:
-        InputError: for metadata that JSON cannot hold, numbers that are not finite, or a place
-            that cannot be written.
+    Raises
+    ------
+    InputError
+        For metadata that JSON cannot hold, numbers that are not finite, or a place that cannot be
+        written.
     """
     tensors = {
         "shift": encoder.shift,
@@ -67,9 +74,21 @@ def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, An
 def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     """The encoder in a file, and the metadata saved with it. The file is not trusted.
 
-    Raises:
-        FileFormatError: if the file is missing, truncated, changed, of another format or a newer
-            version, or its arrays do not fit its description.
+    Parameters
+    ----------
+    path : str or Path
+        A file that `save_encoder` wrote. It is not trusted.
+
+    Returns
+    -------
+    (FrozenMLP, dict of str to object)
+        The encoder, and the metadata saved with it.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, truncated, changed, of another format or a newer version, or its
+        arrays do not fit its description.
     """
     tensors, fields, metadata = read_tensors(path, kind=FORMAT)
     preparation, tensors = _preparation(path, tensors, fields.get("preparation"))
@@ -88,13 +107,7 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     activation = _activation(path, fields.get("activation"), layers)
     depth = len(sizes) - 1
     n_networks = _networks(path, fields.get("networks", 1), sizes)
-    expected = {"shift": (sizes[0],), "scale": (sizes[0],), "clip": (), "gain": ()}
-    for index in range(depth):
-        expected[f"weights.{index}"] = (sizes[index], sizes[index + 1])
-        expected[f"biases.{index}"] = (sizes[index + 1],)
-    if n_direct:
-        expected["direct"] = (sizes[0], n_direct)
-    check_tensors(path, tensors, expected)
+    check_tensors(path, tensors, _shapes(sizes, n_direct))
     if not tensors["clip"] > 0:
         raise FileFormatError(f"{path}: clip must be positive, found {tensors['clip']}")
     encoder = FrozenMLP(
@@ -113,6 +126,15 @@ def load_encoder(path: str | Path) -> tuple[FrozenMLP, dict[str, Any]]:
     if preparation is not None and preparation.n_features_out != sizes[0]:
         raise FileFormatError(f"{path}: its preparation does not fit its first layer")
     return encoder, metadata
+
+
+def _shapes(sizes: Sequence[int], n_direct: int) -> dict[str, tuple[int, ...]]:
+    """The tensors that an encoder of these sizes has."""
+    shapes: dict[str, tuple[int, ...]] = {"shift": (sizes[0],), "scale": (sizes[0],)}
+    shapes |= {"clip": (), "gain": ()}
+    for index, (pre, post) in enumerate(itertools.pairwise(sizes)):
+        shapes |= {f"weights.{index}": (pre, post), f"biases.{index}": (post,)}
+    return shapes | ({"direct": (sizes[0], n_direct)} if n_direct else {})
 
 
 def _preparation(

@@ -27,7 +27,17 @@ EPSILON = 1e-6
 
 
 class Layer(eqx.Module):
-    """One layer's parameters; also the shape of a rule's change to them."""
+    """One layer's parameters; also the shape of a rule's change to them.
+
+    Attributes
+    ----------
+    weight : array (pre, post) of float
+        Forward weights.
+    bias : array (post,) of float
+        Biases.
+    feedback : array (pre, post) of float
+        Feedback weights.
+    """
 
     weight: Float[Array, "pre post"]
     bias: Float[Array, " post"]
@@ -35,7 +45,17 @@ class Layer(eqx.Module):
 
 
 class LayerTrace(eqx.Module):
-    """What one layer did on a batch; all that a rule may look at besides the model."""
+    """What one layer did on a batch; all that a rule may look at besides the model.
+
+    Attributes
+    ----------
+    pre : array (batch, pre) of float
+        Inputs of the layer.
+    drive : array (batch, post) of float
+        Normalised sums.
+    post : array (batch, post) of float
+        Outputs of the layer.
+    """
 
     pre: Float[Array, "batch pre"]
     drive: Float[Array, "batch post"]
@@ -47,7 +67,19 @@ Delta = tuple[Layer, ...]
 
 
 class MLP(eqx.Module):
-    """Base model phi. `readout` says whether features are the top layer's drive or its output."""
+    """The base model, a multilayer perceptron; `init_mlp` makes one.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+        Layers, from the input side.
+    presentation : Presentation
+        Presentation of raw inputs.
+    activation : str
+        A name of `ACTIVATIONS`.
+    readout : Readout
+        Whether features are the top layer's `drive` or `post`.
+    """
 
     layers: tuple[Layer, ...]
     presentation: Presentation
@@ -85,7 +117,18 @@ class MLP(eqx.Module):
 
 
 def normalise(u: Float[Array, "batch post"]) -> Float[Array, "batch post"]:
-    """Batch norm without scale or offset: population statistics over the batch axis."""
+    """Batch norm without scale or offset: population statistics over the batch axis.
+
+    Parameters
+    ----------
+    u : array (batch, post) of float
+        Sums of a layer.
+
+    Returns
+    -------
+    array (batch, post) of float
+        The sums with mean 0 and variance 1 in every column.
+    """
     batch = u.shape[0]
     centred = u - spread(column_mean(u), batch)
     variance = column_mean(jnp.square(centred))
@@ -93,12 +136,34 @@ def normalise(u: Float[Array, "batch post"]) -> Float[Array, "batch post"]:
 
 
 def unit_columns(w: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
-    """Scale every column (the incoming weights of a unit) to norm 1."""
+    """Scale every column (the incoming weights of a unit) to norm 1.
+
+    Parameters
+    ----------
+    w : array (pre, post) of float
+        Weights.
+
+    Returns
+    -------
+    array (pre, post) of float
+        The scaled weights.
+    """
     return w * jax.lax.rsqrt(jnp.sum(jnp.square(w), axis=0) + 1e-12)
 
 
 def unit_rows(v: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
-    """Scale every row (the feedback that a lower unit receives) to norm 1."""
+    """Scale every row (the feedback that a lower unit receives) to norm 1.
+
+    Parameters
+    ----------
+    v : array (pre, post) of float
+        Feedback weights.
+
+    Returns
+    -------
+    array (pre, post) of float
+        The scaled weights.
+    """
     return v * jax.lax.rsqrt(jnp.sum(jnp.square(v), axis=1, keepdims=True) + 1e-12)
 
 
@@ -113,19 +178,52 @@ def init_mlp(
 ) -> MLP:
     """A fresh base model.
 
-    Args:
-        sizes: units per layer, inputs first, at least two entries, all positive.
-        key: random key.
-        activation: a name of `ACTIVATIONS`.
-        initialisation: `unit_norm` (Gaussian directions, columns of the forward and rows of the
-            feedback weights of norm 1, zero biases) or `published` (Metz et al. 2018: truncated
-            normals, sd 0.01 for weights and 0.1 for biases).
-        readout: whether features are the top layer's `drive` or `post`.
-        presentation: presentation of raw inputs; the identity when left out.
+    Parameters
+    ----------
+    sizes : tuple of int
+        Units per layer, inputs first, at least two entries, all positive.
+    key : PRNG key
+        Random key.
+    activation : str, default="relu"
+        A name of `ACTIVATIONS`.
+    initialisation : Initialisation, default="unit_norm"
+        `unit_norm` (Gaussian directions, columns of the forward and rows of the feedback weights of
+        norm 1, zero biases) or `published` (Metz et al. 2018: truncated normals, sd 0.01 for
+        weights and 0.1 for biases).
+    readout : Readout, default="drive"
+        Whether features are the top layer's `drive` or `post`.
+    presentation : Presentation, optional
+        Presentation of raw inputs; the identity when left out.
 
-    Raises:
-        InputError: for sizes or names that are not allowed.
+    Returns
+    -------
+    MLP
+        The model.
+
+    Raises
+    ------
+    InputError
+        For sizes or names that are not allowed.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from metaplastic.models import init_mlp
+    >>> model = init_mlp((8, 6, 4), key=jax.random.key(0))
+    >>> [layer.weight.shape for layer in model.layers]
+    [(8, 6), (6, 4)]
     """
+    _check_model(sizes, initialisation, readout)
+    keys = jax.random.split(key, len(sizes) - 1)
+    make = _unit_norm_layer if initialisation == "unit_norm" else _published_layer
+    layers = tuple(
+        make(pre, post, key=k) for pre, post, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
+    )
+    presentation = identity_presentation(sizes[0]) if presentation is None else presentation
+    return MLP(layers, presentation, check_activation(activation), readout)
+
+
+def _check_model(sizes: tuple[int, ...], initialisation: str, readout: str) -> None:
     if len(sizes) < 2 or any(int(n) != n or n < 1 for n in sizes):
         raise InputError(
             f"sizes must be at least two positive integers (inputs first), got {sizes}"
@@ -136,13 +234,6 @@ def init_mlp(
         )
     if readout not in ("drive", "post"):
         raise InputError(f"unknown readout {readout!r}; choose drive or post")
-    keys = jax.random.split(key, len(sizes) - 1)
-    make = _unit_norm_layer if initialisation == "unit_norm" else _published_layer
-    layers = tuple(
-        make(pre, post, key=k) for pre, post, k in zip(sizes[:-1], sizes[1:], keys, strict=True)
-    )
-    presentation = identity_presentation(sizes[0]) if presentation is None else presentation
-    return MLP(layers, presentation, check_activation(activation), readout)
 
 
 def _unit_norm_layer(pre: int, post: int, *, key: PRNGKey) -> Layer:

@@ -17,13 +17,19 @@ class PictureSettings:
     reach the least value of all columns and come near the greatest, which columns of a table,
     counts and embeddings do not.
 
-    Args:
-        least_columns: fewest columns of pictures.
-        range: part of the range of all columns that a column of pixels has.
-        share: share of the columns above which rows are pictures; 1 takes none for pictures.
+    Parameters
+    ----------
+    least_columns : int, default=1
+        Fewest columns of pictures.
+    range : float, default=0.5
+        Part of the range of all columns that a column of pixels has.
+    share : float, default=1.0
+        Share of the columns above which rows are pictures; 1 takes none for pictures.
 
-    Raises:
-        InputError: for numbers that are not allowed.
+    Raises
+    ------
+    InputError
+        For numbers that are not allowed.
     """
 
     least_columns: int = 1

@@ -23,18 +23,25 @@ from metaplastic.models.whitening import Whitening, fit_whitening
 class PresentationSettings:
     """The numbers of a presentation; a preset holds those that experiments chose.
 
-    Args:
-        order: power of the deviations whose mean makes a column's spread, an even integer: 2 gives
-            the standard deviation, large ones the largest deviation.
-        clip: largest presented magnitude, in spreads.
-        whitening: power of the whitening, from 0 (none) to 0.5 (leading components made equal).
-        components: leading principal components that are shrunk towards the one after them. Inputs
-            of no more columns are not whitened: among few columns the last directions are noise.
-        floor: least variance of the component after them, as a fraction of the mean variance of a
-            column.
+    Parameters
+    ----------
+    order : int, default=8
+        Power of the deviations whose mean makes a column's spread, an even integer: 2 gives the
+        standard deviation, large ones the largest deviation.
+    clip : float, default=3.0
+        Largest presented magnitude, in spreads.
+    whitening : float, default=0.0
+        Power of the whitening, from 0 (none) to 0.5 (leading components made equal).
+    components : int, default=32
+        Leading principal components that are shrunk towards the one after them. Inputs of no more
+        columns are not whitened: among few columns the last directions are noise.
+    floor : float, default=0.01
+        Least variance of the component after them, as a fraction of the mean variance of a column.
 
-    Raises:
-        InputError: for numbers outside these ranges.
+    Raises
+    ------
+    InputError
+        For numbers outside these ranges.
     """
 
     order: int = 8
@@ -68,7 +75,19 @@ PLAIN = PresentationSettings()
 
 
 class Presentation(eqx.Module):
-    """`clip((x - shift) * scale, -clip, clip) * gain`, then whitening if there is one."""
+    """`clip((x - shift) * scale, -clip, clip) * gain`, then whitening if there is one.
+
+    Attributes
+    ----------
+    shift, scale : array (pre,) of float
+        Shift and scale of each column.
+    gain : scalar array
+        Factor of all columns.
+    whitening : Whitening, optional
+        Whitening of the result, if there is one.
+    clip : float, default=PLAIN.clip
+        Largest presented magnitude, before the gain.
+    """
 
     shift: Float[Array, " pre"]
     scale: Float[Array, " pre"]
@@ -97,16 +116,40 @@ def apply_scaling(x: Any, shift: Any, scale: Any, clip: Any, gain: Any, np: Modu
 
 
 def identity_presentation(n_columns: int) -> Presentation:
-    """Leaves inputs within the clip as they are."""
+    """The presentation that leaves inputs within the clip as they are.
+
+    Parameters
+    ----------
+    n_columns : int
+        Number of columns.
+
+    Returns
+    -------
+    Presentation
+        The presentation.
+    """
     return Presentation(jnp.zeros(n_columns), jnp.ones(n_columns), jnp.ones(()))
 
 
 def scaling_from_moments(
     mean: Any, variance: Any, spread: Any, np: ModuleType
 ) -> tuple[Any, Any, Any]:
-    """Shift, scale and gain from columns' means, population variances and spreads, all `(pre,)`.
+    """Shift, scale and gain of a presentation.
 
-    Constant columns get scale 0, so they carry nothing; if all columns are constant, all do.
+    Constant columns get scale 0, so they carry nothing. If all columns are constant, all carry
+    nothing.
+
+    Parameters
+    ----------
+    mean, variance, spread : array (pre,) of float
+        Mean, population variance and spread of each column.
+    np : ModuleType
+        `numpy` or `jax.numpy`.
+
+    Returns
+    -------
+    (array, array, array)
+        Shift `(pre,)`, scale `(pre,)` and gain `()`.
     """
     # A column whose spread is rounding noise next to its mean is constant.
     varies = spread > 1e-6 * np.abs(mean) + 1e-12
@@ -125,10 +168,19 @@ def fit_presentation(
 
     `learners.pool.pool_presentation` fits the same to a whole pool, which need not fit in memory.
 
-    Args:
-        x: a batch; its moments give the scaling.
-        settings: the numbers of the presentation.
-        more: a larger batch for the whitening, which has more numbers to fit; `x` if left out.
+    Parameters
+    ----------
+    x : array (batch, pre) of float
+        A batch; its moments give the scaling.
+    settings : PresentationSettings, default=PLAIN
+        The numbers of the presentation.
+    more : array (rows, pre) of float, optional
+        A larger batch for the whitening, which has more numbers to fit; `x` if left out.
+
+    Returns
+    -------
+    Presentation
+        The presentation.
     """
     mean = jnp.mean(x, axis=0)
     largest = jnp.max(jnp.abs(x - mean), axis=0)

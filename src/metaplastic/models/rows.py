@@ -17,18 +17,51 @@ LEAST_ROWS = 2048
 
 
 def block_rows(n_columns: int) -> int:
-    """How many rows of so many columns are made dense at a time."""
+    """Number of rows that are made dense at a time.
+
+    Parameters
+    ----------
+    n_columns : int
+        Number of columns.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    """
     return min(BLOCK_ROWS, max(1, BLOCK_NUMBERS // max(1, n_columns)))
 
 
 def dense(rows: Rows) -> NDArray[np.float32]:
-    """A block of rows as a dense float32 array."""
+    """A block of rows as a dense float32 array.
+
+    Parameters
+    ----------
+    rows : array-like or sparse matrix
+        A few rows `(n, d)`.
+
+    Returns
+    -------
+    ndarray of float32
+        The rows `(n, d)`.
+    """
     # In row order: a product with strided rows would take another path.
     return np.ascontiguousarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float32)
 
 
 def row_blocks(x: Rows) -> Iterator[NDArray[np.float32]]:
-    """The rows of `x` in order, dense float32, at most `block_rows` at a time."""
+    """The rows of `x` in order, dense float32, at most `block_rows` at a time.
+
+    Parameters
+    ----------
+    x : Rows
+        Rows `(n, d)`.
+
+    Yields
+    ------
+    ndarray of float32
+        Dense rows.
+    """
     size = block_rows(x.shape[1])
     for start in range(0, x.shape[0], size):
         with np.errstate(over="ignore"):  # an overflow shows as an infinity, which callers check
@@ -40,8 +73,18 @@ def in_blocks(
 ) -> NDArray[np.float32]:
     """Apply a row-wise function to blocks of `block_rows` rows.
 
-    `x` is an array `(n, pre)` of any real dtype or a SciPy sparse matrix, which is made dense one
-    block at a time.
+    Parameters
+    ----------
+    function : callable
+        Called with dense float32 rows `(m, pre)`.
+    x : Rows
+        Array `(n, pre)` of any real dtype, or a SciPy sparse matrix, which is made dense one block
+        at a time.
+
+    Returns
+    -------
+    ndarray of float32
+        The results below one another.
     """
     parts = []
     size = block_rows(x.shape[1])
@@ -56,6 +99,16 @@ def share_of_least(x: Rows) -> float:
 
     Near 1 for bags of words, whose zeros are the least however columns were shifted and scaled.
     At most `LEAST_ROWS` rows at even distances are looked at, fewer of wide ones.
+
+    Parameters
+    ----------
+    x : Rows
+        Rows `(n, d)`.
+
+    Returns
+    -------
+    float
+        A number from 0 to 1.
     """
     most = min(LEAST_ROWS, block_rows(x.shape[1]))
     rows = dense(x[:: -(-x.shape[0] // most)])

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 
 class Whitening(eqx.Module):
-    """`x -> level (x + axes (shrink * (axes^T x)))`: a symmetric linear map, low rank plus I."""
+    """`x -> level (x + axes (shrink * (axes^T x)))`: a symmetric linear map, low rank plus I.
+
+    Attributes
+    ----------
+    axes : array (pre, component) of float
+        Leading principal axes.
+    shrink : array (component,) of float
+        How much each is shrunk.
+    level : scalar array
+        Factor that keeps the total variance.
+    """
 
     axes: Float[Array, "pre component"]
     shrink: Float[Array, " component"]
@@ -41,13 +51,25 @@ def whitening_from_moments(
 ) -> tuple[Any, Any, Any]:
     """Axes, shrink and level of a `Whitening` that keeps the total variance.
 
-    Args:
-        axes: leading principal axes `(pre, m)`; the last one is the reference.
-        variances: along them, `(m,)`, falling; each becomes `v (v / v_m)^(-2 power)`.
-        total: variance of all columns together.
-        power: 0 for none, 0.5 to make them equal.
-        floor: floor of the reference variance, as a fraction of the mean column variance.
-        np: `numpy` or `jax.numpy`.
+    Parameters
+    ----------
+    axes : object
+        Leading principal axes `(pre, m)`; the last one is the reference.
+    variances : object
+        Along them, `(m,)`, falling; each becomes `v (v / v_m)^(-2 power)`.
+    total : object
+        Variance of all columns together.
+    power : float
+        0 for none, 0.5 to make them equal.
+    floor : float
+        Floor of the reference variance, as a fraction of the mean column variance.
+    np : ModuleType
+        `numpy` or `jax.numpy`.
+
+    Returns
+    -------
+    (array, array, array)
+        Axes, shrink and level.
     """
     least = floor * total / axes.shape[0] + 1e-12
     kept = np.maximum(variances, least)
@@ -62,7 +84,17 @@ def fit_whitening(
 ) -> Whitening:
     """Whitening fitted to one large batch of scaled inputs; traceable.
 
-    `components`, `power` and `floor` are those of `PresentationSettings`.
+    Parameters
+    ----------
+    x : array (batch, pre) of float
+        The batch.
+    power, components, floor
+        As in `PresentationSettings`.
+
+    Returns
+    -------
+    Whitening
+        The whitening.
     """
     centred = x - jnp.mean(x, axis=0)
     values, vectors = jnp.linalg.eigh(centred.T @ centred / x.shape[0])

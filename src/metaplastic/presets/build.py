@@ -64,9 +64,12 @@ def base_preset(rules: RuleSet) -> Preset:
 def build(out: Path, files: dict[str, Path | None], note: str = "") -> Preset:
     """Write `base` with the rules of `files`, by role; metadata say where each comes from.
 
-    Raises:
-        FileFormatError: for a file that cannot be read.
-        InputError: for a place that cannot be written.
+    Raises
+    ------
+    FileFormatError
+        For a file that cannot be read.
+    InputError
+        For a place that cannot be written.
     """
     shipped = shipped_path(BASE)
     now = read_rules(shipped) if shipped.exists() else None

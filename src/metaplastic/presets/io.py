@@ -39,23 +39,30 @@ PARTS: Mapping[str, type] = {
 def save_preset(path: str | Path, preset: Preset, metadata: Mapping[str, Any]) -> None:
     """Write a preset to one safetensors file, atomically; an existing file is replaced.
 
-    Args:
-        path: usually `NAME.safetensors`.
-        preset: rules and settings.
-        metadata: provenance and licence, plain JSON values.
+    Parameters
+    ----------
+    path : str or Path
+        Usually `NAME.safetensors`.
+    preset : Preset
+        Rules and settings.
+    metadata : mapping of str to object
+        Provenance and licence, plain JSON values.
 
-    Raises:
-        InputError: for rules that a file cannot hold, metadata that JSON cannot hold, theta that is
-            not finite, or a place that cannot be written.
+    Raises
+    ------
+    InputError
+        For rules that a file cannot hold, metadata that JSON cannot hold, theta that is not finite,
+        or a place that cannot be written.
 
-    Examples:
-        >>> import tempfile
-        >>> from metaplastic import load_preset, save_preset
-        >>> preset = load_preset("base").with_networks(n_networks=2)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     save_preset(f"{folder}/two.safetensors", preset, {"licence": "Apache-2.0"})
-        ...     load_preset(f"{folder}/two.safetensors").networks.n_networks
-        2
+    Examples
+    --------
+    >>> import tempfile
+    >>> from metaplastic import load_preset, save_preset
+    >>> preset = load_preset("base").with_networks(n_networks=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_preset(f"{folder}/two.safetensors", preset, {"licence": "Apache-2.0"})
+    ...     load_preset(f"{folder}/two.safetensors").networks.n_networks
+    2
     """
     tensors, rules = {}, {}
     for role, rule in preset.rules.named().items():
@@ -77,18 +84,29 @@ def settings_of(preset: Preset) -> dict[str, Any]:
 def load_preset(preset: str | Path | Preset) -> Preset:
     """A preset by name or from a file; a preset object is returned as it is.
 
-    Args:
-        preset: a shipped name, a path (anything with a folder or a suffix), or a preset. A rule
-            file of version 0.1 that holds several rules is read as the preset that it was.
+    Parameters
+    ----------
+    preset : str, Path or Preset
+        A shipped name, a path (anything with a folder or a suffix), or a preset. A rule file of
+        version 0.1 that holds several rules is read as the preset that it was.
 
-    Raises:
-        InputError: for a name that is not known, naming the nearest one.
-        FileFormatError: for a file that cannot be read as a preset. The file is not trusted.
+    Returns
+    -------
+    Preset
+        The preset.
 
-    Examples:
-        >>> from metaplastic import load_preset
-        >>> sorted(load_preset("base").rules.named())
-        ['bounded', 'main', 'sparse']
+    Raises
+    ------
+    InputError
+        For a name that is not known, naming the nearest one.
+    FileFormatError
+        For a file that cannot be read as a preset. The file is not trusted.
+
+    Examples
+    --------
+    >>> from metaplastic import load_preset
+    >>> sorted(load_preset("base").rules.named())
+    ['bounded', 'main', 'sparse']
     """
     if isinstance(preset, Preset):
         return preset
@@ -121,9 +139,12 @@ def resolve(
     rule file of version 0.1 brings its own presentation too. A rule that trains one number of top
     units alone (`n_top`) makes all features: none is direct.
 
-    Raises:
-        InputError: for names that are not known.
-        FileFormatError: for files that cannot be read.
+    Raises
+    ------
+    InputError
+        For names that are not known.
+    FileFormatError
+        For files that cannot be read.
     """
     found = load_preset(preset)
     if isinstance(rule, str) and rule == BASE:

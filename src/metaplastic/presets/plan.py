@@ -10,8 +10,18 @@ from metaplastic.rules import AbstractUpdateRule
 class Member:
     """One network: the rule that trains it, and how it starts.
 
-    `whitened` says whether it sees whitened inputs, if the plan's presentation whitens at all;
-    `units` are those of its top layer; `seed` decides its initial weights and its order of rows.
+    Attributes
+    ----------
+    rule : AbstractUpdateRule
+        The rule that trains it.
+    activation : str
+        Its nonlinearity.
+    whitened : bool
+        Whether it sees whitened inputs, if the plan's presentation whitens at all.
+    seed : int
+        Seed of its initial weights and its order of rows.
+    units : int
+        Units of its top layer.
     """
 
     rule: AbstractUpdateRule
@@ -25,7 +35,16 @@ class Member:
 class Plan:
     """The networks to train on a pool, in the order of their features.
 
-    `n_direct` of the features are direct; the members' units hold at least the `n_learned` others.
+    Attributes
+    ----------
+    members : tuple of Member
+        The networks. Their units hold at least the learned features.
+    presentation : PresentationSettings
+        How inputs are presented.
+    n_direct : int
+        Number of direct features.
+    n_learned : int
+        Number of learned features.
     """
 
     members: tuple[Member, ...]

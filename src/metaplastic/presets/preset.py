@@ -33,21 +33,33 @@ from metaplastic.types import Rows
 class NetworkSettings:
     """Sizes, number and training of the networks.
 
-    Args:
-        hidden_sizes: units of the hidden layers, from the input side; may be empty.
-        n_components: features; direct ones and the units of the top layers together.
-        n_networks: networks of one shape, at most one per learned feature.
-        activation: a name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many
-            networks have each of them. `auto` is `dense`, `pictures` or `sparse`, as inputs are.
-        dense: the nonlinearities of `auto` for most inputs.
-        pictures: the nonlinearities of `auto` for pictures.
-        sparse: the nonlinearities of `auto` for inputs that are mostly zeros. `dense` holds if
-            networks or features cannot be shared equally.
-        n_steps: inner steps of each network; 0 leaves it as initialised.
-        batch_size: rows a step, drawn as shuffled epochs; the whole pool if it is smaller.
+    Parameters
+    ----------
+    hidden_sizes : tuple of int, default=(128, 128)
+        Units of the hidden layers, from the input side; may be empty.
+    n_components : int, default=512
+        Features; direct ones and the units of the top layers together.
+    n_networks : int, default=8
+        Networks of one shape, at most one per learned feature.
+    activation : str, default=AUTO
+        A name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many networks
+        have each of them. `auto` is `dense`, `pictures` or `sparse`, as inputs are.
+    dense : str, default="relu"
+        The nonlinearities of `auto` for most inputs.
+    pictures : str, default="relu"
+        The nonlinearities of `auto` for pictures.
+    sparse : str, default="relu"
+        The nonlinearities of `auto` for inputs that are mostly zeros. `dense` holds if networks or
+        features cannot be shared equally.
+    n_steps : int, default=100
+        Inner steps of each network; 0 leaves it as initialised.
+    batch_size : int, default=128
+        Rows a step, drawn as shuffled epochs; the whole pool if it is smaller.
 
-    Raises:
-        InputError: for values that are not allowed.
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
     """
 
     hidden_sizes: tuple[int, ...] = (128, 128)
@@ -84,28 +96,43 @@ class NetworkSettings:
 class Preset:
     """Rules, presentation and networks: all that turns a pool without labels into features.
 
-    Args:
-        name: what it is called.
-        rules: the update rules, by kind of network and of inputs.
-        presentation: how inputs are presented.
-        sparse_presentation: the same for inputs that are mostly zeros.
-        direct: how many of the features are the inputs themselves.
-        networks: sizes, number and training of the networks.
-        reading: how classes are read from the features.
-        mostly_zero: share of the entries that are the least of their column above which inputs
-            count as mostly zeros, as bags of words are (`models.share_of_least`).
-        whiten_in_turn: whether every other network sees inputs that are not whitened. Some things
-            are told apart better one way, some the other.
-        preparation: what raw inputs go through before they are presented.
-        pictures: when inputs count as pictures.
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    rules : RuleSet
+        The update rules, by kind of network and of inputs.
+    presentation : PresentationSettings, default=PLAIN
+        How inputs are presented.
+    sparse_presentation : PresentationSettings, default=PLAIN
+        The same for inputs that are mostly zeros.
+    direct : DirectSettings, default=NO_DIRECT
+        How many of the features are the inputs themselves.
+    networks : NetworkSettings, optional
+        Sizes, number and training of the networks.
+    reading : ReadingSettings, default=DEFAULT
+        How classes are read from the features.
+    mostly_zero : float, default=1.0
+        Share of the entries that are the least of their column above which inputs count as mostly
+        zeros, as bags of words are (`models.share_of_least`).
+    whiten_in_turn : bool, default=True
+        Whether every other network sees inputs that are not whitened. Some things are told apart
+        better one way, some the other.
+    preparation : PreparationSettings, default=NO_PREPARATION
+        What raw inputs go through before they are presented.
+    pictures : PictureSettings, default=NO_PICTURES
+        When inputs count as pictures.
 
-    Raises:
-        InputError: for values that are not allowed.
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
 
-    Examples:
-        >>> from metaplastic import load_preset
-        >>> load_preset("base").networks.n_networks
-        8
+    Examples
+    --------
+    >>> from metaplastic import load_preset
+    >>> load_preset("base").networks.n_networks
+    8
     """
 
     name: str
@@ -148,8 +175,10 @@ class Preset:
         All networks have one shape, so that those of one nonlinearity and rule share a compiled
         program. What they have too many of together is left out when they are frozen.
 
-        Raises:
-            InputError: if several nonlinearities cannot share the features.
+        Raises
+        ------
+        InputError
+            If several nonlinearities cannot share the features.
         """
         own = self.networks
         n_direct = self.direct.count(x.shape[1], own.n_components)
@@ -213,9 +242,27 @@ def _seeds(seed: int, count: int) -> list[int]:
 
 
 def plain_preset(rule: AbstractUpdateRule, **networks: Any) -> Preset:
-    """A preset of one rule and nothing else: for comparing and dissecting rules.
+    """A preset of one rule and nothing else, for comparing and dissecting rules.
 
-    Inputs are scaled and not whitened, no feature is direct, and every network is trained by
-    `rule`. `networks` are fields of `NetworkSettings`.
+    Inputs are scaled and not whitened, no feature is direct, and the rule trains every network.
+
+    Parameters
+    ----------
+    rule : AbstractUpdateRule
+        The rule of all networks.
+    networks : object
+        Fields of `NetworkSettings`.
+
+    Returns
+    -------
+    Preset
+        The preset.
+
+    Examples
+    --------
+    >>> from metaplastic import load_rule
+    >>> from metaplastic.presets import plain_preset
+    >>> plain_preset(load_rule("oja"), n_networks=2).networks.n_networks
+    2
     """
     return Preset(type(rule).__name__, RuleSet(rule), networks=NetworkSettings(**networks))

@@ -88,7 +88,7 @@ def load_rule_file(
 
     Returns
     -------
-    tuple of AbstractUpdateRule and dict of str to object
+    (AbstractUpdateRule, dict of str to object)
         The rule and its metadata.
 
     Raises

@@ -34,6 +34,11 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
     settings : ClusterSettings
         Settings of the cluster.
 
+    Yields
+    ------
+    None
+        The block in which the cluster can be used.
+
     Raises
     ------
     MissingDataError

@@ -39,15 +39,20 @@ def suggest_rows(
     Parameters
     ----------
     features : ndarray (row, dim) of float
-        Of all rows of the pool.
+        Features of all rows of the pool.
     n : int
-        How many; all rows without a label if there are fewer.
+        Number of rows to suggest, or all rows without a label if there are fewer.
     labelled : ndarray (labelled,) of int, default=NONE
         Numbers of the rows that have a label.
     unsure : ndarray (row,) of float, optional
-        Of every row the chance that its present reading is wrong, 0 to 1.
+        For every row the chance that its present reading is wrong, 0 to 1.
     seed : int, default=0
-        Of the clusters.
+        Seed of the clusters.
+
+    Returns
+    -------
+    Rows
+        Numbers of rows, the first to label first.
 
     Raises
     ------
@@ -60,8 +65,9 @@ def suggest_rows(
     >>> from metaplastic.suggest import suggest_rows
     >>> features = np.repeat(np.eye(3), [50, 30, 20], axis=0)
     >>> features += 0.01 * np.random.default_rng(0).normal(size=features.shape)
-    >>> (suggest_rows(features, 3) // 10).tolist()  # one of every group, the largest first
-    [3, 7, 8]
+    >>> rows = suggest_rows(features, 3)
+    >>> np.searchsorted([50, 80], rows, side="right").tolist()  # one of every group, largest first
+    [0, 1, 2]
     """
     count = _check(features, n, labelled)
     nodes, node_of = distinct_rows(np.ascontiguousarray(features, np.float32))

@@ -23,7 +23,7 @@ def unsure_rows(
     rows : ndarray (labelled,) of int
         Numbers of the labelled rows.
     labels : ndarray (labelled,)
-        Of them, of any type.
+        Labels of these rows, of any type.
 
     Returns
     -------
@@ -37,5 +37,18 @@ def unsure_rows(
 
 
 def doubts(pool: ReadingPool, reading: AbstractReading) -> Float[np.ndarray, " row"]:
-    """One less the largest probability of every row of the pool."""
+    """How unsure a reading is of every row: one minus the largest probability.
+
+    Parameters
+    ----------
+    pool : ReadingPool
+        Features of all rows.
+    reading : AbstractReading
+        A reading that was fitted to labelled rows.
+
+    Returns
+    -------
+    ndarray (row,) of float
+        One number for every row, from 0 to 1.
+    """
     return 1.0 - pool.probabilities(reading, np.arange(len(pool.features))).max(1)

@@ -111,7 +111,7 @@ class SourceTasks(AbstractTaskDistribution):
         regress : bool, default=False
             Whether `targets` are what the augmentation did to each image, as in Metz et al. 2018;
             it needs an `augmentation`.
-        rows : tuple of int and int, default=(0, 0)
+        rows : (int, int), default=(0, 0)
             Least and largest number of rows of a task's unlabelled pool, drawn log-uniformly.
             Batches take these rows again and again. (0, 0) is an endless pool.
 

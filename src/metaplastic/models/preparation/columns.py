@@ -29,11 +29,16 @@ class ColumnRanks(AbstractPreparation):
 
     Beyond the first and last knot a column is constant. A dead column has equal heights.
 
-    Args:
-        columns: numbers of the mapped columns `(r,)`, rising.
-        knots: `(r, k)`, each row rising; a row of fewer ends in copies of its last one.
-        heights: `(r, k)`, from -1 to 1.
-        width: how many columns there are, `()`.
+    Parameters
+    ----------
+    columns : ndarray of float32
+        Numbers of the mapped columns `(r,)`, rising.
+    knots : ndarray of float32
+        `(r, k)`, each row rising; a row of fewer ends in copies of its last one.
+    heights : ndarray of float32
+        `(r, k)`, from -1 to 1.
+    width : ndarray of float32
+        How many columns there are, `()`.
     """
 
     kind: ClassVar[str] = "ranks"

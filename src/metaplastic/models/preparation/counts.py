@@ -30,10 +30,13 @@ class CountWeights(AbstractPreparation):
 
     A row of zeros gives zeros: an empty document, or one of unknown words alone.
 
-    Args:
-        weights: inverse document frequencies `(d,)`; 0 for columns that no row of the pool has.
-        axes: singular vectors `(d, m)`, turned by a random rotation, so that the presentation
-            scales all components alike.
+    Parameters
+    ----------
+    weights : ndarray of float32
+        Inverse document frequencies `(d,)`; 0 for columns that no row of the pool has.
+    axes : ndarray of float32
+        Singular vectors `(d, m)`, turned by a random rotation, so that the presentation scales all
+        components alike.
     """
 
     kind: ClassVar[str] = "counts"
@@ -56,8 +59,10 @@ class CountWeights(AbstractPreparation):
     def weighted(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Rows `(n, d)` as tf-idf of unit length.
 
-        Raises:
-            InputError: for negative entries.
+        Raises
+        ------
+        InputError
+            For negative entries.
         """
         self.check_rows(rows)
         found = np.log1p(rows) * self.weights
@@ -88,9 +93,12 @@ def are_counts(x: Rows, zeros: float) -> bool:
 
     Zeros and sums are those of at most `BLOCK_ROWS` rows at even distances.
 
-    Args:
-        x: the pool.
-        zeros: least share of zeros among columns that are not all zeros.
+    Parameters
+    ----------
+    x : Rows
+        The pool.
+    zeros : float
+        Least share of zeros among columns that are not all zeros.
     """
     if zeros >= 1.0:
         return False
@@ -105,8 +113,10 @@ def are_counts(x: Rows, zeros: float) -> bool:
 def fit_counts(x: Rows, n_components: int) -> CountWeights:
     """Weights of the pool `x` `(n, d)`, axes of at most `BLOCK_ROWS` of its rows.
 
-    Raises:
-        InputError: for negative entries.
+    Raises
+    ------
+    InputError
+        For negative entries.
     """
     n, d = x.shape
     holding = sum(((rows > 0).sum(axis=0) for rows in row_blocks(x)), np.zeros(d, np.int64))

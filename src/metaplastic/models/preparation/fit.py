@@ -22,10 +22,19 @@ def fit_preparation(
     Counts are weighted. Otherwise columns with heavy tails become ranks, but for pictures, whose
     columns belong together.
 
-    Args:
-        x: rows `(n, d)`, finite.
-        settings: when, and how.
-        pictures: whether the rows are pictures.
+    Parameters
+    ----------
+    x : Rows
+        Rows `(n, d)`, finite.
+    settings : PreparationSettings
+        When, and how.
+    pictures : bool, default=False
+        Whether the rows are pictures.
+
+    Returns
+    -------
+    AbstractPreparation or None
+        The preparation, or `None`.
     """
     if pictures:
         return None
@@ -39,11 +48,20 @@ def fit_preparation(
 def prepare(preparation: AbstractPreparation | None, x: Rows, *, keep: bool = True) -> Rows:
     """The rows `x` `(n, d)` as the presentation gets them.
 
-    Args:
-        preparation: `None` leaves rows as they are.
-        x: raw rows.
-        keep: whether prepared rows may be held in memory, if they are few; otherwise each is
-            prepared when it is asked for.
+    Parameters
+    ----------
+    preparation : AbstractPreparation or None
+        `None` leaves rows as they are.
+    x : Rows
+        Raw rows.
+    keep : bool, default=True
+        Whether prepared rows may be held in memory, if they are few; otherwise each is prepared
+        when it is asked for.
+
+    Returns
+    -------
+    Rows
+        The prepared rows.
     """
     if preparation is None:
         return x

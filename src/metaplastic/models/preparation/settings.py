@@ -9,18 +9,26 @@ from metaplastic.errors import InputError
 class PreparationSettings:
     """When and how raw inputs are prepared; the defaults prepare nothing.
 
-    Args:
-        count_zeros: share of zeros above which rows without negative entries, whose sums differ,
-            are counts; 1 takes none for counts.
-        n_components: most components that weighted counts are projected on.
-        tail: spread of a column in standard deviations above which its tail is heavy; 0 leaves
-            all columns as they are. A normal distribution has 1.8.
-        quantiles: knots by which the ranks of a column are stored.
-        dead: part of the usual standard deviation below which a column carries nothing, if all
-            others have about the same one; 0 drops none.
+    Parameters
+    ----------
+    count_zeros : float, default=1.0
+        Share of zeros above which rows without negative entries, whose sums differ, are counts; 1
+        takes none for counts.
+    n_components : int, default=256
+        Most components that weighted counts are projected on.
+    tail : float, default=0.0
+        Spread of a column in standard deviations above which its tail is heavy; 0 leaves all
+        columns as they are. A normal distribution has 1.8.
+    quantiles : int, default=64
+        Knots by which the ranks of a column are stored.
+    dead : float, default=0.0
+        Part of the usual standard deviation below which a column carries nothing, if all others
+        have about the same one; 0 drops none.
 
-    Raises:
-        InputError: for numbers that are not allowed.
+    Raises
+    ------
+    InputError
+        For numbers that are not allowed.
     """
 
     count_zeros: float = 1.0
