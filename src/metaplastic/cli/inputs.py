@@ -64,6 +64,7 @@ def add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--transpose", action="store_true", help="images are stored column by column, as in EMNIST"
     )
+    parser.add_argument("--layer", metavar="NAME", help="layer of an .h5ad file; raw is adata.raw")
     parser.add_argument(
         "--levels",
         type=int,
@@ -125,14 +126,16 @@ def _read_data(args: argparse.Namespace, words: list[str] | None) -> Input:
     word = args.data
     options = {"label": args.label, "text": args.text, "image_size": args.image_size}
     of_files = {"header": args.header, "decimal": args.decimal, "levels": args.levels}
-    of_files["transpose"] = args.transpose
+    of_files |= {"transpose": args.transpose, "layer": args.layer}
     if Path(word).exists():
         found = read_table(word, words=words, **options, **of_files)
         return Input(Path(word).name, *found, found.remarks)
     if args.transpose or any(
-        of_files[name] is not None for name in ("header", "decimal", "levels")
+        of_files[name] is not None for name in ("header", "decimal", "levels", "layer")
     ):
-        raise InputError(f"--header, --decimal, --transpose and --levels go with files, not {word}")
+        raise InputError(
+            f"--header, --decimal, --transpose, --levels and --layer go with files, not {word}"
+        )
     if is_named(word):
         found = load_named(word, words=words, **options)
         return Input(word, *found, found.remarks)

@@ -23,6 +23,7 @@ def read_table(
     decimal: str | None = None,
     transpose: bool = False,
     levels: int | None = None,
+    layer: str | None = None,
 ) -> Table:
     """Read a file or folder; its name's ending tells the format, else its first bytes.
 
@@ -41,10 +42,10 @@ def read_table(
         A column of texts, and the words to count in it, by default the 1,000 most frequent.
     header, decimal
         Whether the first row of a text table holds names, and its decimal mark, `"."` or `","`.
-    transpose : bool, default=False
-        Whether images lie in the file column by column, as those of EMNIST.
-    levels : int, optional
-        Levels of folders that make a class, as in `folders.read_folder`.
+    transpose, levels
+        Whether images lie column by column, as in EMNIST; levels of folders that make a class.
+    layer : str, optional
+        Layer of an `.h5ad` file in place of its matrix; `raw` is that of `adata.raw`.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def read_table(
     ['ant', 'bee']
     """
     words = check_words(words)
-    options = Options(label, image_size, text, words, header, decimal, transpose, levels)
+    options = Options(label, image_size, text, words, header, decimal, transpose, levels, layer)
     return _read(Path(path), options)
 
 

@@ -14,6 +14,7 @@ from metaplastic.data.readers.arrays import read_numpy
 from metaplastic.data.readers.batches import read_batch
 from metaplastic.data.readers.cytometry import read_fcs
 from metaplastic.data.readers.delimited import read_delimited
+from metaplastic.data.readers.h5ad import read_h5ad
 from metaplastic.data.readers.hdf5 import MAGIC, read_hdf5
 from metaplastic.data.readers.keel import read_keel
 from metaplastic.data.readers.matlab import read_mat
@@ -93,8 +94,8 @@ FORMATS = (
     Format("batches of CIFAR and STL-10", (".bin",), _never, read_batch, frozenset({"label"})),
     Format("MATLAB and NORB", (".mat",), lambda s: s.startswith(b"MATLAB ") or is_norb(s),
            read_mat, _ARRAYS),
-    # `.h5ad` is an HDF5 file too: a reader of AnnData is an entry of its own before this one.
-    Format("HDF5", (".h5", ".hdf5", ".he5", ".h5ad"), _magic(MAGIC), read_hdf5, _ARRAYS),
+    Format("HDF5", (".h5", ".hdf5", ".he5"), _magic(MAGIC), read_hdf5, _ARRAYS),
+    Format("AnnData", (".h5ad",), _never, read_h5ad, frozenset({"label", "layer"})),
     Format("ARFF", (".arff",), _never, read_arff, frozenset({"label"})),
     Format("KEEL", (".dat",), _never, read_keel, _TABLE),
     Format("series", (".ts",), _never, read_series, frozenset()),

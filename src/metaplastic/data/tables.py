@@ -66,6 +66,7 @@ class Options:
     decimal: str | None = None
     transpose: bool = False
     levels: int | None = None
+    layer: str | None = None
 
     def check(self, allowed: frozenset[str], source: object) -> None:
         """Raise `InputError` for an option that is given but not `allowed` for this kind."""
@@ -89,6 +90,7 @@ _GOES_WITH = {
     "decimal": "text files such as .csv",
     "transpose": "images stored as numbers, such as IDX, .npz and .mat",
     "levels": "folders of images",
+    "layer": ".h5ad files",
 }
 
 

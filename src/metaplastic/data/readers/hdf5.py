@@ -1,5 +1,6 @@
 """HDF5 files with datasets named `X` and `y`, through h5py; nothing outside the file is read."""
 
+import contextlib
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from metaplastic.data.readers.streams import (
     source_of,
 )
 from metaplastic.data.tables import Options, Table, turned
-from metaplastic.errors import FileFormatError
+from metaplastic.errors import FileFormatError, InputError
 from metaplastic.extras import require
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -56,15 +57,27 @@ def read_arrays(path: Path) -> dict[str, NDArray]:
     FileFormatError
         See `read_hdf5`.
     """
+    with opened(path) as file:
+        _refuse_others(file, path)
+        return {name: read_dataset(dataset, path) for name, dataset in _datasets(file, path)}
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """An HDF5 file to read from; errors of the library become `FileFormatError`.
+
+    Raises:
+        MissingDataError: without h5py.
+        FileFormatError: for a damaged file.
+    """
     require("h5py", f"reading {path}", "hdf5")
     import h5py
 
     _check_heaps(path)
     try:
         with h5py.File(source_of(path), "r") as file:
-            _refuse_others(file, path)
-            return {name: _read(dataset, path) for name, dataset in _datasets(file, path)}
-    except FileFormatError:
+            yield file
+    except (FileFormatError, InputError):
         raise
     except LIBRARY_ERRORS as error:
         raise FileFormatError(
@@ -102,10 +115,7 @@ def _walk_heaps(content: bytes | mmap.mmap, path: Path) -> None:
 def _refuse_others(file: Any, path: Path) -> None:
     """Files in the layouts of libraries, in which datasets alone do not say what they are."""
     if file.attrs.get("encoding-type") == "anndata" or {"X", "obs", "var"} <= set(file):
-        raise FileFormatError(
-            f"{path}: an AnnData file; save the matrix and the labels of it: scipy.sparse.save_npz "
-            "or np.savez of adata.X and adata.obs[...]"
-        )
+        raise FileFormatError(f"{path}: an AnnData file; give it a name that ends in .h5ad")
     if "PYTABLES_FORMAT_VERSION" in file.attrs or any(
         "pandas_type" in g.attrs for g in file.values()
     ):
@@ -138,7 +148,8 @@ def _datasets(
             raise FileFormatError(f"{path}: holds more than {_MOST_DATASETS} datasets, refused")
 
 
-def _read(dataset: Any, path: Path) -> NDArray:
+def read_dataset(dataset: Any, path: Path) -> NDArray:
+    """The numbers or strings of a dataset; raises `FileFormatError` if it holds none."""
     import h5py
 
     if dataset.external or dataset.is_virtual:
