@@ -310,6 +310,18 @@ def test_wrong_descriptions_are_refused_in_spite_of_a_right_checksum(saved: Path
     assert says in refused(saved)
 
 
+def test_fields_that_came_later_may_be_missing(saved: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(PresentationSettings, "later_fields", {"floor"}, raising=False)
+    monkeypatch.setattr(Preset, "later_fields", frozenset({"pictures", "mostly_zero"}))
+    for names in (("presentation", "floor"), ("pictures",), ("mostly_zero",)):
+        rewrite(saved, without(*names))
+    found, fresh = load_preset(saved), Preset("fresh", RuleSet(local(0)))
+    assert found.presentation == dataclasses.replace(small().presentation, floor=0.01)
+    assert (found.pictures, found.mostly_zero) == (fresh.pictures, fresh.mostly_zero)
+    rewrite(saved, without("presentation", "clip"))
+    assert "missing fields ['clip']" in refused(saved)
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
 def test_numbers_that_are_not_finite_are_refused(saved: Path, number: str):
     fields: dict = {}

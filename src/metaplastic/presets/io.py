@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,11 @@ def _read(path: Path) -> Preset:
             )
         return dataclasses.replace(_with_rules_of(load_preset(BASE), file), name=path.stem)
     try:
-        parts = {name: _settings(name, kind, file.fields) for name, kind in PARTS.items()}
+        parts = {
+            name: _settings(name, kind, file.fields)
+            for name, kind in PARTS.items()
+            if name in file.fields or name not in Preset.later_fields
+        }
         plain = _plain({k: v for k, v in file.fields.items() if k not in PARTS})
         return Preset(rules=file.rules, **parts, **plain)
     except InputError as error:
@@ -191,7 +195,7 @@ def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
         for field in dataclasses.fields(Preset)
         if field.name not in (*PARTS, "rules")
     }
-    return _checked("preset", wanted, fields)
+    return _checked("preset", wanted, fields, Preset.later_fields)
 
 
 def _settings(name: str, kind: type, fields: Mapping[str, Any]) -> Any:
@@ -199,14 +203,18 @@ def _settings(name: str, kind: type, fields: Mapping[str, Any]) -> Any:
     if not isinstance(values, dict):
         raise InputError(f"damaged file ({name} is no table)")
     hints = typing.get_type_hints(kind)
-    checked = _checked(name, {f.name: hints[f.name] for f in dataclasses.fields(kind)}, values)
-    return kind(**checked)
+    wanted = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    later = getattr(kind, "later_fields", frozenset())
+    return kind(**_checked(name, wanted, values, later))
 
 
-def _checked(name: str, wanted: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, if they are exactly those wanted and of the right types."""
-    if values.keys() != wanted.keys():
-        unknown, missing = sorted(values.keys() - wanted), sorted(wanted.keys() - values.keys())
+def _checked(
+    name: str, wanted: Mapping[str, Any], values: Mapping[str, Any], later: Set[str]
+) -> dict[str, Any]:
+    """The values, if they are those wanted and of the right types; `later` ones may be missing."""
+    if not wanted.keys() - later <= values.keys() <= wanted.keys():
+        unknown, missing = values.keys() - wanted.keys(), wanted.keys() - later - values.keys()
+        unknown, missing = sorted(unknown), sorted(missing)
         raise InputError(f"{name}: unknown fields {unknown}, missing fields {missing}")
     return {key: _value(f"{name}.{key}", wanted[key], value) for key, value in values.items()}
 

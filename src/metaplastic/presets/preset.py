@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +134,9 @@ class Preset:
     >>> load_preset("base").networks.n_networks
     8
     """
+
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that older files lack; they get their default."""
 
     name: str
     rules: RuleSet
