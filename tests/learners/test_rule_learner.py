@@ -82,9 +82,9 @@ def test_training_in_pieces_equals_training_at_once(pool):
 
 def test_another_number_of_steps_or_another_theta_compiles_nothing(pool):
     learner().fit(pool, seed=0)
-    compiled = inner_loop._scan._cached._cache_size()
+    compiled = inner_loop._scan.program._cached._cache_size()
     learner(Noisy(jnp.float32(0.2)), n_steps=17).fit(2 * pool, seed=1)
-    assert inner_loop._scan._cached._cache_size() == compiled
+    assert inner_loop._scan.program._cached._cache_size() == compiled
 
 
 def test_snapshots_show_every_asked_step_and_change_nothing(pool):

@@ -3,15 +3,13 @@
 Evaluation, the command line and the scikit-learn estimators all train through it.
 """
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from metaplastic.errors import DivergenceError
-from metaplastic.learners.programs import training
+from metaplastic.learners.programs import compiled, training
 from metaplastic.models import MLP
 from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule
 from metaplastic.trees import all_finite
@@ -23,7 +21,7 @@ CHUNK_NUMBERS = 2**22
 they are so wide that they would hold more numbers than this (16 MiB)."""
 
 
-@eqx.filter_jit
+@compiled()
 def _scan(
     rule: AbstractUpdateRule,
     model: MLP,
@@ -90,7 +88,7 @@ def train(
         if count < most:
             chunk = np.concatenate([chunk, np.zeros((most - count, *chunk.shape[1:]), np.float32)])
         model, state, finite = _scan(
-            rule, model, state, chunk, jnp.int32(count), jnp.int32(first_step + start), key
+            rule, model, state, chunk, np.int32(count), np.int32(first_step + start), key
         )
         if not finite:
             raise DivergenceError(

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +11,7 @@ from metaplastic.models import (
     Presentation,
     PresentationSettings,
     Whitening,
+    apply_scaling,
     block_rows,
     dense,
     principal_axes,
@@ -64,12 +64,12 @@ def pool_presentation(x: Rows, settings: PresentationSettings = PLAIN) -> Presen
     if not settings.whitens(x.shape[1]):
         return found
     rows = subsample(x, min(WHITENING_ROWS, block_rows(x.shape[1])), seed=0)
-    presented = np.asarray(found.scaled(jnp.asarray(dense(rows))))
+    presented = apply_scaling(dense(rows), found.shift, found.scale, found.clip, found.gain, np)
     axes, variances = principal_axes(presented, settings.components + 1)
     total = float(np.sum(np.var(presented, axis=0, dtype=np.float64)))
     moments = whitening_from_moments(axes, variances, total, settings.whitening, settings.floor, np)
     return dataclasses.replace(
-        found, whitening=Whitening(*(jnp.asarray(m, jnp.float32) for m in moments))
+        found, whitening=Whitening(*(np.asarray(m, np.float32) for m in moments))
     )
 
 
@@ -82,7 +82,7 @@ def _pool_scaling(x: Rows, settings: PresentationSettings) -> Presentation:
         variance += squares.sum(0) / n
         power += (squares ** (settings.order // 2)).sum(0) / n
     moments = scaling_from_moments(mean, variance, power ** (1.0 / settings.order), np)
-    shift, scale, gain = (jnp.asarray(m, jnp.float32) for m in moments)
+    shift, scale, gain = (np.asarray(m, np.float32) for m in moments)
     return Presentation(shift, scale, gain, clip=settings.clip)
 
 

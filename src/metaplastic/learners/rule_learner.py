@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import jax
+import numpy as np
+from jaxtyping import Array
 
 from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractLearner
@@ -20,7 +22,7 @@ from metaplastic.learners.pool import (
     pool_presentation,
     subsample,
 )
-from metaplastic.learners.programs import training
+from metaplastic.learners.programs import compiled, training
 from metaplastic.models import (
     MLP,
     AbstractPreparation,
@@ -181,13 +183,15 @@ def starts(plan: Plan, x: Rows, hidden_sizes: tuple[int, ...]) -> list[Start]:
 
 def start(member: Member, presentation: Presentation, hidden_sizes: tuple[int, ...]) -> Start:
     """A fresh model of one member whose inputs are so presented, its rule state and key."""
-    model_key, rule_key, step_key = jax.random.split(jax.random.key(member.seed), 3)
     sizes = (presentation.shift.shape[0], *hidden_sizes, member.units)
-    model = init_model(
-        member.rule,
-        sizes,
-        key=model_key,
-        activation=member.activation,
-        presentation=presentation,
-    )
-    return model, member.rule.init(model, key=rule_key), step_key
+    model, state, key = _start(member.rule, sizes, np.uint32(member.seed))
+    own = dataclasses.replace(model, presentation=presentation, activation=member.activation)
+    return own, state, key
+
+
+@compiled(once=True)
+def _start(rule: AbstractUpdateRule, sizes: tuple[int, ...], seed: Array) -> Start:
+    # Presentation and nonlinearity are no part of it, so that all networks share one program.
+    model_key, rule_key, step_key = jax.random.split(jax.random.key(seed), 3)
+    model = init_model(rule, sizes, key=model_key)
+    return model, rule.init(model, key=rule_key), step_key

@@ -13,6 +13,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
@@ -89,9 +90,9 @@ class Presentation(eqx.Module):
         Largest presented magnitude, before the gain.
     """
 
-    shift: Float[Array, " pre"]
-    scale: Float[Array, " pre"]
-    gain: Float[Array, ""]
+    shift: Float[Array | np.ndarray, " pre"]
+    scale: Float[Array | np.ndarray, " pre"]
+    gain: Float[Array | np.ndarray, ""]
     whitening: Whitening | None = None
     clip: float = eqx.field(static=True, default=PLAIN.clip)
 

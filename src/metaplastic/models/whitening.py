@@ -29,16 +29,17 @@ class Whitening(eqx.Module):
         Factor that keeps the total variance.
     """
 
-    axes: Float[Array, "pre component"]
-    shrink: Float[Array, " component"]
-    level: Float[Array, ""]
+    axes: Float[Array | np.ndarray, "pre component"]
+    shrink: Float[Array | np.ndarray, " component"]
+    level: Float[Array | np.ndarray, ""]
 
     def __call__(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
-        return self.level * (x + ((x @ self.axes) * self.shrink) @ self.axes.T)
+        return jnp.multiply(self.level, x + ((x @ self.axes) * self.shrink) @ self.axes.T)
 
     def none(self) -> "Whitening":
         """A whitening of the same shapes that changes nothing."""
-        return Whitening(self.axes, jnp.zeros_like(self.shrink), jnp.ones_like(self.level))
+        xp = np if isinstance(self.level, np.ndarray) else jnp  # NumPy compiles nothing
+        return Whitening(self.axes, xp.zeros_like(self.shrink), xp.ones_like(self.level))
 
     def fold(self, weight: NDArray) -> NDArray:
         """Weights `(pre, post)` that do to scaled inputs what `weight` does to whitened ones."""

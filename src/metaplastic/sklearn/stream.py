@@ -8,9 +8,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from numpy.typing import NDArray
 
 from metaplastic.learners import RuleLearner, train
+from metaplastic.learners.programs import compiled
 from metaplastic.learners.rule_learner import starts
 from metaplastic.models import MLP, AbstractPreparation, FrozenMLP, prepare, row_blocks
 from metaplastic.rules import AbstractUpdateRule, RuleState
@@ -57,6 +59,13 @@ class Training:
             self.rule, self.model, self.state, batches, key=key, first_step=self.n_steps
         )
         return Training.of(self.rule, model, state, key, self.n_steps + count)
+
+
+@compiled(once=True)
+def later_keys(seed: Array, n_steps: Array, count: int) -> tuple[PRNGKey, ...]:
+    """Keys of the steps that `count` networks make after the `n_steps` of a fit."""
+    key = jax.random.fold_in(jax.random.key(seed), n_steps)
+    return tuple(jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(count)))
 
 
 Trainings = tuple[Training, ...]

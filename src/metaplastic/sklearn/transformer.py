@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import jax
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +18,7 @@ from metaplastic.presets import Preset
 from metaplastic.rules import AbstractUpdateRule, RuleState
 from metaplastic.sklearn.parameters import NETWORKS, draw_seed, make_learner, stable_batch_size
 from metaplastic.sklearn.rows import check_one_pass, check_rows
-from metaplastic.sklearn.stream import Stream, Training
+from metaplastic.sklearn.stream import Stream, Training, later_keys
 
 Auto = Literal["auto"]
 """What the preset says."""
@@ -169,11 +168,11 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             on_snapshot=lambda step, models, states: trained.append((models, states)),
         )
         # Of the steps after fit's own, should `partial_fit` make any.
-        key = jax.random.fold_in(jax.random.key(seed), n_steps)
         members = learner.preset.plan(prepare(encoder.preparation, x, keep=False), seed).members
+        keys = later_keys(np.uint32(seed), np.int32(n_steps), len(members))
         trainings = tuple(
-            Training.of(member.rule, model, state, jax.random.fold_in(key, i), n_steps)
-            for i, (member, model, state) in enumerate(zip(members, *trained[0], strict=True))
+            Training.of(member.rule, model, state, key, n_steps)
+            for member, model, state, key in zip(members, *trained[0], keys, strict=True)
         )
         return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
 
