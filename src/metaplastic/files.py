@@ -125,8 +125,8 @@ def read_tensors(
     header = _header(path, content)
     described = header.get("__metadata__", {})
     if not isinstance(described, dict) or described.get("format") != kind:
-        found = described.get("format") if isinstance(described, dict) else None
-        raise FileFormatError(f"{path}: expected a file of format {kind!r}, found {found!r}")
+        actual = described.get("format") if isinstance(described, dict) else None
+        raise FileFormatError(f"{path}: expected a file of format {kind!r}, found {actual!r}")
     _check_version(path, described.get("format_version"))
     try:
         tensors = load(content)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from metaplastic.evaluation.trials import draw_support
 from metaplastic.readings import ReadingPool, ReadingSettings
 from metaplastic.readings.auto import CombinedReading
 from metaplastic.readings.settings import STATISTICS
@@ -46,9 +47,7 @@ def cases_of(
             continue
         for draw in range(draws):
             generator = np.random.default_rng([draw, shots, 7])
-            few = np.concatenate(
-                [generator.choice(np.flatnonzero(y == c), shots, False) for c in range(n_classes)]
-            )
+            few = draw_support(y, shots, generator)
             test = generator.permutation(np.setdiff1d(np.arange(len(y)), few))[:MOST_TESTED]
             yield _case(name, pool, shots, y, few, test)
 

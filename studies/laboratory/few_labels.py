@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from laboratory.study import Call
 from metaplastic.data.sets import load_set
 from metaplastic.errors import MissingDataError
+from metaplastic.evaluation.trials import draw_support
 
 SHOTS = (1, 3, 10, 50)
 UNLABELLED = -1
@@ -51,15 +52,15 @@ def pools(names: Sequence[str], max_rows: int) -> Iterator[Pool]:
 
 def draws(y: NDArray[np.int64], shots: int, count: int, max_test: int) -> list[Draw]:
     """`count` draws of `shots` labelled rows a class; none if a class has no row left to test."""
-    classes, counts = np.unique(y, return_counts=True)
+    counts = np.unique(y, return_counts=True)[1]
     if counts.min() <= shots:
         return []
     found = []
     for number in range(count):
         generator = np.random.default_rng([number, shots])
         labels = np.full(len(y), UNLABELLED)
-        for c in classes:
-            labels[generator.choice(np.flatnonzero(y == c), shots, replace=False)] = c
+        support = draw_support(y, shots, generator)
+        labels[support] = y[support]
         test = generator.permutation(np.flatnonzero(labels == UNLABELLED))[:max_test]
         found.append(Draw(shots, labels, test))
     return found

@@ -176,12 +176,12 @@ def from_json(text: str) -> tuple[list[Record], dict[str, Any]]:
         If the text is no result file.
     """
     try:
-        found = json.loads(text)
+        content = json.loads(text)
         records = [
             Record(**{**row, "draws": tuple(tuple(d) for d in row["draws"])})
-            for row in found["records"]
+            for row in content["records"]
         ]
-        return records, found["provenance"]
+        return records, content["provenance"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"this is not a result file of `evaluate`: {error}") from error
 

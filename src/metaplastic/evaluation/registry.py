@@ -66,14 +66,14 @@ def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> d
     FileFormatError
         For a rule file that cannot be read.
     """
-    found: dict[str, Judged] = {name: _learner(name, network) for name in others}
+    judged: dict[str, Judged] = {name: _learner(name, network) for name in others}
     for name in rules:
         preset = resolve(name)
         sizes = dataclasses.asdict(network)
         if preset.rules.main.n_top is not None:
             sizes["n_components"] = preset.rules.main.n_top * network.n_networks
-        found[name] = RuleLearner(preset.with_networks(**sizes), alias=name)
-    return found
+        judged[name] = RuleLearner(preset.with_networks(**sizes), alias=name)
+    return judged
 
 
 def _learner(name: str, network: Network) -> Judged:

@@ -110,13 +110,13 @@ def _own_trial(name: str, classifier: AbstractClassifier, pool: SeededPool) -> T
         accuracies = []
         for index, draw in enumerate(some):
             own = int(np.random.default_rng([seed, 13, k, index]).integers(2**31))
-            found = predict(draw.support, y[draw.support], draw.test, seed=own)
-            if found.shape != draw.test.shape:
+            predicted = predict(draw.support, y[draw.support], draw.test, seed=own)
+            if predicted.shape != draw.test.shape:
                 raise InputError(
-                    f"classifier {name!r} gave labels of shape {found.shape} for "
+                    f"classifier {name!r} gave labels of shape {predicted.shape} for "
                     f"{len(draw.test)} rows"
                 )
-            accuracies.append(float(np.mean(found == y[draw.test])))
+            accuracies.append(float(np.mean(predicted == y[draw.test])))
         scores[k, OWN] = tuple(accuracies)
     each = (time.perf_counter() - fitted) / sum(map(len, draws.values()))
     return Trial(scores, fitted - started, each, 0)
@@ -133,11 +133,19 @@ def _check_features(name: str, features: NDArray, n: int) -> None:
 def _draw(y: NDArray, shots: int, max_test: int, seed: int, index: int) -> Draw:
     """k rows a class to learn from, and up to `max_test` others to test on."""
     generator = np.random.default_rng([seed, 11, shots, index])
-    support = np.concatenate(
-        [generator.choice(np.flatnonzero(y == c), shots, replace=False) for c in range(y.max() + 1)]
-    )
+    support = draw_support(y, shots, generator)
     rest = generator.permutation(np.setdiff1d(np.flatnonzero(y != UNLABELLED), support))
     return Draw(support, rest[:max_test])
+
+
+def draw_support(
+    y: NDArray[np.int64], shots: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Numbers of `shots` rows of each class, class by class; rows without a label are left out."""
+    classes = np.unique(y[y != UNLABELLED])
+    return np.concatenate(
+        [generator.choice(np.flatnonzero(y == c), shots, replace=False) for c in classes]
+    )
 
 
 def _score(name: str, pool: ReadingPool, y: NDArray, draw: Draw) -> float:

@@ -85,7 +85,7 @@ class NetworkPredictor:
         )
         size = min(own.batch_size, len(rows))
         order = Shuffled(len(rows), seed=seed)
-        found = minimise(
+        trained = minimise(
             loss,
             Parameters(model.layers, ()),
             lambda count: order.take(count * size).reshape(count, size).astype(np.int32),
@@ -95,7 +95,7 @@ class NetworkPredictor:
             weight_decay=own.weight_decay,
             key=step_key,
         )
-        model = eqx.tree_at(lambda m: m.layers, model, found.encoder)
+        model = eqx.tree_at(lambda m: m.layers, model, trained.encoder)
         network = with_affine_top(freeze(model, rows), model.layers[-1])
         return np.argmax(network(self.x[test]), axis=1)
 

@@ -274,8 +274,8 @@ class AbstractNetworkLearner(AbstractLearner):
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
         x = check_pool(x)
-        model, found = self.fit_parameters(x, seed=seed)
-        return self.freeze(model, found.head, subsample(x, FREEZE_ROWS, seed=seed))
+        model, parameters = self.fit_parameters(x, seed=seed)
+        return self.freeze(model, parameters.head, subsample(x, FREEZE_ROWS, seed=seed))
 
     @training()
     def fit_parameters(self, x: Rows, *, seed: int) -> tuple[MLP, Parameters]:
@@ -288,7 +288,7 @@ class AbstractNetworkLearner(AbstractLearner):
             sizes, key=model_key, activation=self.activation, presentation=pool_presentation(x)
         )
         rows = Shuffled(x.shape[0], seed=seed)
-        found = minimise(
+        trained = minimise(
             self.loss(x, model.presentation),
             Parameters(model.layers, self.head(n_in, key=head_key)),
             lambda count: draw_batches(x, rows, count, self.batch_size),
@@ -297,4 +297,4 @@ class AbstractNetworkLearner(AbstractLearner):
             learning_rate=self.learning_rate,
             key=step_key,
         )
-        return eqx.tree_at(lambda m: m.layers, model, found.encoder), found
+        return eqx.tree_at(lambda m: m.layers, model, trained.encoder), trained

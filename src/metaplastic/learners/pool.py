@@ -60,16 +60,18 @@ def pool_presentation(x: Rows, settings: PresentationSettings = PLAIN) -> Presen
 
     A whitening is fitted to at most `WHITENING_ROWS` rows of the pool.
     """
-    found = _pool_scaling(x, settings)
+    scaling = _pool_scaling(x, settings)
     if not settings.whitens(x.shape[1]):
-        return found
+        return scaling
     rows = subsample(x, min(WHITENING_ROWS, block_rows(x.shape[1])), seed=0)
-    presented = apply_scaling(dense(rows), found.shift, found.scale, found.clip, found.gain, np)
+    presented = apply_scaling(
+        dense(rows), scaling.shift, scaling.scale, scaling.clip, scaling.gain, np
+    )
     axes, variances = principal_axes(presented, settings.components + 1)
     total = float(np.sum(np.var(presented, axis=0, dtype=np.float64)))
     moments = whitening_from_moments(axes, variances, total, settings.whitening, settings.floor, np)
     return dataclasses.replace(
-        found, whitening=Whitening(*(np.asarray(m, np.float32) for m in moments))
+        scaling, whitening=Whitening(*(np.asarray(m, np.float32) for m in moments))
     )
 
 

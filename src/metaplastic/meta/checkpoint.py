@@ -151,10 +151,10 @@ def load_checkpoint(
                 "run or choose another directory"
             )
         tree, complete = _fill(like, tensors, seal, optional)
-        found = Checkpoint(tree, int(header["step"]), header["extra"], complete)
+        checkpoint = Checkpoint(tree, int(header["step"]), header["extra"], complete)
         for bad in damaged:
             bad.rename(bad.with_suffix(".damaged"))
-        return found
+        return checkpoint
     if problems:
         raise FileFormatError(
             f"no good checkpoint in {directory}: {'; '.join(problems)}; delete the run directory "
@@ -224,10 +224,10 @@ def _fill(
         different = sorted(wanted.keys() ^ tensors.keys())
         raise FileFormatError(f"{source.stem} has other arrays than expected: {different[:3]} ...")
     for name, leaf in wanted.items():
-        found = tensors[name]
-        if found.shape != leaf.shape or found.dtype != leaf.dtype:
+        stored = tensors[name]
+        if stored.shape != leaf.shape or stored.dtype != leaf.dtype:
             raise FileFormatError(
-                f"{source.stem}: {name} is {found.dtype}{found.shape}, expected "
+                f"{source.stem}: {name} is {stored.dtype}{stored.shape}, expected "
                 f"{leaf.dtype}{leaf.shape}"
             )
 

@@ -180,13 +180,13 @@ class LocalExecutor(AbstractExecutor):
 
     def shapes(self, theta: Theta) -> TaskStates:
         """See `AbstractExecutor.shapes`."""
-        found = []
+        shapes = []
         for bucket in self.buckets:
             keys = jax.random.split(jax.random.key(0), bucket.n_tasks)
-            found.append(
+            shapes.append(
                 eqx.filter_eval_shape(init_states, self.estimator, bucket.problem, theta, keys)
             )
-        return tuple(found)
+        return tuple(shapes)
 
     def gradients(
         self, theta: Theta, states: TaskStates, *, key: PRNGKey
@@ -202,9 +202,9 @@ class LocalExecutor(AbstractExecutor):
                 jax.device_put(theta, self._place_for(device)),
             )
             keys, own = jax.device_put((keys, states[index]), self._place_for_tasks(device))
-            found = bucket_gradient((*shared, keys, self.clip, self.task_axis, self._mesh), own)
+            result = bucket_gradient((*shared, keys, self.clip, self.task_axis, self._mesh), own)
             # Accelerators have a queue; on a CPU one bucket at a time keeps working sets small.
-            return jax.block_until_ready(found) if self._on_cpu else found
+            return jax.block_until_ready(result) if self._on_cpu else result
 
         gradients, after, metrics = zip(*self._on_devices(one), strict=True)
         return list(gradients), tuple(after), list(metrics)
@@ -227,11 +227,11 @@ class LocalExecutor(AbstractExecutor):
             return [(i, work(i)) for i, placed in enumerate(self.placement) if placed == device]
 
         if len(self.devices) == 1:
-            found = run(0)
+            results = run(0)
         else:
             with ThreadPoolExecutor(len(self.devices)) as pool:
-                found = itertools.chain(*pool.map(run, range(len(self.devices))))
-        return [result for _, result in sorted(found, key=lambda pair: pair[0])]
+                results = itertools.chain(*pool.map(run, range(len(self.devices))))
+        return [result for _, result in sorted(results, key=lambda pair: pair[0])]
 
 
 def _place(buckets: Sequence[Bucket], n_devices: int) -> list[int]:

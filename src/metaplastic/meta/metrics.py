@@ -141,12 +141,12 @@ def _plain(value: Any) -> Any:
 
 def _scalars(metrics: Metrics) -> dict[str, float]:
     """Numbers by name; entries of lists and dictionaries by `name/entry`."""
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for name, value in _plain(metrics).items():
         entries = value.items() if isinstance(value, dict) else None
         if isinstance(value, list):
             entries = enumerate(value)
         for key, entry in [(None, value)] if entries is None else list(entries):
             if isinstance(entry, int | float) and name != "step":
-                found[name if key is None else f"{name}/{key}"] = float(entry)
-    return found
+                numbers[name if key is None else f"{name}/{key}"] = float(entry)
+    return numbers

@@ -150,10 +150,10 @@ def _preparation(
     names = {PREFIX + field.name for field in dataclasses.fields(made)}
     # Of any shape, which the preparation checks.
     check_tensors(path, own, {n: own[n].shape if n in own else () for n in names})
-    found = made.restore({name.removeprefix(PREFIX): value for name, value in own.items()})
-    if wrong := found.check():
+    restored = made.restore({name.removeprefix(PREFIX): value for name, value in own.items()})
+    if wrong := restored.check():
         raise FileFormatError(f"{path}: {wrong}")
-    return found, {name: value for name, value in tensors.items() if name not in own}
+    return restored, {name: value for name, value in tensors.items() if name not in own}
 
 
 def _networks(path: str | Path, count: Any, sizes: Sequence[int]) -> int:

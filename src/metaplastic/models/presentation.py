@@ -190,9 +190,9 @@ def fit_presentation(
     powers = jnp.mean(((x - mean) / unit) ** settings.order, axis=0)
     spread = unit * powers ** (1.0 / settings.order)
     moments = scaling_from_moments(mean, jnp.var(x, axis=0), spread, jnp)
-    found = Presentation(*moments, clip=settings.clip)
+    scaling = Presentation(*moments, clip=settings.clip)
     if not settings.whitens(x.shape[1]):
-        return found
-    rows = found.scaled(x if more is None else more)
+        return scaling
+    rows = scaling.scaled(x if more is None else more)
     whitening = fit_whitening(rows, settings.whitening, settings.components, settings.floor)
-    return dataclasses.replace(found, whitening=whitening)
+    return dataclasses.replace(scaling, whitening=whitening)

@@ -146,14 +146,14 @@ def resolve(
     FileFormatError
         For files that cannot be read.
     """
-    found = load_preset(preset)
+    resolved = load_preset(preset)
     if isinstance(rule, str) and rule == BASE:
-        return found
+        return resolved
     if isinstance(rule, (str, Path)) and is_path(rule):
-        found = _with_rules_of(found, read_rules(rule))
+        resolved = _with_rules_of(resolved, read_rules(rule))
     else:
-        found = dataclasses.replace(found, rules=RuleSet(load_rule(rule)))
-    return found if found.rules.main.n_top is None else found.without_direct()
+        resolved = dataclasses.replace(resolved, rules=RuleSet(load_rule(rule)))
+    return resolved if resolved.rules.main.n_top is None else resolved.without_direct()
 
 
 def _with_rules_of(preset: Preset, file: RuleFile) -> Preset:

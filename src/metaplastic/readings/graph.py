@@ -89,8 +89,8 @@ def build_graph(features: Rows, n_neighbors: int) -> Graph:
     nodes, node_of = distinct_rows(np.ascontiguousarray(features, np.float32))
     if len(nodes) < 2:  # all rows are equal
         return Graph(nodes, sp.csr_array((len(nodes), len(nodes))), node_of, 1.0)
-    found, recall = nearest_to_all(nodes, min(n_neighbors, len(nodes) - 1))
-    return Graph(nodes, symmetric_weights(found, len(nodes)), node_of, recall)
+    neighbours, recall = nearest_to_all(nodes, min(n_neighbors, len(nodes) - 1))
+    return Graph(nodes, symmetric_weights(neighbours, len(nodes)), node_of, recall)
 
 
 def distinct_rows(rows: Rows) -> tuple[Nodes, Int[np.ndarray, " row"]]:

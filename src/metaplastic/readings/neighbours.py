@@ -99,24 +99,24 @@ def _nearest(
     k: int,
 ) -> tuple[Places, Distances]:
     """Of the candidates `(query, row)`, sorted by query, the `k` nearest of every query."""
-    found = pair_distances(rows, queries, query, row)
-    order = np.lexsort((row, found, query))
+    distances = pair_distances(rows, queries, query, row)
+    order = np.lexsort((row, distances, query))
     first = np.searchsorted(query, np.arange(len(queries)))
     chosen = order[first[:, None] + np.arange(k)]
-    return row[chosen], found[chosen]
+    return row[chosen], distances[chosen]
 
 
 def pair_distances(
     rows: Rows, queries: Queries, query: Int[np.ndarray, " pair"], row: Int[np.ndarray, " pair"]
 ) -> Float[np.ndarray, " pair"]:
     """Squared distances of pairs, each summed by itself."""
-    found = np.empty(len(query), np.float32)
+    distances = np.empty(len(query), np.float32)
     size = max(1, PAIR_NUMBERS // rows.shape[1])
     for start in range(0, len(query), size):
         part = slice(start, start + size)
         difference = queries[query[part]] - rows[row[part]]
-        found[part] = np.square(difference).sum(axis=1)
-    return found
+        distances[part] = np.square(difference).sum(axis=1)
+    return distances
 
 
 def nearest_to_all(rows: Rows, k: int) -> tuple[Neighbours, float]:
@@ -134,11 +134,11 @@ def nearest_to_all(rows: Rows, k: int) -> tuple[Neighbours, float]:
     if len(rows) <= EXACT_ROWS:
         return exact_search(rows, rows, k, without=everything), 1.0
     require("faiss", f"the graph of {len(rows)} rows", "neighbours", package="faiss-cpu")
-    found = _candidate_search(rows, k)
+    nearest = _candidate_search(rows, k)
     sample = np.random.default_rng(0).choice(len(rows), RECALL_ROWS, replace=False)
     true = exact_search(rows, rows[sample], k, without=sample).places
-    hits = sum(len(np.intersect1d(a, b)) for a, b in zip(true, found.places[sample], strict=True))
-    return found, hits / true.size
+    hits = sum(len(np.intersect1d(a, b)) for a, b in zip(true, nearest.places[sample], strict=True))
+    return nearest, hits / true.size
 
 
 def _candidate_search(rows: Rows, k: int) -> Neighbours:

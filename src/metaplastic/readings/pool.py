@@ -183,13 +183,14 @@ def _auto(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> Abstrac
     spread = _spread(pool, rows, labels)
     linear = ridge.scores(pool.graph.nodes + pool.shift)
     left_out = ridge.sharpness * held_out[spread.checked], spread.held_out, labels[spread.checked]
-    found = weigh(pool.graph, linear, spread.values, labels, left_out, pool.settings)
+    combined = weigh(pool.graph, linear, spread.values, labels, left_out, pool.settings)
     # Ridge knows the shares of the labelled rows already.
-    believed = found.graph / (found.linear + found.graph)
+    believed = combined.graph / (combined.linear + combined.graph)
     bias = log_prior(labels, prior) * (believed if prior is None else 1.0)
     nodes = pool._node_scores(spread.values)
-    story = f"{_verdict(found, spread)} {ridge.explain()} {_told(pool, labels)} {found.tell()}"
-    return CombinedReading(ridge, nodes, found.linear, found.graph, bias, story, found.values)
+    parts = (_verdict(combined, spread), ridge.explain(), _told(pool, labels), combined.tell())
+    weights = combined.linear, combined.graph
+    return CombinedReading(ridge, nodes, *weights, bias, " ".join(parts), combined.values)
 
 
 def _spread(pool: ReadingPool, rows: Any, labels: Labels) -> Spread:

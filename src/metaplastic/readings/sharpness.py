@@ -42,5 +42,5 @@ def fit_sharpness(scores: Scores, labels: Labels, expected: float = SHARPNESS) -
         prior = 0.5 * (log_sharpness - np.log(expected)) ** 2
         return prior - logs[np.arange(len(labels)), labels].sum()
 
-    found: Any = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")
-    return float(np.exp(found.x))
+    optimum: Any = minimize_scalar(loss, bounds=np.log(BOUNDS), method="bounded")
+    return float(np.exp(optimum.x))

@@ -104,13 +104,13 @@ def _plain(value: Any) -> Any:
 
 def _merged(start: dict[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     """`start` with the values of `table`, which need not be complete, in place of its own."""
-    found = dict(start)
+    merged = dict(start)
     for key, value in table.items():
-        old = found.get(key)
+        old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
             value = _merged(old, value)
-        found[key] = value
-    return found
+        merged[key] = value
+    return merged
 
 
 def _change(table: Any, key: str, value: Any) -> None:

@@ -152,6 +152,6 @@ def _executor(
 def _origin(recipe: Recipe) -> dict[str, Any]:
     """The metadata of the rule files that a run starts from or is taught by, which hold those of
     their own start."""
-    found = {"start": recipe.start, "teacher": recipe.teaching.teacher}
-    files = {name: rule_file(rule) for name, rule in found.items() if rule}
+    origins = {"start": recipe.start, "teacher": recipe.teaching.teacher}
+    files = {name: rule_file(rule) for name, rule in origins.items() if rule}
     return {name: load_rule_file(file)[1] for name, file in files.items() if file is not None}

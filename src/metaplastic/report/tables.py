@@ -174,7 +174,11 @@ def seconds(value: float) -> str:
 def _accuracy(row: dict[str, Any], name: str) -> str:
     if name not in row:
         return "-"
-    mean, error = row[name], row[f"{name}_error"]
+    return with_error(row[name], row[f"{name}_error"])
+
+
+def with_error(mean: float, error: float) -> str:
+    """Percent with a standard error, which is left out if it is not finite."""
     return f"{mean:.1f} \u00b1 {error:.1f}" if math.isfinite(error) else f"{mean:.1f}"
 
 

@@ -98,8 +98,8 @@ def load_rule_file(
         rule of an unknown class, of fields that are not allowed, or with arrays of other names,
         shapes, types or with values that are not finite.
     """
-    found = read_rules(path, classes=classes)
-    return found.rules.main, found.metadata
+    file = read_rules(path, classes=classes)
+    return file.rules.main, file.metadata
 
 
 def read_rules(path: str | Path, *, classes: Classes = RULE_CLASSES) -> RuleFile:
@@ -203,8 +203,8 @@ def _is_leaf_of_theta(leaf: Any) -> bool:
 
 def _leaves(rule: AbstractUpdateRule) -> dict[str, Any]:
     """Theta's leaves (arrays or their shapes) by path, for example `element_in`."""
-    found, _ = jax.tree_util.tree_flatten_with_path(rule)
-    named = {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in found}
+    leaves, _ = jax.tree_util.tree_flatten_with_path(rule)
+    named = {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
     return {name: leaf for name, leaf in named.items() if _is_leaf_of_theta(leaf)}
 
 

@@ -40,8 +40,8 @@ class RuleSet:
 
     def named(self) -> dict[str, AbstractUpdateRule]:
         """The rules that are there, by role."""
-        found = {role: getattr(self, role) for role in ROLES}
-        return {role: rule for role, rule in found.items() if rule is not None}
+        rules = {role: getattr(self, role) for role in ROLES}
+        return {role: rule for role, rule in rules.items() if rule is not None}
 
     def map(self, function: Callable[[AbstractUpdateRule], AbstractUpdateRule]) -> "RuleSet":
         """A set of the same roles with `function` of every rule."""

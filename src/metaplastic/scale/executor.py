@@ -168,8 +168,8 @@ class RayExecutor(AbstractExecutor):
         """The first `batch` gradients that are young enough, with their weights."""
         settings = self.settings
         wanted = settings.batch or self.n_tasks
-        found, calls, ages = 0, 0, 0
-        while found < wanted:
+        arrived, calls, ages = 0, 0, 0
+        while arrived < wanted:
             for number in self._pool.idle():
                 calls += 1
                 chunks = self._pool.slots[number].chunks
@@ -183,10 +183,10 @@ class RayExecutor(AbstractExecutor):
                     if age > settings.max_staleness and settings.stale == "drop":
                         self._report["dropped"] += 1
                         continue
-                    found += 1
+                    arrived += 1
                     ages += age
                     yield result, weight_of(age, settings.max_staleness)
-        self._report["staleness"] = ages / found
+        self._report["staleness"] = ages / arrived
 
     def _sound(self, event: Event) -> list[ChunkResult] | None:
         """The results of an event, or `None`; a worker whose gradients are not finite goes."""

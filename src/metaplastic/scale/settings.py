@@ -85,13 +85,13 @@ class ClusterSettings:
 
     def amounts(self) -> dict[str, float]:
         """`resources` by name; raises `InputError` for what is not `NAME=AMOUNT`."""
-        found = {}
+        amounts = {}
         for name, amount in _pairs(self.resources, "resources"):
             try:
-                found[name] = float(amount)
+                amounts[name] = float(amount)
             except ValueError:
                 raise InputError(f"resources takes NAME=AMOUNT, got {name}={amount}") from None
-        return found
+        return amounts
 
     def variables(self) -> dict[str, str]:
         """`environment` by name; raises `InputError` for what is not `NAME=VALUE`."""

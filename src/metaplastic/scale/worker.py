@@ -114,5 +114,5 @@ class TaskWorker:
         fixed = (jobs.estimator, problem, theta, keys, jobs.clip, self._task_axis, None)
         gradient, self._states[chunk], metrics = bucket_gradient(fixed, states)
         vector = np.asarray(ravel_pytree(gradient)[0])
-        found = {name: np.asarray(value) for name, value in metrics.items()}
-        return ChunkResult(chunk, vector, found, time.monotonic() - begin)
+        numbers = {name: np.asarray(value) for name, value in metrics.items()}
+        return ChunkResult(chunk, vector, numbers, time.monotonic() - begin)

@@ -82,9 +82,9 @@ def _columns(x: Any) -> Iterator[tuple[Any, str, Any]]:
             yield name, str(kind).lower(), lambda name=name: list(x[name])
     elif hasattr(x, "dtypes") and hasattr(x, "iloc"):
         for i, (name, kind) in enumerate(zip(x.columns, x.dtypes, strict=True)):
-            found = str(kind).lower()
-            arrow = _ARROW.fullmatch(found)
-            yield name, arrow["kind"] if arrow else found, lambda i=i: list(x.iloc[:, i])
+            kind_name = str(kind).lower()
+            arrow = _ARROW.fullmatch(kind_name)
+            yield name, arrow["kind"] if arrow else kind_name, lambda i=i: list(x.iloc[:, i])
 
 
 def _check_cells(name: Any, cells: Sequence[Any]) -> None:

@@ -1,7 +1,7 @@
 """Checks of the parameters of `FewShotClassifier` that say how classes are read."""
 
 import dataclasses
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +13,7 @@ from metaplastic.readings import ReadingSettings
 from metaplastic.sklearn.parameters import check_integer
 
 HeadName = Literal["auto", "graph", "ridge", "logistic"]
-HEADS = ("auto", "graph", "ridge", "logistic")
+HEADS: tuple[HeadName, ...] = get_args(HeadName)
 
 
 def check_head(head: Any) -> HeadName:
@@ -28,15 +28,15 @@ def check_prior(prior: Any, classes: NDArray) -> Float[np.ndarray, " class"] | N
     if prior is None:
         return None
     try:
-        found = np.asarray(prior, np.float64)
+        shares = np.asarray(prior, np.float64)
     except (TypeError, ValueError):
-        found = np.zeros(0)
-    if found.shape != classes.shape or not np.all((found > 0) & (found < np.inf)):
+        shares = np.zeros(0)
+    if shares.shape != classes.shape or not np.all((shares > 0) & (shares < np.inf)):
         raise InputError(
             f"class_prior takes {len(classes)} positive numbers, one for each of "
             f"{classes.tolist()!r:.80}, got {prior!r:.80}"
         )
-    return found / found.sum()
+    return shares / shares.sum()
 
 
 def reading_settings(preset: Any, head: str, n_neighbors: Any, n_rows: int) -> ReadingSettings:

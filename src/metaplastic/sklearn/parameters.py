@@ -48,11 +48,11 @@ def make_learner(
     given = {name: _check_network(name, value) for name, value in networks.items()}
     if not isinstance(prepare, (bool, np.bool_)):
         raise InputError(f"prepare is True or False, got {prepare!r}")
-    found = resolve(rule, preset)
+    chosen = resolve(rule, preset)
     if not prepare:
-        found = found.without_preparation()
-    found = found.with_networks(**{k: v for k, v in given.items() if v is not None})
-    return RuleLearner(dataclasses.replace(found, rules=found.rules.map(to_numpy)))
+        chosen = chosen.without_preparation()
+    chosen = chosen.with_networks(**{k: v for k, v in given.items() if v is not None})
+    return RuleLearner(dataclasses.replace(chosen, rules=chosen.rules.map(to_numpy)))
 
 
 def _check_network(name: str, value: Any) -> Any:

@@ -67,10 +67,10 @@ def _checked(estimator: Any, x: Any, y: Any, reset: bool, least: int) -> tuple[A
     }
     labels = {} if y is None else {"y": y}
     try:
-        found = validate_data(estimator, x, **labels, **options)
+        rows = validate_data(estimator, x, **labels, **options)
     except ValueError as error:
         raise InputError(" ".join(str(error).split())) from error
-    x, y = found if labels else (found, None)
+    x, y = rows if labels else (rows, None)
     check_numbers(x)
     if reset:
         estimator.input_shape_ = shape or (x.shape[1],)

@@ -74,8 +74,8 @@ def rank_cluster(nodes: Nodes, rows: Int[np.ndarray, " own"], seed: int) -> Clus
     if k < 1:
         return Cluster(rows, np.zeros((len(rows), 0), np.int64))
     own = np.ascontiguousarray(nodes[rows], np.float32)
-    found = exact_search(own, own, k, without=np.arange(len(own)))
-    order = np.argsort(np.sqrt(found.squared).mean(1), kind="stable")
-    near = rows[found.places[order]]
+    nearest = exact_search(own, own, k, without=np.arange(len(own)))
+    order = np.argsort(np.sqrt(nearest.squared).mean(1), kind="stable")
+    near = rows[nearest.places[order]]
     unknown = np.repeat(rest[:, None], k, axis=1)  # of no other row
     return Cluster(np.concatenate([rows[order], rest]), np.concatenate([near, unknown]))

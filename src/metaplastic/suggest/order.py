@@ -135,10 +135,10 @@ def _rows_of(chosen: Iterator[int], node_of: Any, labelled: Any, count: int) -> 
     """The first row of every chosen node, then the rows that repeat others."""
     first = np.full(int(node_of.max()) + 1, -1)
     first[node_of[::-1]] = np.arange(len(node_of))[::-1]
-    found = [int(first[node]) for _, node in zip(range(count), chosen, strict=False)]
-    if len(found) < count:
+    rows = [int(first[node]) for _, node in zip(range(count), chosen, strict=False)]
+    if len(rows) < count:
         free = np.ones(len(node_of), bool)
         free[labelled] = False
-        free[found] = False
-        found += np.flatnonzero(free)[: count - len(found)].tolist()
-    return np.array(found, np.int64)
+        free[rows] = False
+        rows += np.flatnonzero(free)[: count - len(rows)].tolist()
+    return np.array(rows, np.int64)

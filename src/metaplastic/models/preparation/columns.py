@@ -62,10 +62,10 @@ class ColumnRanks(AbstractPreparation):
         return self.columns.astype(np.int64)
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        found = rows.copy()
+        prepared = rows.copy()
         for column, knots, heights in zip(self.numbers, self.knots, self.heights, strict=True):
-            found[:, column] = np.interp(rows[:, column], knots, heights)
-        return found
+            prepared[:, column] = np.interp(rows[:, column], knots, heights)
+        return prepared
 
     def explain(self) -> str:
         dead = int(np.sum(np.ptp(self.heights, axis=1) == 0))

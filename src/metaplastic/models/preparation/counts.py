@@ -65,9 +65,9 @@ class CountWeights(AbstractPreparation):
             For negative entries.
         """
         self.check_rows(rows)
-        found = np.log1p(rows) * self.weights
-        lengths = np.sqrt(np.sum(np.square(found), axis=1, keepdims=True))
-        return np.asarray(found / np.where(lengths > 0, lengths, 1), np.float32)
+        weighted = np.log1p(rows) * self.weights
+        lengths = np.sqrt(np.sum(np.square(weighted), axis=1, keepdims=True))
+        return np.asarray(weighted / np.where(lengths > 0, lengths, 1), np.float32)
 
     def check_rows(self, rows: NDArray[np.float32]) -> None:
         if rows.size and rows.min() < 0:
@@ -121,12 +121,12 @@ def fit_counts(x: Rows, n_components: int) -> CountWeights:
     n, d = x.shape
     holding = sum(((rows > 0).sum(axis=0) for rows in row_blocks(x)), np.zeros(d, np.int64))
     weights = np.where(holding > 0, 1.0 + np.log((1.0 + n) / (1.0 + holding)), 0.0)
-    found = CountWeights(weights.astype(np.float32), np.zeros((d, 1), np.float32))
-    rows = found.weighted(dense(x[:: -(-n // BLOCK_ROWS)]))
+    weighting = CountWeights(weights.astype(np.float32), np.zeros((d, 1), np.float32))
+    rows = weighting.weighted(dense(x[:: -(-n // BLOCK_ROWS)]))
     count = min(n_components, *rows.shape)
     leading: Any = TruncatedSVD(count, n_iter=4, random_state=0)
     leading.fit(scipy.sparse.csr_array(rows))
     turned = np.linalg.qr(np.random.default_rng(0).normal(size=(count, count)))[0]
     return dataclasses.replace(
-        found, axes=np.ascontiguousarray(leading.components_.T @ turned, np.float32)
+        weighting, axes=np.ascontiguousarray(leading.components_.T @ turned, np.float32)
     )

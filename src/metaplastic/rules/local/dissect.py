@@ -52,7 +52,7 @@ def dissect(rule: LocalRule, model: MLP, trace: Trace, state: Float[Array, ""]) 
     groups = _readers(rule)
     signals = rule._signals(model, trace, state)
     partial = {name: each._signals(model, trace, state) for name, each in groups.items()}
-    found = []
+    layers = []
     for index, layer in enumerate(model.layers):
         inputs, pre, own = trace[index].pre, signals[index].pre, signals[index + 1]
         terms = rule._terms(layer, inputs, pre, own)
@@ -70,8 +70,8 @@ def dissect(rule: LocalRule, model: MLP, trace: Trace, state: Float[Array, ""]) 
         change = sum(parts.values(), jnp.zeros_like(layer.weight))
         total = without_growth(layer.weight, inputs, change)
         parts[NORM] = total - change
-        found.append(LayerParts(parts, total))
-    return found
+        layers.append(LayerParts(parts, total))
+    return layers
 
 
 def shares(found: LayerParts) -> dict[str, Float[Array, ""]]:
@@ -91,25 +91,25 @@ def pair_factors(
 
 def ablations(rule: LocalRule) -> dict[str, LocalRule]:
     """The rule without each of its parts in turn, by the name of what is missing."""
-    found = {name: _without_elements(rule, columns) for name, columns in _elements(rule).items()}
+    without = {name: _without_elements(rule, columns) for name, columns in _elements(rule).items()}
     for index, name in enumerate(("Hebbian term", GATED, CROWDING)):
-        found[name] = dataclasses.replace(rule, weight_terms=rule.weight_terms.at[index].set(0.0))
+        without[name] = dataclasses.replace(rule, weight_terms=rule.weight_terms.at[index].set(0.0))
     if not rule.lateral:
-        del found[CROWDING]
-    found[NETWORK] = dataclasses.replace(
+        del without[CROWDING]
+    without[NETWORK] = dataclasses.replace(
         rule,
         hidden_out=jnp.zeros_like(rule.hidden_out),
         top_hidden_out=jnp.zeros_like(rule.top_hidden_out),
     )
-    found["features of units"] = dataclasses.replace(rule, unit_in=jnp.zeros_like(rule.unit_in))
-    found["features of samples"] = dataclasses.replace(
+    without["features of units"] = dataclasses.replace(rule, unit_in=jnp.zeros_like(rule.unit_in))
+    without["features of samples"] = dataclasses.replace(
         rule, sample_in=jnp.zeros_like(rule.sample_in)
     )
-    found["role and time"] = dataclasses.replace(rule, role_in=jnp.zeros_like(rule.role_in))
+    without["role and time"] = dataclasses.replace(rule, role_in=jnp.zeros_like(rule.role_in))
     for index, name in ((1, "change of feedback"), (2, "change of biases")):
-        found[name] = dataclasses.replace(rule, rates=rule.rates.at[index].set(SILENT))
-    found["slowing down"] = dataclasses.replace(rule, decay=rule.decay.at[1].set(SILENT))
-    return found
+        without[name] = dataclasses.replace(rule, rates=rule.rates.at[index].set(SILENT))
+    without["slowing down"] = dataclasses.replace(rule, decay=rule.decay.at[1].set(SILENT))
+    return without
 
 
 def as_local(rule: AbstractUpdateRule) -> LocalRule:
@@ -125,8 +125,8 @@ def as_local(rule: AbstractUpdateRule) -> LocalRule:
 def _elements(rule: LocalRule) -> dict[str, tuple[int, ...]]:
     as_local(rule)
     known = rule.element_in.shape[1] - rule.with_outputs
-    found = {name: columns for name, columns in ELEMENTS.items() if max(columns) < known}
-    return found | ({OUTPUTS: (known,)} if rule.with_outputs else {})
+    elements = {name: columns for name, columns in ELEMENTS.items() if max(columns) < known}
+    return elements | ({OUTPUTS: (known,)} if rule.with_outputs else {})
 
 
 def _readers(rule: LocalRule) -> dict[str, LocalRule]:
@@ -145,8 +145,8 @@ def _readers(rule: LocalRule) -> dict[str, LocalRule]:
             ),
         )
 
-    found = {name: keep(columns, False) for name, columns in _elements(rule).items()}
-    return {**found, NETWORK: keep((), True)}
+    readers = {name: keep(columns, False) for name, columns in _elements(rule).items()}
+    return {**readers, NETWORK: keep((), True)}
 
 
 def _without_elements(rule: LocalRule, columns: Sequence[int]) -> LocalRule:

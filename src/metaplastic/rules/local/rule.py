@@ -213,9 +213,9 @@ class LocalRule(AbstractUpdateRule):
             role = jnp.stack(
                 [jnp.ones(()), 1.0 * is_top, 1.0 * (index == 0), time / (time + TIME_SCALE)]
             )
-            found = self._layer_signals(layer, trace[index], top_down, outgoing, role, is_top)
-            signals.insert(0, found)
-            top_down = scaled(down(found.messages, layer.feedback), lateral=self.lateral)
+            emitted = self._layer_signals(layer, trace[index], top_down, outgoing, role, is_top)
+            signals.insert(0, emitted)
+            top_down = scaled(down(emitted.messages, layer.feedback), lateral=self.lateral)
         x = trace[0].pre
         features = jnp.concatenate([x[None], top_down * activity(x)])
         pre = channels(self.input_out, features - jnp.mean(features, axis=1, keepdims=True))

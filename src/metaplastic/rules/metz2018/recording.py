@@ -40,15 +40,15 @@ class Recording:
 
 def theta_by_name(rule: Metz2018) -> dict[str, Array]:
     """Theta of the published rule under the names of a recording, 72 arrays."""
-    found: dict[str, Array] = {}
+    theta: dict[str, Array] = {}
 
     def affine(name: str, part: Affine) -> None:
-        found[f"{name}/weight"], found[f"{name}/bias"] = part.weight, part.bias
+        theta[f"{name}/weight"], theta[f"{name}/bias"] = part.weight, part.bias
 
     def normalised(place: str, name: str, norm: str, part: Normalised) -> None:
-        found[f"{place}/{name}/weight"] = part.convolution.weight
-        found[f"{place}/{name}/bias"] = part.convolution.bias
-        found[f"{place}/{norm}/offset"] = part.offset
+        theta[f"{place}/{name}/weight"] = part.convolution.weight
+        theta[f"{place}/{name}/bias"] = part.convolution.bias
+        theta[f"{place}/{norm}/offset"] = part.offset
 
     def block(place: str, part: UnitBlock) -> None:
         normalised(place, "conv0", "norm0", part.first)
@@ -63,8 +63,8 @@ def theta_by_name(rule: Metz2018) -> dict[str, Array]:
         normalised("top", f"unit{i}", f"norm_unit{i}", part)
     for i, part in enumerate(rule.top.hidden):
         normalised("top", f"hidden{i}", f"norm_hidden{i}", part)
-    found["top/out/weight"], found["top/out/bias"] = rule.top.out.weight, rule.top.out.bias
-    found["h/norm_input/offset"] = rule.hidden.input_offset
+    theta["top/out/weight"], theta["top/out/bias"] = rule.top.out.weight, rule.top.out.bias
+    theta["h/norm_input/offset"] = rule.hidden.input_offset
     normalised("h", "conv0", "norm_conv0", rule.hidden.first)
     block("h/block0", rule.hidden.first_block)
     normalised("h", "conv1", "norm_conv1", rule.hidden.second)
@@ -75,10 +75,10 @@ def theta_by_name(rule: Metz2018) -> dict[str, Array]:
     for name in ("rbf", "lin_lower_symm", "lin_upper_symm", "sqr_lower_symm", "sqr_upper_symm"):
         pair(name, getattr(rule.terms, name))
     affine("readout/lin_upper_psd/top", rule.terms.lin_upper_psd)
-    found["merge/weight"], found["merge/bias"] = rule.terms.merge_weight, rule.terms.merge_bias
-    found["bias_readout/weight"] = rule.bias_weight
-    found["bias_readout/bias"] = rule.bias_offset
-    return found
+    theta["merge/weight"], theta["merge/bias"] = rule.terms.merge_weight, rule.terms.merge_bias
+    theta["bias_readout/weight"] = rule.bias_weight
+    theta["bias_readout/bias"] = rule.bias_offset
+    return theta
 
 
 def read_recording(path: str | Path) -> Recording:
@@ -137,13 +137,13 @@ def replay(recording: Recording) -> dict[str, float]:
     model, _, _ = step(
         recording.rule, recording.model, (), jnp.asarray(recording.batch), key=jax.random.key(0)
     )
-    found = {}
+    arrays = {}
     for i, layer in enumerate(model.layers, 1):
-        found[f"forward/weight{i}"] = layer.weight
-        found[f"forward/bias{i}"] = layer.bias
-        found[f"backward/weight{i}"] = layer.feedback
+        arrays[f"forward/weight{i}"] = layer.weight
+        arrays[f"forward/bias{i}"] = layer.bias
+        arrays[f"backward/weight{i}"] = layer.feedback
     return {
-        name: float(np.max(np.abs(np.asarray(found[name]) - wanted)))
+        name: float(np.max(np.abs(np.asarray(arrays[name]) - wanted)))
         for name, wanted in sorted(recording.after.items())
     }
 

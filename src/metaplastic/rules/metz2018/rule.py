@@ -181,7 +181,7 @@ class Metz2018(AbstractUpdateRule):
     def _hidden(self, model: MLP, trace: Trace) -> list[Float[Array, "unit batch channel"]]:
         """Hidden states of every layer, inputs first, computed from the top down."""
         weights = [layer.weight for layer in model.layers]
-        found = []
+        outputs = []
         delta = self.top(trace[-1].post)
         for index in range(len(weights), -1, -1):
             incoming = weights[index - 1] if index > 0 else None
@@ -189,13 +189,13 @@ class Metz2018(AbstractUpdateRule):
             statistics = weight_statistics(incoming, outgoing)
             if index == 0:
                 x = trace[0].pre
-                found.append(self.hidden(x, x, delta, statistics, jnp.zeros_like(x[0])))
+                outputs.append(self.hidden(x, x, delta, statistics, jnp.zeros_like(x[0])))
                 break
             layer, own = trace[index - 1], model.layers[index - 1]
             h = self.hidden(layer.post, layer.drive, delta, statistics, own.bias)
-            found.append(h)
+            outputs.append(h)
             delta = self._pass_down(delta, h, layer.drive, own.feedback)
-        return found[::-1]
+        return outputs[::-1]
 
     def _pass_down(
         self,

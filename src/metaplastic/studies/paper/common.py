@@ -25,6 +25,7 @@ from metaplastic.presets import Preset
 from metaplastic.presets.io import resolve
 from metaplastic.recipes.named import RECIPES
 from metaplastic.recipes.recipe import build_rule
+from metaplastic.report.tables import with_error
 from metaplastic.studies.paper.experiment import Outcome, Progress
 from metaplastic.studies.paper.kept import measurement_key
 
@@ -116,8 +117,7 @@ def percent(row: Mapping[str, Any] | None) -> str:
     """Accuracy with its standard error, or a dash."""
     if row is None:
         return "-"
-    mean, error = 100 * row["mean"], 100 * row["standard_error"]
-    return f"{mean:.1f} \u00b1 {error:.1f}" if math.isfinite(error) else f"{mean:.1f}"
+    return with_error(100 * row["mean"], 100 * row["standard_error"])
 
 
 @dataclasses.dataclass(frozen=True)

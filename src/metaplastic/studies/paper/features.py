@@ -14,6 +14,7 @@ from metaplastic.errors import InputError
 from metaplastic.evaluation import mean_and_error
 from metaplastic.learners import RuleLearner
 from metaplastic.report import Line, Table, animation, field_figure, frames_figure, line_figure
+from metaplastic.report.tables import with_error
 from metaplastic.studies._fields import receptive_fields
 from metaplastic.studies._trajectory import AtStep, Trajectory
 from metaplastic.studies.paper.common import (
@@ -147,7 +148,7 @@ class Features(AbstractExperiment):
         for step, found in result["structure"].items():
             mean, error = mean_and_error(found)
             size, spread = mean_and_error([dimension(s) for s in result["spectra"][step]])
-            rows.append((step, f"{mean:.3f} \u00b1 {error:.3f}", _with_error(size, spread)))
+            rows.append((step, f"{mean:.3f} \u00b1 {error:.3f}", with_error(size, spread)))
         note = (
             f"{self.dataset}: means \u00b1 standard errors over units of {len(self.seeds)} "
             f"networks, and over networks; {self.n_components} features."
@@ -275,7 +276,3 @@ def aligned(frames: list[NDArray]) -> list[NDArray]:
 def _unsigned(value: float) -> str:
     """Two decimals, and no minus before a zero."""
     return f"{round(value, 2) + 0.0:.2f}"
-
-
-def _with_error(mean: float, error: float) -> str:
-    return f"{mean:.1f} \u00b1 {error:.1f}" if np.isfinite(error) else f"{mean:.1f}"
