@@ -14,7 +14,7 @@ from structure.test_public_api import public_names
 SOURCE = Path(__file__).parents[2] / "src" / "metaplastic"
 GOOGLE = re.compile(r"^\s*(Args|Arguments|Returns|Raises|Yields|Examples?|Attributes):\s*$", re.M)
 SECTION = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+)\n(?P<line>-+)\n", re.M)
-NAMES = re.compile(r"^(?P<names>\w+(?:, \w+)*)(?: : .+)?$", re.M)
+NAMES = re.compile(r"^\*{0,2}(?P<names>\w+(?:, \w+)*)(?: : .+)?$", re.M)
 ORDER = ["Parameters", "Attributes", "Returns", "Yields", "Raises", "Notes", "Examples"]
 
 

@@ -27,8 +27,7 @@ def read_table(
 ) -> Table:
     """Read a file or folder; its name's ending tells the format, else its first bytes.
 
-    `docs/your_data.md` lists the formats, what is read of each, and what is refused. Files may be
-    compressed by gzip, bzip2 or xz.
+    `docs/your_data.md` lists the formats. Files may be compressed by gzip, bzip2 or xz.
 
     Parameters
     ----------

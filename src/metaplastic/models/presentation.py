@@ -112,7 +112,24 @@ class Presentation(eqx.Module):
 
 
 def apply_scaling(x: Any, shift: Any, scale: Any, clip: Any, gain: Any, np: ModuleType) -> Any:
-    """The scaling itself, for arrays of NumPy or JAX (`np` says which)."""
+    """Scale rows as a presentation does, before any whitening.
+
+    Parameters
+    ----------
+    x : array (batch, pre) of float
+        Rows.
+    shift, scale : array (pre,) of float
+        Shift and scale of each column.
+    clip, gain : float
+        Largest magnitude, and the factor of all columns.
+    np : ModuleType
+        `numpy` or `jax.numpy`.
+
+    Returns
+    -------
+    array (batch, pre) of float
+        The scaled rows.
+    """
     return np.clip((x - shift) * scale, -clip, clip) * gain
 
 

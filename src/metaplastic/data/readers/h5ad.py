@@ -25,10 +25,14 @@ def read_h5ad(path: Path, options: Options) -> Table:
 
     A cell without a category, or with NaN, is unlabelled.
 
-    Raises:
-        MissingDataError: without h5py.
-        FileFormatError: for a damaged file, or one of another kind.
-        InputError: for a layer or a column of `obs` that is not there.
+    Raises
+    ------
+    MissingDataError
+        Without h5py.
+    FileFormatError
+        For a damaged file, or one of another kind.
+    InputError
+        For a layer or a column of `obs` that is not there.
     """
     with opened(path) as file:
         if "X" not in file or "obs" not in file:

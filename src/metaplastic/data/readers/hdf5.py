@@ -66,9 +66,12 @@ def read_arrays(path: Path) -> dict[str, NDArray]:
 def opened(path: Path) -> Iterator[Any]:
     """An HDF5 file to read from; errors of the library become `FileFormatError`.
 
-    Raises:
-        MissingDataError: without h5py.
-        FileFormatError: for a damaged file.
+    Raises
+    ------
+    MissingDataError
+        Without h5py.
+    FileFormatError
+        For a damaged file.
     """
     require("h5py", f"reading {path}", "hdf5")
     import h5py
