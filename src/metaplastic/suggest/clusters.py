@@ -23,6 +23,12 @@ MOST_COMPARED = 10_000
 SMALL = 20_000
 """Rows from which on centres are found by batches."""
 
+RESTARTS = 5
+"""Starts of k-means, of which the best is taken."""
+
+CHEAP = 1_000_000
+"""Rows times clusters up to which there are so many starts; beyond, one."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cluster:
@@ -48,7 +54,8 @@ def find_clusters(
     seed : int
         Of the first centres.
     """
-    options: Any = {"n_init": 1, "random_state": seed}
+    often = RESTARTS if len(nodes) * n_clusters <= CHEAP else 1
+    options: Any = {"n_init": often, "random_state": seed}
     if len(nodes) <= SMALL:
         means = KMeans(n_clusters, **options)
     else:

@@ -151,7 +151,7 @@ function showEstimate() {
   shown.replaceChildren("About ", make("strong", percent(found.share)),
     ` of all rows are read right (${percent(found.low)} to ${percent(found.high)}). `,
     make("span", found.checked
-      ? `Of ${found.checked} rows drawn at random, ${found.hits} were right before you answered.`
+      ? `Rows drawn at random: ${found.checked}, read right before you answered: ${found.hits}.`
       : "So the reading itself believes; rows drawn at random will check it.",
     { className: "quiet" }));
 }
