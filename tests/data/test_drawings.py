@@ -13,6 +13,15 @@ from metaplastic.errors import InputError
 SOURCES = (PenStrokes, Silhouettes)
 
 
+def draw(source, task, labels):
+    """One program for a drawing; operation by operation it would compile hundreds."""
+    return np.asarray(jax.jit(source.draw)(task, labels, key=jax.random.key(1)))
+
+
+def draw_task(source, seed=0):
+    return jax.jit(source.draw_task)(key=jax.random.key(seed))
+
+
 def test_the_distance_is_that_of_the_nearest_piece():
     grid = np.linspace(-1.2, 1.2, 9)
     y, x = (jnp.asarray(a, jnp.float32)[None] for a in np.meshgrid(grid, grid, indexing="ij"))
@@ -40,10 +49,10 @@ def test_a_spline_begins_and_ends_at_its_outer_knots_and_keeps_straight_lines():
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_finer_grid_shows_the_same_drawing(kind):
     coarse, fine = kind(12, 3), kind(48, 3)
-    task = fine.draw_task(key=jax.random.key(2))
+    task = draw_task(fine, 2)
     labels = jnp.arange(12) % 3
-    small = np.asarray(coarse.draw(task, labels, key=jax.random.key(1)))
-    large = np.asarray(fine.draw(task, labels, key=jax.random.key(1)))
+    small = draw(coarse, task, labels)
+    large = draw(fine, task, labels)
     assert small.shape == (12, 12, 12)
     assert min(small.min(), large.min()) >= 0 and max(small.max(), large.max()) <= 1
     # Grids share their corners, so every fourth pixel is only nearly at the same place.
@@ -57,11 +66,11 @@ def test_a_finer_grid_shows_the_same_drawing(kind):
 def test_classes_can_be_told_apart_and_tasks_differ(kind):
     source = kind(14, 3)
     labels = jnp.tile(jnp.arange(3), 60)
-    draw = jax.jit(lambda task, key: source.draw(task, labels, key=key).reshape(len(labels), -1))
+    drawn = jax.jit(lambda task, key: source.draw(task, labels, key=key).reshape(len(labels), -1))
     scores, means = [], []
     for seed in range(4):
-        task = source.draw_task(key=jax.random.key(seed))
-        x, again, other = (np.asarray(draw(task, jax.random.key(s))) for s in (10, 10, 11))
+        task = draw_task(source, seed)
+        x, again, other = (np.asarray(drawn(task, jax.random.key(s))) for s in (10, 10, 11))
         np.testing.assert_array_equal(x, again)
         assert np.abs(x - other).max() > 0.5
         scores.append(LogisticRegression(max_iter=500).fit(x, labels).score(other, labels))
@@ -72,24 +81,24 @@ def test_classes_can_be_told_apart_and_tasks_differ(kind):
 
 def test_strokes_that_a_character_lacks_leave_no_ink():
     source = PenStrokes(16, 40)
-    forms, there, moves, pen = source.draw_task(key=jax.random.key(0))
+    forms, there, moves, pen = draw_task(source)
     labels = jnp.arange(40)
     assert set(np.asarray(there).sum(axis=1)) == {1, 2, 3}
     moved = jnp.where(there[:, None, :, None, None], forms, 0.3)
-    drawn = source.draw((forms, there, moves, pen), labels, key=jax.random.key(1))
-    same = source.draw((moved, there, moves, pen), labels, key=jax.random.key(1))
+    drawn = draw(source, (forms, there, moves, pen), labels)
+    same = draw(source, (moved, there, moves, pen), labels)
     np.testing.assert_array_equal(drawn, same)
-    assert np.all(np.asarray(drawn).max(axis=(1, 2)) > 0.5)
+    assert np.all(drawn.max(axis=(1, 2)) > 0.5)
 
 
 def test_only_mirrored_things_have_two_equal_halves():
     source = Silhouettes(16, 8)
-    forms, fat, _, tone, looks = source.draw_task(key=jax.random.key(0))
+    forms, fat, _, tone, looks = draw_task(source)
     plain = looks.at[4:].set(0.0)  # Stripes and gradients fall on one side.
     labels = jnp.arange(8)
     for mirrored in (True, False):
         task = (forms, fat, jnp.full(8, mirrored), tone, plain)
-        x = np.asarray(source.draw(task, labels, key=jax.random.key(1)))
+        x = draw(source, task, labels)
         uneven = np.abs(x - x[:, :, ::-1]).max(axis=(1, 2))
         assert np.all(uneven < 1e-4) if mirrored else np.all(uneven > 0.1)
 
@@ -97,10 +106,10 @@ def test_only_mirrored_things_have_two_equal_halves():
 def test_the_tone_of_a_thing_is_its_samples_own():
     """As long as nothing else varies, samples of a class differ by one factor."""
     source = Silhouettes(16, 3)
-    forms, fat, mirrored, tone, _ = source.draw_task(key=jax.random.key(0))
+    forms, fat, mirrored, tone, _ = draw_task(source)
     looks = jnp.array([0.0, 0.0, 0.0, 0.4, 0.0, 0.0])
     task = (forms, fat, mirrored, 0.1 * tone, looks)
-    x = np.asarray(source.draw(task, jnp.zeros(6, int), key=jax.random.key(1)))
+    x = draw(source, task, jnp.zeros(6, int))
     factors = x.max(axis=(1, 2))
     for image, factor in zip(x, factors, strict=True):
         np.testing.assert_allclose(image / factor, x[0] / factors[0], atol=1e-5)

@@ -81,7 +81,15 @@ def test_a_trained_local_rule_is_widened_and_told_the_outputs():
     assert eqx.tree_equal(same, start)
 
 
-@pytest.mark.slow
+def rows_of(tasks):
+    """Shape of five rows of a task."""
+
+    def rows(key):
+        return tasks.unlabelled(tasks.sample(key=key), 5, key=key)
+
+    return jax.eval_shape(rows, jax.random.key(0)).shape
+
+
 def test_every_source_of_shapes_makes_tasks(monkeypatch):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (30, 20, 20)).astype(np.uint8)
@@ -125,8 +133,8 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
         assert problem.shots == (7 if name == "table" else 2)
         # Neither unless the recipe asks for it.
         assert problem.direct is None and problem.presentation == PLAIN
-        task = problem.tasks.sample(key=jax.random.key(0))
-        assert problem.tasks.unlabelled(task, 5, key=jax.random.key(1)).shape[0] == 5
+        # What is drawn is tested with the sources; here nothing need be compiled.
+        assert rows_of(problem.tasks) == (5, problem.sizes[0])
     asked = dataclasses.replace(TINY, shapes=shapes[-2:], direct=True, whitening=0.25)
     table, topics = (bucket.problem for bucket in build_buckets(asked, split_rule(rule)[1]))
     assert table.direct == SEEN and topics.direct is None
