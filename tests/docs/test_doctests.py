@@ -24,6 +24,21 @@ WITH_EXAMPLE = [
     "metaplastic.evaluation.evaluate",
     "metaplastic.learners.PCA",
     "metaplastic.rules.apply_rule",
+    "metaplastic.data.list_sets",
+    "metaplastic.data.load_set",
+    "metaplastic.data.read_table",
+    "metaplastic.evaluation.compare",
+    "metaplastic.export.export_arrays",
+    "metaplastic.learners.KMeansTriangle",
+    "metaplastic.learners.plain_learner",
+    "metaplastic.models.freeze",
+    "metaplastic.models.init_mlp",
+    "metaplastic.models.save_encoder",
+    "metaplastic.objectives.ridge",
+    "metaplastic.presets.plain_preset",
+    "metaplastic.readings.ReadingPool",
+    "metaplastic.rules.RuleSet",
+    "metaplastic.suggest.suggest_rows",
 ]
 """Public names whose docstring must hold an example."""
 

@@ -101,6 +101,19 @@ def compare(a: Record, b: Record) -> tuple[float, float]:
     ------
     InputError
         Unless both come from the same data set, shots, readout, seeds and draws.
+
+    Examples
+    --------
+    >>> from metaplastic.data import load_set
+    >>> from metaplastic.evaluation import compare, evaluate
+    >>> from metaplastic.learners import PCA, Raw
+    >>> learners = [PCA(8), Raw()]
+    >>> records = evaluate(
+    ...     learners, load_set("wine"), n_draws=2, seeds=(0,), readouts=("ridge",)
+    ... )
+    >>> difference, error = compare(*records)
+    >>> abs(difference) < 0.5, error >= 0.0
+    (True, True)
     """
     for field in ("dataset", "shots", "readout", "n_seeds", "n_draws"):
         if getattr(a, field) != getattr(b, field):

@@ -38,7 +38,39 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     InputError
         For metadata that JSON cannot hold, numbers that are not finite, or a place that cannot be
         written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import jax
+    >>> import numpy as np
+    >>> from safetensors.numpy import load_file
+    >>> from metaplastic.export import export_arrays
+    >>> from metaplastic.models import freeze, init_mlp
+    >>> x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    >>> encoder = freeze(init_mlp((8, 6, 4), key=jax.random.key(0)), x)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export_arrays(f"{folder}/plain.safetensors", encoder, {})
+    ...     sorted(load_file(f"{folder}/plain.safetensors"))[:2]
+    ['bias_0', 'bias_1']
     """
+    write_tensors(
+        path,
+        {name: np.asarray(value, np.float32) for name, value in _arrays(encoder).items()},
+        kind=FORMAT,
+        fields={"activations": layer_activations(encoder)},
+        metadata=metadata,
+    )
+
+
+def layer_activations(encoder: FrozenMLP) -> list[str]:
+    """The nonlinearity of every layer; `linear` for the last one if its drive is read out."""
+    names = [encoder.activation] * len(encoder.weights)
+    return names if encoder.readout == "post" else [*names[:-1], "linear"]
+
+
+def _arrays(encoder: FrozenMLP) -> dict[str, Any]:
+    """The arrays of the file, by name."""
     arrays = {
         "shift": encoder.shift,
         "scale": encoder.scale,
@@ -52,16 +84,4 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
         arrays |= {f"{own.kind}_{name}": value for name, value in own.arrays().items()}
     for index, (weight, bias) in enumerate(zip(encoder.weights, encoder.biases, strict=True)):
         arrays |= {f"weight_{index}": weight, f"bias_{index}": bias}
-    write_tensors(
-        path,
-        {name: np.asarray(value, np.float32) for name, value in arrays.items()},
-        kind=FORMAT,
-        fields={"activations": layer_activations(encoder)},
-        metadata=metadata,
-    )
-
-
-def layer_activations(encoder: FrozenMLP) -> list[str]:
-    """The nonlinearity of every layer; `linear` for the last one if its drive is read out."""
-    names = [encoder.activation] * len(encoder.weights)
-    return names if encoder.readout == "post" else [*names[:-1], "linear"]
+    return arrays

@@ -164,6 +164,14 @@ class KMeansTriangle(AbstractLearner):
         Number of starts, of which the best is kept.
     presentation : {"raw", "scaled"}, default="raw"
         `raw` for inputs as they are, `scaled` for inputs as networks see them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metaplastic.learners import KMeansTriangle
+    >>> x = np.random.default_rng(0).normal(size=(50, 8))
+    >>> KMeansTriangle(5).fit(x, seed=0)(x).shape
+    (50, 5)
     """
 
     name: ClassVar[str] = "k-means"

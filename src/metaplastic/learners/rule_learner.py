@@ -166,6 +166,16 @@ def plain_learner(rule: AbstractUpdateRule, *, alias: str = "", **networks: Any)
     ------
     InputError
         For settings that are not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from metaplastic import load_rule
+    >>> from metaplastic.learners import plain_learner
+    >>> sizes = {"hidden_sizes": (6,), "n_components": 4, "n_networks": 1, "n_steps": 2}
+    >>> x = np.random.default_rng(0).normal(size=(20, 8))
+    >>> plain_learner(load_rule("hebb"), **sizes).fit(x, seed=0)(x).shape
+    (20, 4)
     """
     return RuleLearner(plain_preset(rule, **networks), alias=alias)
 

@@ -204,6 +204,15 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
     -------
     FrozenMLP
         The encoder.
+
+    Examples
+    --------
+    >>> import jax
+    >>> import numpy as np
+    >>> from metaplastic.models import freeze, init_mlp
+    >>> x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    >>> freeze(init_mlp((8, 6, 4), key=jax.random.key(0)), x)(x).shape
+    (20, 4)
     """
     presentation = model.presentation
     first = model.layers[0].weight
@@ -224,10 +233,7 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
     for index, layer in enumerate(model.layers):
         raw = np.asarray(layer.weight if index else first, np.float32)
         drive = in_blocks(lambda rows, w=raw, p=present: row_product(p(rows), w), signal)
-        mean = drive.mean(0, dtype=np.float64)
-        deviation = np.sqrt(drive.var(0, dtype=np.float64) + EPSILON)
-        weight = (raw / deviation).astype(np.float32)
-        bias = (np.asarray(layer.bias, np.float64) - mean / deviation).astype(np.float32)
+        weight, bias = _normalised(raw, np.asarray(layer.bias, np.float64), drive)
         frozen = dataclasses.replace(
             frozen,
             weights=(*frozen.weights, weight),
@@ -241,3 +247,12 @@ def freeze(model: MLP, x: Rows) -> FrozenMLP:
         )
         present = np.asarray
     return frozen
+
+
+def _normalised(
+    weight: NDArray[np.float32], bias: NDArray[np.float64], drive: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights and biases that bring each unit's drive to mean 0 and variance 1 by themselves."""
+    mean = drive.mean(0, dtype=np.float64)
+    deviation = np.sqrt(drive.var(0, dtype=np.float64) + EPSILON)
+    return (weight / deviation).astype(np.float32), (bias - mean / deviation).astype(np.float32)

@@ -45,6 +45,20 @@ def save_encoder(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, An
     InputError
         For metadata that JSON cannot hold, numbers that are not finite, or a place that cannot be
         written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import jax
+    >>> import numpy as np
+    >>> from metaplastic.models import freeze, init_mlp, load_encoder, save_encoder
+    >>> x = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    >>> encoder = freeze(init_mlp((8, 6, 4), key=jax.random.key(0)), x)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_encoder(f"{folder}/mine.safetensors", encoder, {"rows": "noise"})
+    ...     again, metadata = load_encoder(f"{folder}/mine.safetensors")
+    >>> np.array_equal(again(x), encoder(x)), metadata["rows"]
+    (True, 'noise')
     """
     tensors = {
         "shift": encoder.shift,

@@ -127,6 +127,14 @@ def ridge(
     -------
     array (dim, target) of float
         The weights.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from metaplastic.objectives import ridge
+    >>> x = jax.random.normal(jax.random.key(0), (20, 8))
+    >>> ridge(x, x[:, :2], 0.1).shape
+    (8, 2)
     """
     n, dim = x.shape
     if dim <= n:

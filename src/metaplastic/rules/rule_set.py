@@ -24,6 +24,14 @@ class RuleSet:
     sparse : AbstractUpdateRule, optional
         The rule for inputs that are mostly zeros, whatever the nonlinearity; if left out, `main`
         and `bounded` train those networks too.
+
+    Examples
+    --------
+    >>> from metaplastic import load_rule
+    >>> from metaplastic.rules import RuleSet
+    >>> rules = RuleSet(load_rule("oja"), sparse=load_rule("hebb"))
+    >>> type(rules.rule_for("relu", sparse=True)).__name__
+    'Hebb'
     """
 
     main: AbstractUpdateRule

@@ -120,6 +120,16 @@ class SourceTasks(AbstractTaskDistribution):
         InputError
             If an augmentation or a side is asked for and samples are not images, or for other
             bounds of rows than `1 <= low <= high` or 0 and 0.
+
+        Examples
+        --------
+        >>> import jax
+        >>> from metaplastic.data import GaussianMixture
+        >>> from metaplastic.tasks import SourceTasks
+        >>> tasks, key = SourceTasks.create(GaussianMixture(8, 2)), jax.random.key(0)
+        >>> x, labels = tasks.labelled(tasks.sample(key=key), 3, key=key)
+        >>> x.shape, labels.tolist()
+        ((6, 8), [0, 1, 0, 1, 0, 1])
         """
         if augmentation is not None and len(source.shape) != 2:
             raise InputError("augmentation needs a source of images; leave it out for vectors")

@@ -166,6 +166,13 @@ class LocalRule(AbstractUpdateRule):
         ------
         InputError
             If `hidden` is no positive integer, `settle` none from 0.
+
+        Examples
+        --------
+        >>> import jax
+        >>> from metaplastic.rules import LocalRule
+        >>> LocalRule.create(key=jax.random.key(0), hidden=4, lateral=False).locality
+        'neuron'
         """
         if int(hidden) != hidden or hidden < 1:
             raise InputError(f"hidden must be a positive integer, got {hidden!r}")
