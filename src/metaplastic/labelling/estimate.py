@@ -40,7 +40,7 @@ def estimate_accuracy(believed: float, hits: int, checked: int) -> Estimate:
     >>> from metaplastic.labelling.estimate import estimate_accuracy
     >>> found = estimate_accuracy(0.8, hits=9, checked=10)
     >>> round(found.share, 2), round(found.low, 2), round(found.high, 2)
-    (0.86, 0.71, 0.96)
+    (0.86, 0.7, 0.96)
     """
     right = BELIEVED * believed + hits
     wrong = BELIEVED * (1 - believed) + checked - hits
