@@ -38,7 +38,7 @@ def read_table(
     image_size : (int, int), optional
         `(height, width)` to which a folder's images are resized.
     text, words
-        A column of texts, and the words to count in it, by default the 1,000 most frequent.
+        A column of texts, and the words to count in it, by default the 4,000 most frequent.
     header, decimal
         Whether the first row of a text table holds names, and its decimal mark, `"."` or `","`.
     transpose, levels

@@ -46,7 +46,7 @@ def read_folder(
 
     Without subfolders there are no labels. Images become grey, `image_size` `(height, width)`;
     by default their own size if that is one and at most 64, else 32x32. Texts become counts of
-    `words`, by default of the folder's 1,000 commonest. Hidden files and notes beside the data
+    `words`, by default of the folder's 4,000 commonest. Hidden files and notes beside the data
     are passed over. Of parts called train, val and test, `train` is read.
 
     Parameters
@@ -56,7 +56,7 @@ def read_folder(
     image_size : (int, int), optional
         `(height, width)` to which images are resized.
     words : sequence of str, optional
-        Words to count in texts, by default the 1,000 most frequent.
+        Words to count in texts, by default the 4,000 most frequent.
     levels : int, optional
         Levels of folders that make a class: 1 for the outer folders, 2 for those within them too,
         as in Omniglot (`Greek/character01`). By default 1, unless all files lie deeper in folders

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import FileFormatError, InputError
 
-N_WORDS = 1000
+N_WORDS = 4000
 """Words counted: the commonest."""
 
 

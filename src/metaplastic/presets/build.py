@@ -11,7 +11,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from metaplastic.models import DirectSettings, PresentationSettings
+from metaplastic.models import (
+    DirectSettings,
+    PictureSettings,
+    PreparationSettings,
+    PresentationSettings,
+)
 from metaplastic.presets.io import BASE, save_preset
 from metaplastic.presets.preset import NetworkSettings, Preset
 from metaplastic.readings import ReadingSettings
@@ -36,7 +41,9 @@ def base_preset(rules: RuleSet) -> Preset:
     - how readings are combined: studies/101-reading;
     - nonlinearities of inputs that are mostly zeros: studies/011-nonlinearity-by-inputs. On
       validation pools, real words have 0.89 and more of their entries at the least of the column,
-      images 0.83 and less; the bound lies halfway.
+      images 0.83 and less; the bound lies halfway;
+    - preparation, what tells pictures, and nonlinearities of dense inputs:
+      studies/301-presentation-of-inputs.
     """
     return Preset(
         name=BASE,
@@ -50,7 +57,8 @@ def base_preset(rules: RuleSet) -> Preset:
             hidden_sizes=(128, 128),
             n_components=512,
             n_networks=8,
-            dense="relu",
+            dense="relu+tanh",
+            pictures="relu",
             sparse="relu+tanh",
             n_steps=100,
             batch_size=128,
@@ -58,6 +66,10 @@ def base_preset(rules: RuleSet) -> Preset:
         reading=READING,
         mostly_zero=0.86,
         whiten_in_turn=True,
+        preparation=PreparationSettings(
+            count_zeros=0.86, n_components=256, tail=2.5, quantiles=64, dead=1e-3
+        ),
+        pictures=PictureSettings(least_columns=36, range=0.5, share=0.4),
     )
 
 

@@ -19,9 +19,9 @@ from metaplastic.models.preparation.base import AbstractPreparation
 from metaplastic.models.rows import BLOCK_ROWS, dense, row_blocks
 from metaplastic.types import Rows
 
-SUMS = 0.05
-"""Least standard deviation of the sums of rows, as a part of their mean, of counts: rows of one-hot
-codes have equal sums."""
+SUMS = 0.25
+"""Least standard deviation of the sums of rows of counts, as a part of their mean. Rows of one-hot
+codes have equal sums, passages of one length nearly so; texts of natural length differ widely."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
