@@ -87,6 +87,12 @@ def test_nothing_to_label(make_session, pool, rows, labelled, said, tmp_path):
         make_session(pool[0][:rows])
 
 
+def test_too_many_classes_are_told(make_session, monkeypatch):
+    monkeypatch.setattr("metaplastic.labelling.session.MOST_CLASSES", 2)
+    with pytest.raises(InputError, match="at most 2 classes"):
+        make_session(classes=("a", "b", "c"))
+
+
 def test_map_and_pictures(make_session):
     session, _ = make_session()
     session.prepare()

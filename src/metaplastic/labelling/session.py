@@ -44,7 +44,7 @@ class Session:
     Raises
     ------
     InputError
-        If there are fewer than two rows, or all have a label.
+        If there are fewer than two rows, all have a label, or there are too many classes.
     """
 
     def __init__(
@@ -60,6 +60,10 @@ class Session:
             raise InputError(f"labelling takes two rows or more, got {self.n_rows}")
         if len(answers.labels) >= self.n_rows:
             raise InputError(f"all {self.n_rows} rows have a label; there is none left to label")
+        if len(answers.classes) > MOST_CLASSES:
+            raise InputError(
+                f"at most {MOST_CLASSES} classes can be told apart here, got {len(answers.classes)}"
+            )
         self._lock = threading.RLock()
         self._pool = RememberedPool(features, settings)
         self._looks, self._answers = looks, answers

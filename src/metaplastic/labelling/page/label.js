@@ -167,6 +167,7 @@ function showUnsure() {
   });
   $("unsure").replaceChildren(...rows.length ? rows
     : [make("li", "Nothing is read yet.", { className: "quiet" })]);
+  $("story").textContent = state.story || "Not at all yet: labels of two classes are needed.";
 }
 
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
