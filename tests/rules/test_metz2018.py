@@ -103,16 +103,15 @@ def test_the_reference_repeats_the_recorded_step():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [1, 3])
-def test_gradients_agree_with_central_differences(steps):
-    """Along 50 random directions of all of theta and one of each of its 72 parts."""
+def test_gradients_agree_with_central_differences():
+    """Of three steps, along 50 random directions of all of theta and one of each of its parts."""
     with jax.enable_x64(True):
         rule = larger(Metz2018.create(key=jax.random.key(0), n_top=3, learning_rate=0.5), 0.1)
         sizes = (5, 4, 3)
         model, _ = started(rule, sizes)
         rule, model = wide(rule), wide(model)
         theta, rest = eqx.partition(rule, eqx.is_inexact_array)
-        batches = jax.random.normal(jax.random.key(4), (steps, 6, sizes[0]), jnp.float64)
+        batches = jax.random.normal(jax.random.key(4), (3, 6, sizes[0]), jnp.float64)
         arrays, static = eqx.partition(model, eqx.is_array)
 
         def loss(theta):
