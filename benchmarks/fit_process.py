@@ -69,7 +69,7 @@ def run() -> None:
         x = rows(ROWS)
         for name, seed in (("first fit", 0), ("later fit", 1)):
             with phase(name):
-                KMeans(400, n_init=1, random_state=seed).fit(x)
+                KMeans(400, random_state=seed).fit(x)
     elif WHAT == "autoencoder":
         from metaplastic.learners import Autoencoder
 
