@@ -54,6 +54,7 @@ OTHER = {
     "order": 6,
     "activation": "relu",
     "dense": "tanh",
+    "pictures": "tanh",
     "sparse": "tanh",
     "name": "other",
     "mostly_zero": 0.5,
