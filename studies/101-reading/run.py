@@ -123,7 +123,7 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
 
 
 def draw(result: Mapping[str, Any]) -> Any:
-    """Auto and graph against ridge, a panel for every number of labels."""
+    """Auto and graph against ridge, a panel for every number of labels a class."""
     from metaplastic.report.style import BLUE, ORANGE, drawing, new_figure
 
     with drawing():
@@ -136,7 +136,7 @@ def draw(result: Mapping[str, Any]) -> Any:
                 gain = np.array([row[name] for row in rows]) - ridge
                 panel.scatter(ridge, gain, 10, colour, marker=marker, label=name)
             panel.axhline(0, color="grey", linewidth=1)
-            panel.set(title=f"{shots} label{'s' if shots > 1 else ''} a class", xlabel="ridge, %")
+            panel.set(title=f"{shots} label{'s' if shots > 1 else ''}", xlabel="ridge, %")
         panels[0].set_ylabel("points above ridge")
         panels[0].legend()
     return figure
