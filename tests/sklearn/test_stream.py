@@ -173,7 +173,7 @@ def test_an_iterator_of_chunks(make_transformer, blobs):
 
 
 @pytest.mark.slow
-def test_two_million_rows_of_a_file_within_a_gibibyte(tmp_path: Path, record_property):
+def test_a_million_rows_of_a_file_within_900_mebibytes(tmp_path: Path, record_property):
     script = Path(__file__).with_name("long_run.py")
     command = [sys.executable, str(script), str(tmp_path / "rows.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -182,8 +182,8 @@ def test_two_million_rows_of_a_file_within_a_gibibyte(tmp_path: Path, record_pro
         for name in ("rows_per_second", "rows_per_cpu_second", "peak_mib"):
             record_property(f"{how}_{name}", run[name])
             print(f"{how} {name}: {run[name]:,.0f}")
-        assert run["steps"] == 2_000_000 // 1024
-        assert run["peak_mib"] < 1024
+        assert run["steps"] == 1_000_000 // 1024
+        assert run["peak_mib"] < 900
         assert np.ptp(run["features"], axis=0).min() > 0
     np.testing.assert_array_equal(found["chunks"]["features"], found["fit"]["features"])
 
