@@ -182,7 +182,7 @@ def test_folders_of_images_and_the_hub_agree(kind, tmp_path, datasets):
         mine.x, np.round(expected).astype(np.uint8).reshape(1, 64).repeat(2, 0)
     )
     np.testing.assert_array_equal(mine.x, hub.x)
-    assert [["x", "y"][i] for i in hub.y] == mine.y.tolist()
+    assert hub.y.tolist() == mine.y.tolist() == ["x", "y"]
 
 
 def test_images_whose_levels_are_not_told(tmp_path, datasets):

@@ -38,14 +38,14 @@ class TestHuggingFace:
         numbers.save_to_disk(tmp_path / "saved")
         x, y, names = read_table(tmp_path / "saved")
         np.testing.assert_array_equal(x, [[0.5, 1, 2], [1.5, 3, 4], [2.5, 5, 6]])
-        assert y.tolist() == [1, 0, -1]
+        assert y.tolist() == ["pos", "neg", -1]
         assert names is None
         assert read_table(tmp_path / "saved", label="a").y.tolist() == ["0.5", "1.5", "2.5"]
 
     def test_the_training_part_of_several(self, hub, numbers, tmp_path):
         parts = hub.DatasetDict({"test": numbers.select([0]), "train": numbers.select([1, 2])})
         parts.save_to_disk(tmp_path / "saved")
-        assert read_table(tmp_path / "saved").y.tolist() == [0, -1]
+        assert read_table(tmp_path / "saved").y.tolist() == ["neg", -1]
         del parts["train"]
         parts.save_to_disk(tmp_path / "other")
         with pytest.raises(InputError, match="no split 'train'; it has test"):
@@ -92,6 +92,22 @@ class TestHuggingFace:
         np.testing.assert_array_equal(load_named(f"hf:{tmp_path / 'mine'}@test").x, [[5, 6]])
         with pytest.raises(InputError, match='split "valid"'):
             load_named(f"hf:{tmp_path / 'mine'}@valid")
+
+    def test_names_that_are_the_numbers_say_nothing(self, hub, tmp_path):
+        digits = hub.ClassLabel(names=[str(i) for i in range(10)])
+        features = hub.Features({"a": hub.Value("float64"), "label": digits})
+        table = hub.Dataset.from_dict({"a": [1.0, 2.0], "label": [7, -1]}, features=features)
+        table.save_to_disk(tmp_path / "saved")
+        assert read_table(tmp_path / "saved").y.tolist() == [7, -1]
+
+    def test_folders_of_one_name_would_be_one_class(self, hub, tmp_path):
+        for part in ("train", "test"):
+            for alphabet in ("Greek", "Latin"):
+                folder = tmp_path / part / alphabet / "character01"
+                folder.mkdir(parents=True)
+                (folder / "1.png").touch()
+        with pytest.raises(InputError, match=r"'character01' lie in several folders.*levels"):
+            load_named(f"hf:{tmp_path}")
 
     def test_no_network_is_said(self, hub):
         with pytest.raises(MissingDataError, match="the Hub cannot be reached") as caught:

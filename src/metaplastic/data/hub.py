@@ -2,11 +2,14 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from metaplastic.data.cache import NOWHERE, cache_dir
+from metaplastic.data.folders import IMAGE_SUFFIXES, SPLITS
 from metaplastic.data.labels import typed_labels
 from metaplastic.data.readers.frames import check_both, index_columns, label_values, read_columns
 from metaplastic.data.readers.images import grey_images
@@ -85,6 +88,7 @@ def load_huggingface(name: str, config: str | None, split: str, columns: Options
         If a column cannot be numbers.
     """
     require("datasets", f"loading hf:{name}", "hub")
+    _check_folders(name)
     import datasets
     from datasets.exceptions import DatasetsError
 
@@ -121,7 +125,10 @@ def _of_dataset(found: Any, source: str, columns: Options) -> Table:
     rest = [n for i, n in enumerate(names) if i != number and n not in index]
     y = None
     if number is not None:
-        y = typed_labels(label_values(table.column(number), pa), source)
+        values = label_values(table.column(number), pa)
+        if isinstance(features[names[number]], datasets.ClassLabel):
+            values = _class_names(values, features[names[number]].names)
+        y = typed_labels(values, source)
     images = [n for n in rest if isinstance(features[n], datasets.Image)]
     strings = [n for n in rest if getattr(features[n], "dtype", "") in ("string", "large_string")]
     if text is not None or (strings == rest and len(rest) == 1):
@@ -133,7 +140,34 @@ def _of_dataset(found: Any, source: str, columns: Options) -> Table:
         if any(picture is None for picture in pictures):
             raise FileFormatError(f"{source}: column {images[0]!r} has missing images; drop them")
         return Table(grey_images(pictures, columns.image_size, f"{source}: image"), y)
-    return read_columns(_stored(table, pa), label, source, index)
+    read = read_columns(_stored(table, pa), label, source, index)
+    return read if y is None else Table(read.x, y, read.names, read.remarks)
+
+
+def _class_names(numbers: Any, names: Sequence[str]) -> Any:
+    """What classes are called, as a folder of images calls them; -1 stays the mark of no label.
+
+    Names that are the numbers themselves say nothing.
+    """
+    if list(names) == [str(i) for i in range(len(names))]:
+        return numbers
+    return [n if n is None or n < 0 else names[n] for n in np.asarray(numbers, object)]
+
+
+def _check_folders(name: str) -> None:
+    """Refuse a folder of images in which classes of one name lie in several folders, as those of
+    Omniglot do: `datasets` would make one class of them."""
+    root, parents = Path(name), {}
+    for file in root.rglob("*") if root.is_dir() else ():
+        if file.suffix.lower() in IMAGE_SUFFIXES:
+            folders = [p for p in file.relative_to(root).parts[:-1] if p.lower() not in SPLITS]
+            parents.setdefault(folders[-1] if folders else "", set()).add(tuple(folders[:-1]))
+    shared = sorted(folder for folder, among in parents.items() if len(among) > 1)
+    if shared:
+        raise InputError(
+            f"hf:{name}: folders called {shared[0]!r} lie in several folders and would be one "
+            f"class; name the folder without hf: (and levels=2, --levels 2)"
+        )
 
 
 def _stored(table: Any, pa: Any) -> Any:
