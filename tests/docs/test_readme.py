@@ -53,7 +53,6 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     # The commands of this environment come first, so that `metaplastic` is this checkout's.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path}
-    environment.pop("XLA_FLAGS", None)  # Programs are optimised, as they are for readers.
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

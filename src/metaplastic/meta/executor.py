@@ -20,6 +20,7 @@ from jaxtyping import PyTree
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractGradientEstimator, AbstractInnerProblem, shorten
+from metaplastic.learners.programs import compiled
 from metaplastic.trees import clip_by_norm
 from metaplastic.types import Metrics, PRNGKey, Theta
 
@@ -251,7 +252,7 @@ def put(tree: PyTree, device: Device = None) -> PyTree:
     return eqx.combine(jax.device_put(arrays, device), rest)
 
 
-@eqx.filter_jit
+@compiled(once=True)
 def init_states(estimator, problem, theta, keys):
     """Fresh states of one task per key, their first horizons cut short at random."""
 
