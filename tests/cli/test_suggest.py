@@ -86,6 +86,8 @@ def test_images_are_named(run, tmp_path):
         ("row,label\n-1,a\n", "rows are 0 to 4"),
         ("row,label\n1,a\n1,b\n", "row 1 a second time"),
         ("row,label\n1,a,b\n", "3 cells, the header 2"),
+        ('row,label\n0,"x\n1,y\n2,x\n', "the row that begins in line 2 is no row"),
+        ('row,label\n0,a\n2,"b"x\n', "the row that begins in line 3 is no row"),
     ],
 )
 def test_files_that_are_no_labels(tmp_path, content, said):
@@ -93,6 +95,12 @@ def test_files_that_are_no_labels(tmp_path, content, said):
     path.write_text(content)
     with pytest.raises(FileFormatError, match=said):
         read_row_labels(path, 5)
+
+
+def test_numbers_beside_the_mark_of_no_label_stay_numbers(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("row,label\n0,1\n1,2\n2,-1\n")
+    assert read_row_labels(path, 4).tolist() == [1, 2, -1, -1]
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,10 @@ print(json.dumps({
 
 
 def fit(folder, **changes):
-    """Fit in a process of its own that has set up nothing."""
-    environment = {k: v for k, v in os.environ.items() if "COMPILATION_CACHE" not in k}
+    """Fit in a process of its own that has set up nothing, so with the options of users."""
+    environment = {
+        k: v for k, v in os.environ.items() if "COMPILATION_CACHE" not in k and k != "XLA_FLAGS"
+    }
     environment |= {"METAPLASTIC_DATA": str(folder), **changes}
     done = subprocess.run(
         [sys.executable, "-c", FIT], env=environment, capture_output=True, text=True, check=True
@@ -131,3 +133,18 @@ def test_how_many_go_at_a_time_changes_nothing(monkeypatch):
     expected = learner.fit(x, seed=0)(x)
     monkeypatch.setattr("metaplastic.learners.inner_loop.CHUNK_NUMBERS", 4 * 16 * 7)
     np.testing.assert_allclose(learner.fit(x, seed=0)(x), expected, atol=1e-5)
+
+
+def test_options_of_the_compiler_unless_the_user_has_set_flags(monkeypatch):
+    options = programs._compiler_options.__wrapped__
+    assert options(True) == {}  # the flags of the tests
+    monkeypatch.delenv("XLA_FLAGS")
+    assert options(True) == {
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_backend_optimization_level": 0,
+    }
+    monkeypatch.setattr(programs, "_compiler_options", options)
+    own = programs.compiled(once=True)(lambda x: x + 1)
+    assert own(np.float32(1)) == 2
+    # Under a trace the function itself is called: options are for programs of their own.
+    assert jax.eval_shape(own.function, np.ones(3, np.float32)).shape == (3,)

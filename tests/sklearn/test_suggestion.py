@@ -69,6 +69,9 @@ def test_a_loaded_classifier_says_how(make_classifier, few):
         (2, np.zeros(300, int), "all 300 rows have a label"),
         (2, np.zeros(7, int), "one label for each of the 300 rows"),
         (2, np.full(300, np.nan), "NaN"),
+        (2, np.array(["a", "b", *["-1"] * 298]), "the string '-1' among them"),
+        (2, np.array([b"a", b"b", *[None] * 298], object), "labels are bytes"),
+        (2, np.array(["2020", *["NaT"] * 299], "M8[D]"), "NaN"),
     ],
 )
 def test_bad_input(make_classifier, few, n, labels, said):

@@ -100,6 +100,10 @@ def load_huggingface(name: str, config: str | None, split: str, columns: Options
                 f"hf:{name}: the Hub cannot be reached, and the data are not on this machine "
                 f"({error}); fetch them where there is a network, save_to_disk, and name the folder"
             ) from error
+        except RuntimeError as error:  # There is no home folder to keep anything in.
+            raise MissingDataError(
+                f"hf:{name}: {' '.join(str(error).split())} (set HOME, or HF_HOME to a folder)"
+            ) from error
         # ValueError: configuration or split; FileNotFoundError: name.
         except (ValueError, FileNotFoundError, OSError, DatasetsError) as error:
             raise InputError(f"hf:{name}: {' '.join(str(error).split())}") from error

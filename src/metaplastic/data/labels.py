@@ -56,16 +56,27 @@ def find_labelled(y: NDArray) -> NDArray[np.bool_]:
     InputError
         If none is, if one is missing, or if it cannot be told which.
     """
+    check_marks(y)
+    labelled = labelled_rows(y)
+    if not labelled.any():
+        raise InputError("y marks every row as unlabelled (-1); at least two need labels")
+    return labelled
+
+
+def check_marks(y: NDArray) -> None:
+    """Refuse an array of labels `(n,)` of which it cannot be told which rows have one.
+
+    Raises
+    ------
+    InputError
+        For bytes, missing labels, or strings that were a mark or a missing value.
+    """
     if y.dtype.kind == "S" or (y.dtype.kind == "O" and any(isinstance(v, bytes) for v in y)):
         raise InputError("labels are bytes; make strings of them: y.astype(str)")
     if any(is_missing(v) for v in y) if y.dtype.kind == "O" else _holds_missing(y):
         raise InputError("y contains NaN; mark unlabelled rows by -1 or None")
     if y.dtype.kind in "OU":
         _check_strings(y)
-    labelled = labelled_rows(y)
-    if not labelled.any():
-        raise InputError("y marks every row as unlabelled (-1); at least two need labels")
-    return labelled
 
 
 def _check_strings(y: NDArray) -> None:

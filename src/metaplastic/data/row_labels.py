@@ -28,7 +28,9 @@ def read_row_labels(path: str | Path, n_rows: int) -> NDArray:
         If it cannot be read, has not these columns, or names a row twice or one that is not there.
     """
     found: dict[int, str] = {}
-    reader = csv.reader(io.StringIO(read_text(Path(path)).removeprefix("\ufeff"), newline=""))
+    text = read_text(Path(path)).removeprefix("\ufeff")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         if ROW not in header or LABEL not in header:
@@ -37,6 +39,7 @@ def read_row_labels(path: str | Path, n_rows: int) -> NDArray:
                 f"{', '.join(header)[:80] or 'nothing'}"
             )
         row, label = header.index(ROW), header.index(LABEL)
+        line = reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(header):
                 raise FileFormatError(
@@ -46,18 +49,26 @@ def read_row_labels(path: str | Path, n_rows: int) -> NDArray:
             if cells and cells[label].strip():
                 number = _row(path, reader.line_num, cells[row], n_rows, found)
                 found[number] = cells[label].strip()
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise FileFormatError(f"{path}: not a table ({error})") from error
+        raise FileFormatError(
+            f"{path}: the row that begins in line {line} is no row of a table ({error}); double "
+            "the quotes within a cell, and close those around it"
+        ) from error
     return labels_of(found, n_rows, path)
 
 
 def labels_of(found: Mapping[int, str], n_rows: int, source: object) -> NDArray:
     """Labels `(n_rows,)` of rows by number, -1 for the others."""
-    whole = all(text.isdecimal() and str(int(text)) == text for text in found.values())
+    whole = all(_is_whole(text) for text in found.values())
     values: list[Any] = [-1] * n_rows
     for row, text in found.items():
         values[row] = int(text) if whole else text
     return typed_labels(values, source)
+
+
+def _is_whole(text: str) -> bool:
+    return text.removeprefix("-").isdecimal() and text.isascii() and str(int(text)) == text
 
 
 def write_row_labels(

@@ -185,7 +185,9 @@ class LocalExecutor(AbstractExecutor):
         for bucket in self.buckets:
             keys = jax.random.split(jax.random.key(0), bucket.n_tasks)
             shapes.append(
-                eqx.filter_eval_shape(init_states, self.estimator, bucket.problem, theta, keys)
+                eqx.filter_eval_shape(
+                    init_states.function, self.estimator, bucket.problem, theta, keys
+                )
             )
         return tuple(shapes)
 

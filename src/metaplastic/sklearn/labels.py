@@ -72,6 +72,9 @@ def number_classes(labels: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
             np.asarray(labels.tolist()) if labels.dtype.kind == "O" else labels
         )
         classes, numbers = np.unique(labels, return_inverse=True)
+    except ValueError as error:
+        told = str(error).split(". ")[0]
+        raise InputError(f"{told}; labels are strings, whole numbers or numpy dates") from error
     except TypeError as error:
         raise InputError(f"labels of different types cannot be sorted: {error}") from error
     if len(classes) < 2:

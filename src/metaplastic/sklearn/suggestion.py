@@ -7,7 +7,7 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import NotFittedError, check_is_fitted
 
-from metaplastic.data.labels import UNLABELLED, is_signed, labelled_rows
+from metaplastic.data.labels import UNLABELLED, check_marks, is_signed, labelled_rows
 from metaplastic.errors import InputError
 from metaplastic.readings import ReadingPool
 from metaplastic.sklearn.classifier import FewShotClassifier
@@ -109,11 +109,10 @@ def _known(estimator: Any, features: np.ndarray, y: Any) -> tuple[Any, Any]:
             f"y takes one label for each of the {len(features)} rows, -1 for those without, got "
             f"shape {labels.shape}"
         )
+    check_marks(labels)
     known = labelled_rows(labels)
     if is_signed(labels):  # Otherwise nothing would be left to label.
         known = labels != UNLABELLED
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
-        raise InputError("y contains NaN; mark unlabelled rows by -1")
     rows = np.flatnonzero(known)
     if len(rows) == len(features):
         return rows, None

@@ -222,6 +222,7 @@ class TestSvmlight:
             ("1,2 1:0.5\n", "several labels"),
             ("1 2:1 1:2\n", "not a file of LIBSVM"),
             ("1 1:nan\n", "line 1 is not of the form"),
+            ("9007199254740993 1:1\n9007199254740992 1:2\n", "line 1 is beyond 2"),
         ],
     )
     def test_what_is_refused(self, content, match, tmp_path):

@@ -15,6 +15,7 @@ _LINE = re.compile(
     rb"\s*" + _NUMBER + rb"(,[0-9]+)*((\s+qid:[0-9]+)?(\s+[0-9]+:" + _NUMBER + rb")*)\s*(#.*)?"
 )
 _MOST_COLUMNS = 2**31 - 1
+_MOST_EXACT = 2**53
 
 
 def is_svmlight(start: bytes) -> bool:
@@ -64,3 +65,9 @@ def _check_lines(path: Path, content: bytes) -> None:
             )
         if found[2]:
             raise FileFormatError(f"{path}: line {number} has several labels; keep one a row")
+        label = line.split(maxsplit=1)[0].lstrip(b"+-")
+        if label.isdigit() and int(label) > _MOST_EXACT:
+            raise FileFormatError(
+                f"{path}: the label in line {number} is beyond 2^53, where numbers of this format "
+                "become one; renumber the classes"
+            )
