@@ -101,6 +101,9 @@ def frame(columns=None, words=True):
         frame([4000, 3990, 3980, 3970, 3960]),
         frame()[[400, 410, "species"]],
         frame(words=False).assign(label=WORDS),
+        pd.DataFrame(RANDOM.integers(0, 99, (20, 4)), columns=[400, 500, 600, 700]),
+        pd.DataFrame(RANDOM.integers(0, 99, (20, 4)), columns=[1, 2, 3, 4]),
+        pd.DataFrame(RANDOM.random((20, 4)), columns=[450.5, 500.5, 600.5, 700.5]),
     ],
     ids=lambda table: ",".join(map(str, table.columns)),
 )

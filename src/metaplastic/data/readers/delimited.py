@@ -12,11 +12,11 @@ import numpy as np
 from metaplastic.data.labels import MISSING_CELLS, UNLABELLED, text_labels
 from metaplastic.data.readers.cells import DATE, cell_error, is_code, pointed
 from metaplastic.data.readers.frames import check_guess
+from metaplastic.data.readers.header import is_header
 from metaplastic.data.readers.layout import (
     COMMA_NUMBER,
     TRUTH,
     find_layout,
-    is_header,
     is_number,
     number_columns,
 )
@@ -43,7 +43,7 @@ def read_delimited(path: Path, options: Options) -> Table:
     """Numbers, labels and column names of a text table, or with `options.text` counts of words.
 
     Cells are separated by commas, semicolons, tabs, bars or spaces, whichever cuts the rows
-    alike. Whether the first row holds names is told by `layout.is_header`. The labels are in the
+    alike. Whether the first row holds names is told by `header.is_header`. The labels are in the
     column that is called so, else in a last one of words.
 
     Raises

@@ -7,7 +7,8 @@ from pathlib import Path
 from metaplastic.data.labels import MISSING_CELLS, text_labels
 from metaplastic.data.readers.cells import is_code
 from metaplastic.data.readers.delimited import read_delimited
-from metaplastic.data.readers.layout import SAMPLE_LINES, find_layout, is_header, is_number
+from metaplastic.data.readers.header import is_header
+from metaplastic.data.readers.layout import SAMPLE_LINES, find_layout, is_number
 from metaplastic.data.readers.nominal import Column, encode
 from metaplastic.data.readers.streams import open_text
 from metaplastic.data.tables import Options, Table, find_label, place
