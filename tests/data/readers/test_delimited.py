@@ -200,6 +200,8 @@ def test_a_doubled_tab_is_a_missing_cell(refused):
         ('1;"x\n2;y\n3;y\n', 1),
         ('1 "x\n2 y\n3 y\n', 1),
         ('"a,label\n1,x\n2,y\n', 1),
+        ('a,label\n1,"x\n2,y\n3,x\n', 1),
+        ('a,b,label\n1,"2,x\n2,3,y\n', 1),
     ],
 )
 def test_a_quote_that_does_not_close_is_named_where_it_opens(refused, text, row):

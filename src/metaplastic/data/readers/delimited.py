@@ -61,6 +61,16 @@ def read_delimited(path: Path, options: Options) -> Table:
         raise FileFormatError(f"{path}: not a table ({error})") from error
 
 
+def _no_rows(path: Path, lines: Sequence[str]) -> FileFormatError:
+    """What is said of a header alone: either nothing follows, or an open quote swallows it."""
+    if sum(bool(line.strip()) for line in lines) < 2:
+        return FileFormatError(f"{path}: a header but no rows")
+    return FileFormatError(
+        f"{path}: row 1 (line 2) opens a quote that does not close where a cell ends; "
+        "double the quotes within a cell, or leave them out"
+    )
+
+
 def _plan(path: Path, options: Options) -> Plan:
     lines, whole = first_lines(path)
     decimal, suffix = options.decimal or ".", Path(plain_name(path)).suffix
@@ -73,7 +83,7 @@ def _plan(path: Path, options: Options) -> Plan:
     if has_header is None:
         has_header = is_header(rows, options.label, path)
     if has_header and len(rows) == 1 and whole:
-        raise FileFormatError(f"{path}: a header but no rows")
+        raise _no_rows(path, lines)
     names = list(rows[0]) if has_header else [str(i) for i in range(layout.width)]
     if has_header and len(names) == layout.width - 1:
         raise FileFormatError(
