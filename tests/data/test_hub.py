@@ -109,6 +109,14 @@ class TestHuggingFace:
         with pytest.raises(InputError, match=r"'character01' lie in several folders.*levels"):
             load_named(f"hf:{tmp_path}")
 
+    def test_without_a_home_it_says_what_to_set(self, hub, monkeypatch):
+        def load(*_, **__):
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(hub, "load_dataset", load)
+        with pytest.raises(MissingDataError, match=r"home directory\. \(set HOME, or HF_HOME"):
+            load_named("hf:someone/something")
+
     def test_no_network_is_said(self, hub):
         with pytest.raises(MissingDataError, match="the Hub cannot be reached") as caught:
             load_named("hf:someone/something")

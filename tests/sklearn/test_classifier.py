@@ -1,3 +1,4 @@
+import datetime
 import pickle
 
 import numpy as np
@@ -167,6 +168,7 @@ def test_signed_labels_are_two_classes(make_classifier, blobs):
         ([b"a", b"b", b"b", b"a"], "labels are bytes; make strings of them"),
         (np.array(["a", 3, None, -1], object), "sorted|Unknown label type"),
         ([0.5, 1.7, 2.3, -1], "Unknown label type"),
+        ([datetime.date(2020, 1, day) for day in (1, 1, 2, 2)], "strings, whole numbers or numpy"),
     ],
 )
 def test_bad_labels(make_classifier, blobs, labels, message):
