@@ -1,4 +1,4 @@
-"""What to use with few labels: `FewShotClassifier` beside what scikit-learn has.
+"""What to use with few labels: `FewShotClassifier` beside what others have.
 
 All methods have their usual settings; none is tuned to a set. Seconds are those of one fit and
 prediction: what is learned without labels, once, and the mean over draws of what needs labels.
@@ -7,190 +7,152 @@ prediction: what is learned without labels, once, and the mean over draws of wha
 import time
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from methods import METHODS, OURS, OWN, Featurise
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 from laboratory import ROOT, Call
-from laboratory.few_labels import (
-    SHOTS,
-    UNLABELLED,
-    Draw,
-    Pool,
-    add_arguments,
-    draws,
-    pools,
-    settings_of,
-)
+from laboratory.few_labels import SHOTS, Pool, add_arguments, draws, pools, settings_of
 from laboratory.text import filled_where_marked
-from metaplastic.learners import KMeansTriangle
-from metaplastic.presets import load_preset
-from metaplastic.readings import ReadingPool
+from metaplastic.errors import InputError
 from metaplastic.report.tables import Table
-from metaplastic.sklearn import RuleTransformer
 
 SEEDS = (0,)
 SETS = ("digits", "mnist14", "fashion14", "movie_snippets", "breast_cancer", "wine", "iris")
-OURS = "FewShotClassifier"
-Features = NDArray[np.floating]
-Predict = Callable[[Features, Draw], NDArray]
-"""Classes of the rows to test, from the features of all rows and the labels of a few."""
+NOT_RUN = ("TabPFN", "TabICL", "SetFit")
+"""Peers whose weights cannot be had from package registries."""
+
+Rows = list[dict[str, Any]]
 
 
-def read_by(head: str) -> Predict:
-    """A head of `FewShotClassifier`, on features that are already there."""
-
-    def predict(features: Features, draw: Draw) -> NDArray:
-        few = np.flatnonzero(draw.labels != UNLABELLED)
-        classes, numbers = np.unique(draw.labels[few], return_inverse=True)
-        pool = ReadingPool(features, load_preset("base").reading)
-        scores = pool.scores(pool.fit(head, few, numbers), draw.test)
-        return classes[np.argmax(scores, axis=1)]
-
-    return predict
-
-
-def supervised(make: Callable[[], Any]) -> Predict:
-    """A classifier that learns from the labelled rows alone."""
-
-    def predict(features: Features, draw: Draw) -> NDArray:
-        few = draw.labels != UNLABELLED
-        return make().fit(features[few], draw.labels[few]).predict(features[draw.test])
-
-    return predict
-
-
-def semi_supervised(make: Callable[[], Any]) -> Predict:
-    """A classifier that learns from all rows, -1 for those without a label."""
-
-    def predict(features: Features, draw: Draw) -> NDArray:
-        return make().fit(features, draw.labels).predict(features[draw.test])
-
-    return predict
-
-
-def logistic() -> Any:
-    """Logistic regression as most people use it."""
-    return LogisticRegression(max_iter=300)
-
-
-def standardised(pool: Pool) -> Features:
-    """Every column of mean 0 and variance 1."""
-    return StandardScaler().fit_transform(pool.x)
-
-
-def learned(pool: Pool) -> Features:
-    """The features that `FewShotClassifier` reads classes from."""
-    return RuleTransformer(random_state=0).fit_transform(pool.x)
-
-
-def components(pool: Pool) -> Features:
-    """32 principal components of the standardised columns, or all if there are fewer."""
-    count = min(32, *pool.x.shape)
-    return make_pipeline(StandardScaler(), PCA(count, random_state=0)).fit_transform(pool.x)
-
-
-def distances(pool: Pool) -> Features:
-    """Nearness to 400 centres of k-means (triangle activation, Coates 2011), standardised."""
-    found = KMeansTriangle(400).fit(pool.x, seed=0)(pool.x)
-    return StandardScaler().fit_transform(found)
-
-
-METHODS: dict[str, tuple[Callable[[Pool], Features], Predict]] = {
-    OURS: (learned, read_by("auto")),
-    "logistic regression": (standardised, supervised(logistic)),
-    "the same on PCA-32": (components, supervised(logistic)),
-    "the same on k-means-400": (distances, supervised(logistic)),
-    "random forest": (
-        lambda pool: pool.x,
-        supervised(lambda: RandomForestClassifier(200, random_state=0)),
-    ),
-    "LabelSpreading": (
-        standardised,
-        semi_supervised(lambda: LabelSpreading(kernel="knn", n_neighbors=7, max_iter=30)),
-    ),
-    "SelfTrainingClassifier": (
-        standardised,
-        semi_supervised(lambda: SelfTrainingClassifier(logistic())),
-    ),
-}
-
-
-def measure_pool(pool: Pool, args: Namespace) -> list[dict[str, Any]]:
+def measure_pool(pool: Pool, args: Namespace, names: list[str]) -> Rows:
     """A row for every method and number of labels: accuracy of every draw, seconds."""
     rows = []
     cases = [draw for shots in SHOTS for draw in draws(pool.y, shots, args.draws, args.max_test)]
-    for name, (featurise, predict) in METHODS.items():
-        started = time.perf_counter()
-        features = featurise(pool)
-        unlabelled = time.perf_counter() - started
+    known: dict[Featurise, tuple[Any, float]] = {}
+    for name in names:
+        method, begin = METHODS[name], time.perf_counter()
+        if method.featurise not in known:
+            features = method.featurise(pool)
+            known[method.featurise] = features, time.perf_counter() - begin
+        features, unlabelled = known[method.featurise]
         for shots in sorted({draw.shots for draw in cases}):
             scores, seconds = [], []
             for draw in (d for d in cases if d.shots == shots):
                 started = time.perf_counter()
-                found = predict(features, draw)
+                found = method.predict(features, draw)
                 seconds.append(time.perf_counter() - started)
                 scores.append(100 * float(np.mean(found == pool.y[draw.test])))
             row = {"set": pool.name, "method": name, "shots": shots, "accuracies": scores}
             rows.append(row | {"seconds": unlabelled + float(np.mean(seconds))})
-        print(pool.name, name, f"{time.perf_counter() - started:.1f} s", flush=True)
+        print(pool.name, name, f"{time.perf_counter() - begin:.1f} s", flush=True)
     return rows
 
 
-def table_of(rows: list[dict[str, Any]], n_draws: int) -> Table:
+def arguments(parser: ArgumentParser) -> None:
+    """Sets, sizes, methods."""
+    add_arguments(parser, SETS)
+    parser.add_argument(
+        "--only", nargs="+", choices=METHODS, help="measure these; keep the other rows"
+    )
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """Every method whose package is installed, on every set that is on this machine.
+
+    Raises
+    ------
+    InputError
+        If some methods are asked for, and the rows of the others have other settings.
+    """
+    args = settings_of(call, SETS, ("wine", "digits"))
+    only, settings = None if call.quick else call.options.only, dict(vars(args))
+    names = [name for name in only or METHODS if METHODS[name].available]
+    kept: Rows = []
+    if only and call.earlier:
+        if call.earlier["settings"] != settings:
+            raise InputError("the rows kept were measured with other settings; measure all anew")
+        kept = [row for row in call.earlier["rows"] if row["method"] not in only]
+    rows: Rows = []
+
+    def state() -> dict[str, Any]:
+        found = sorted(kept + rows, key=lambda row: list(METHODS).index(row["method"]))
+        measured = {row["method"] for row in found}
+        missing = [*(name for name in METHODS if name not in measured), *NOT_RUN]
+        return {"settings": settings, "not_run": missing, "rows": found}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of convergence, with few labels
+        for pool in pools(args.sets, args.max_rows):
+            rows += measure_pool(pool, args, names)
+    return state()
+
+
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """Means over sets, and every set with every number of labels."""
+    rows, n_draws = result["rows"], result["settings"]["draws"]
+    missing = result.get("not_run", [])
+    return {"means": means_of(rows, missing), "methods": table_of(rows, n_draws)}
+
+
+def measured(rows: Rows) -> list[str]:
+    """Methods that have rows, in the order of `METHODS`."""
+    return [name for name in METHODS if any(row["method"] == name for row in rows)]
+
+
+def means_of(rows: Rows, missing: list[str]) -> Table:
+    """Mean over sets of every method, and how far ours is ahead."""
+    of = {(r["set"], r["shots"], r["method"]): np.array(r["accuracies"]) for r in rows}
+    cells, counts = [], [shots for shots in SHOTS if any(k == shots for _, k, _ in of)]
+    for name in measured(rows):
+        line = []
+        for shots in counts:
+            sets = [s for s, k, m in of if (k, m) == (shots, OURS) and (s, k, name) in of]
+            own = np.array([of[s, shots, name] for s in sets])
+            apart = (np.array([of[s, shots, OURS] for s in sets]) - own).mean(0)
+            error = apart.std(ddof=1) / np.sqrt(len(apart))
+            ahead = "" if name == OURS else f" ({apart.mean():+.1f} ± {error:.1f})"
+            line.append(f"{own.mean():.1f}{ahead}")
+        seconds = np.mean([row["seconds"] for row in rows if row["method"] == name])
+        cells.append((name, *line, f"{seconds:.1f}"))
+    note = (
+        f"Accuracy in percent, mean over sets; in brackets how far {OURS} is ahead, with the "
+        "standard error over draws. Seconds of one fit and prediction, mean over sets "
+        "(the first fit of a shape includes compiling). "
+    )
+    names = [f"{shots} label{'s' if shots > 1 else ''}" for shots in counts]
+    told = f"Not run: {', '.join(missing)}." if missing else ""
+    return Table(("method", *names, "seconds"), tuple(cells), (note + told).strip())
+
+
+def table_of(rows: Rows, n_draws: int) -> Table:
     """Methods in columns, the best of a row marked, and where ours is not the best."""
-    cells, behind = [], []
+    cells, behind, names = [], [], measured(rows)
     keys = list(dict.fromkeys((row["set"], row["shots"]) for row in rows))
     for key in keys:
         of = {r["method"]: r for r in rows if (r["set"], r["shots"]) == key}
         means = {name: float(np.mean(row["accuracies"])) for name, row in of.items()}
         best = max(means, key=lambda name: means[name])
         shown = [
-            ("*" if name == best else "") + f"{means[name]:.1f} ({of[name]['seconds']:.1f} s)"
-            for name in METHODS
+            ("*" if name == best else "") + f"{means[name]:.1f}" if name in means else "-"
+            for name in names
         ]
         cells.append((key[0], str(key[1]), *shown))
-        if best != OURS:
-            paired = np.subtract(of[best]["accuracies"], of[OURS]["accuracies"])
+        best = max((name for name in means if name not in OWN), key=lambda name: means[name])
+        paired = np.subtract(of[best]["accuracies"], of[OURS]["accuracies"])
+        if paired.mean() > 0:
             error = paired.std(ddof=1) / np.sqrt(len(paired))
-            behind.append(f"{key[0]} with {key[1]} ({best}, by {paired.mean():.1f} +- {error:.1f})")
+            behind.append(f"{key[0]} with {key[1]} ({best}, by {paired.mean():.1f} ± {error:.1f})")
     lost = "; ".join(behind) if behind else "nowhere"
     note = (
-        f"Accuracy in percent, mean of {n_draws} draws of labels, seconds of one fit and "
-        "prediction in brackets (the first fit of a shape includes compiling). The best of a row "
-        f"has a star. {OURS} is behind in {len(behind)} of {len(keys)} rows: {lost}."
+        f"Accuracy in percent, mean of {n_draws} draws of labels. The best of a row has a star. "
+        f"{OURS} is behind in {len(behind)} of {len(keys)} rows: {lost}."
     )
-    return Table(("set", "labels a class", *METHODS), tuple(cells), note)
-
-
-def arguments(parser: ArgumentParser) -> None:
-    """Sets and sizes."""
-    add_arguments(parser, SETS)
-
-
-def measure(call: Call) -> dict[str, Any]:
-    """Every method on every set that is on this machine."""
-    args = settings_of(call, SETS, ("wine", "digits"))
-    rows: list[dict[str, Any]] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of convergence, with few labels
-        for pool in pools(args.sets, args.max_rows):
-            rows += measure_pool(pool, args)
-    return {"settings": vars(args), "rows": rows}
-
-
-def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """Methods in columns, sets and numbers of labels in rows."""
-    return {"methods": table_of(result["rows"], result["settings"]["draws"])}
+    return Table(("set", "labels a class", *names), tuple(cells), note)
 
 
 def documents(result: Mapping[str, Any]) -> dict[Path, str]:
@@ -215,13 +177,13 @@ def lead_of(lead: Lead) -> float:
     return float(np.mean(lead[-1]))
 
 
-def leads_of(rows: list[dict[str, Any]]) -> list[Lead]:
+def leads_of(rows: Rows) -> list[Lead]:
     """Ours beside the best other method, for every set and number of labels."""
     found = []
     for key in dict.fromkeys((row["set"], row["shots"]) for row in rows):
         of = {r["method"]: r["accuracies"] for r in rows if (r["set"], r["shots"]) == key}
-        own = of.pop(OURS)
-        best = max(of, key=lambda name: float(np.mean(of[name])))
+        own = of[OURS]
+        best = max(of.keys() - OWN, key=lambda name: (float(np.mean(of[name])), name))
         apart = np.subtract(own, of[best])
         found.append((*key, float(np.mean(own)), best, apart))
     return found

@@ -90,9 +90,32 @@ def test_features_come_from_all_rows(make_classifier, make_transformer, blobs):
     )
 
 
-def test_fully_labelled(make_classifier, blobs):
+@pytest.mark.parametrize("head", HEADS)
+def test_fully_labelled(make_classifier, blobs, head):
+    x, y = blobs[0][:300], blobs[1][:300]
+    classifier = make_classifier(head=head).fit(x, y)
+    assert classifier.score(x, y) > 0.85
+    assert classifier.score(*blobs) > 0.85
+
+
+def test_a_pool_too_large_for_memory_is_refused_before_any_work(
+    make_classifier, blobs, monkeypatch
+):
     x, y = blobs
-    assert make_classifier().fit(x, y).score(x, y) > 0.9
+    monkeypatch.setattr("metaplastic.readings.memory.free_memory", lambda: 2**20)
+    classifier = make_classifier(n_components=512)
+    with pytest.raises(InputError, match=r"2,500 rows .* give a sample of at most") as caught:
+        classifier.fit(x, y)
+    assert "\n" not in str(caught.value) and not hasattr(classifier, "transformer_")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_new_rows_without_numbers_are_refused(make_classifier, blobs, head):
+    x, y = blobs[0][:60], blobs[1][:60]
+    classifier = make_classifier(head=head).fit(x, y)
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="NaN|infinity"):
+            classifier.predict_proba(np.where(np.arange(8) == 3, value, x[:2]))
 
 
 @pytest.mark.parametrize("mark", [-1, None])

@@ -1,12 +1,12 @@
 """Whether a pool fits into memory, and what tells it from others."""
 
 import hashlib
-import os
 from typing import Any
 
 import numpy as np
 
 from metaplastic.errors import InputError
+from metaplastic.readings.memory import free_memory
 
 TIMES = 6
 """Size of all that is kept of a pool, relative to its features."""
@@ -27,13 +27,9 @@ def check_memory(n_rows: int, n_features: int, free: int | None = None) -> None:
     free : int, optional
         Bytes; what the system says if left out.
     """
-    if free is None:
-        names = getattr(os, "sysconf_names", {})
-        if "SC_AVPHYS_PAGES" not in names:
-            return
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = free_memory() if free is None else free
     needed = TIMES * 4 * n_rows * n_features
-    if needed > free:
+    if free is not None and needed > free:
         most = max(free // (TIMES * 4 * n_features), 1)
         raise InputError(
             f"{n_rows:,} rows need about {needed / 2**30:.1f} GiB of memory, and "

@@ -15,6 +15,9 @@ Features = Float[np.ndarray, "row dim"]
 Scores = Float[np.ndarray, "row class"]
 Labels = Int[np.ndarray, " row"]
 
+WHOLE = 2**25
+"""Most numbers of which a copy in float64 is made at once (256 MiB)."""
+
 
 class AbstractReading(abc.ABC):
     """Reads classes from features of rows, each row by itself.
@@ -64,7 +67,13 @@ def row_product(rows: Features, weight: Float[np.ndarray, "dim out"]) -> Scores:
 
 def overall_factor(features: Features) -> float:
     """One over the standard deviation of all numbers `(n, d)` together; 1 if they are all equal."""
-    deviation = float(np.std(features, dtype=np.float64))
+    if features.size <= WHOLE:
+        deviation = float(np.std(features, dtype=np.float64))
+    else:  # the copies that NumPy makes are twice as large as the features
+        mean = features.mean(dtype=np.float64)
+        parts = np.array_split(features, features.size // WHOLE + 1)
+        total = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in parts)
+        deviation = float(np.sqrt(total / features.size))
     return 1.0 / deviation if deviation > 0 else 1.0
 
 

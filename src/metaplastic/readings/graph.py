@@ -10,6 +10,7 @@ import functools
 import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from metaplastic.errors import InputError
@@ -21,6 +22,9 @@ Sources = Float[np.ndarray, "node source"]
 
 NARROWNESS = 4.0
 """Of the weights `exp(-NARROWNESS d^2 / d_k^2)` (Calder et al. 2020)."""
+
+BLOCK_ROWS = 8192
+"""Rows that are copied at a time, where all together could be too many."""
 
 MOST_STEPS = 1000
 """Of conjugate gradients; some 50 to 200 are needed."""
@@ -95,13 +99,42 @@ def build_graph(features: Rows, n_neighbors: int) -> Graph:
 
 def distinct_rows(rows: Rows) -> tuple[Nodes, Int[np.ndarray, " row"]]:
     """The rows that differ, in the order of their first appearance, and the number of each."""
-    rows = rows + np.float32(0.0)  # -0 and 0 are equal, their bytes are not
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    keys = row_keys(rows)
+    first, node_of = _first_of(keys)
+    if len(first) == len(rows):
+        return rows, node_of
+    nodes = rows[first]
+    if not _same(rows, nodes, node_of):  # two rows of one key, which chance hardly makes
+        words = (rows + np.float32(0.0)).view(np.uint32)
+        first, node_of = _first_of(words.view(np.dtype((np.void, 4 * rows.shape[1]))).ravel())
+        nodes = rows[first]
+    return nodes, node_of
+
+
+def row_keys(rows: Rows) -> NDArray:
+    """A key of 128 bits for every row `(n, d)` float32, made in blocks to copy nothing large."""
+    factors = np.random.default_rng(0).integers(2**64, size=(rows.shape[1], 2), dtype=np.uint64)
+    keys = np.empty((len(rows), 2), np.uint64)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        part = slice(start, start + BLOCK_ROWS)
+        plain = rows[part] + np.float32(0.0)  # -0 and 0 are equal, their bytes are not
+        keys[part] = plain.view(np.uint32).astype(np.uint64) @ (factors | np.uint64(1))
+    return keys.view(np.dtype((np.void, 16))).ravel()
+
+
+def _first_of(keys: NDArray) -> tuple[Int[np.ndarray, " node"], Int[np.ndarray, " row"]]:
+    """Where every key comes first, in order of place, and of every row the number of its key."""
     _, first, node_of = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return rows[first[order]], place[node_of]
+    return first[order], place[node_of]
+
+
+def _same(rows: Rows, nodes: Nodes, node_of: Int[np.ndarray, " row"]) -> bool:
+    starts = range(0, len(rows), BLOCK_ROWS)
+    parts = (slice(start, start + BLOCK_ROWS) for start in starts)
+    return all(np.array_equal(rows[part], nodes[node_of[part]]) for part in parts)
 
 
 def edge_weights(squared: Float[np.ndarray, "query k"]) -> Float[np.ndarray, "query k"]:

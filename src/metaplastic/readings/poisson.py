@@ -31,6 +31,8 @@ from metaplastic.readings.settings import ReadingSettings
 HELD_OUT = 64
 """Most labelled rows of which is asked what the graph says of them without their label."""
 
+SPREAD_NUMBERS = 2**24
+"""Most numbers of what is spread at a time (128 MiB)."""
 
 COMPONENT = 2.0
 """Score of a class that alone has labels in a component; others are of size 1."""
@@ -55,17 +57,15 @@ def spread_labels(
     """Spread the labels `0..C-1` of the rows of the pool with the numbers `rows`."""
     n_classes, places = int(labels.max()) + 1, graph.node_of[rows]
     counts, checked = np.bincount(labels), rows_to_check(labels)
-    numbers = n_classes + np.arange(len(checked))
-    sources = np.zeros((len(graph.nodes), n_classes + len(checked)))
+    sources = np.zeros((len(graph.nodes), n_classes))
     np.add.at(sources, (places, labels), 1.0 / counts[labels])
-    sources[places[checked], numbers] = 1.0
-    solved = graph.spread(sources, settings.leak, settings.tolerance)
-    there = graph.component_sums(sources)[:, :n_classes]
-    values = solved[:, :n_classes]
+    values = graph.spread(sources, settings.leak, settings.tolerance)
+    there = graph.component_sums(sources)
     # What a labelled row adds to its own class is known, so that it can be taken away.
+    alone = _alone(graph, places[checked], settings)
     own, each = labels[checked], np.arange(len(checked))
     held_out, left = values[places[checked]].copy(), there[places[checked]].copy()
-    for part, added in ((held_out, solved[places[checked], numbers]), (left, 1.0)):
+    for part, added in ((held_out, alone), (left, 1.0)):
         part[each, own] = (counts[own] * part[each, own] - added) / (counts[own] - 1)
     left = np.maximum(left, 0.0)  # of rounding
     size = unlabelled_size(centred(np.where(_several(there), values, 0.0)), places)
@@ -74,6 +74,20 @@ def spread_labels(
         checked,
         _joined(held_out / size, np.where(left > 1e-9, left, 0.0)),
     )
+
+
+def _alone(
+    graph: Graph, places: Int[np.ndarray, " source"], settings: ReadingSettings
+) -> Float[np.ndarray, " source"]:
+    """What every node, as the only source, leaves at itself."""
+    found, size = np.empty(len(places)), max(1, SPREAD_NUMBERS // len(graph.nodes))
+    for start in range(0, len(places), size):
+        some = places[start : start + size]
+        sources = np.zeros((len(graph.nodes), len(some)))
+        sources[some, np.arange(len(some))] = 1.0
+        solved = graph.spread(sources, settings.leak, settings.tolerance)
+        found[start : start + size] = solved[some, np.arange(len(some))]
+    return found
 
 
 def _several(there: Scores) -> NDArray[np.bool_]:

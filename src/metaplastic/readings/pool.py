@@ -15,11 +15,11 @@ from metaplastic.readings import neighbours
 from metaplastic.readings.auto import CombinedReading
 from metaplastic.readings.base import AbstractReading, Features, Labels, overall_factor
 from metaplastic.readings.evidence import Evidence, log_prior, weigh
-from metaplastic.readings.graph import Graph, build_graph
+from metaplastic.readings.graph import BLOCK_ROWS, Graph, build_graph
 from metaplastic.readings.logistic import fit_logistic, standardisation
 from metaplastic.readings.neighbours import Neighbours
 from metaplastic.readings.poisson import GraphReading, NodeScores, Spread, spread_labels
-from metaplastic.readings.ridge import fit_paper_ridge, read_ridge
+from metaplastic.readings.ridge import RidgeReading, fit_paper_ridge, read_ridge
 from metaplastic.readings.settings import DEFAULT, ReadingSettings
 from metaplastic.readings.sharpness import fit_sharpness
 
@@ -181,7 +181,7 @@ def _graph(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> Abstra
 def _auto(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> AbstractReading:
     ridge, held_out = read_ridge(pool.factor, pool.features[rows], labels)
     spread = _spread(pool, rows, labels)
-    linear = ridge.scores(pool.graph.nodes + pool.shift)
+    linear = _of_nodes(pool, ridge)
     left_out = ridge.sharpness * held_out[spread.checked], spread.held_out, labels[spread.checked]
     combined = weigh(pool.graph, linear, spread.values, labels, left_out, pool.settings)
     # Ridge knows the shares of the labelled rows already.
@@ -191,6 +191,13 @@ def _auto(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> Abstrac
     parts = (_verdict(combined, spread), ridge.explain(), _told(pool, labels), combined.tell())
     weights = combined.linear, combined.graph
     return CombinedReading(ridge, nodes, *weights, bias, " ".join(parts), combined.values)
+
+
+def _of_nodes(pool: ReadingPool, reading: RidgeReading) -> Float[np.ndarray, "node class"]:
+    nodes = pool.graph.nodes
+    starts = range(0, len(nodes), BLOCK_ROWS)
+    parts = [reading.scores(nodes[start : start + BLOCK_ROWS] + pool.shift) for start in starts]
+    return np.concatenate(parts)
 
 
 def _spread(pool: ReadingPool, rows: Any, labels: Labels) -> Spread:

@@ -18,6 +18,7 @@ from metaplastic.sklearn.head import (
     HeadName,
     check_head,
     check_prior,
+    check_size,
     reading_settings,
 )
 from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
@@ -132,8 +133,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         InputError
-            (a ValueError) for parameters that are not allowed, and for fewer than two classes
-            among the labelled rows.
+            (a ValueError) for parameters that are not allowed, for fewer than two classes among
+            the labelled rows, and for a pool that does not fit into memory.
         ValueError
             for data that is not allowed.
         DivergenceError
@@ -148,6 +149,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         classes, numbers = number_classes(labels[labelled])
         prior = check_prior(self.class_prior, classes)
         settings = reading_settings(self.preset, head, self.n_neighbors, x.shape[0])
+        check_size(x.shape[0], self.n_components, len(classes), self.preset, head)
         # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
         self.transformer_ = transformer.set_output(transform="default").fit(x)
         features = self.transformer_.transform(x)

@@ -1,6 +1,7 @@
 """Checks of the parameters of `FewShotClassifier` that say how classes are read."""
 
 import dataclasses
+from numbers import Integral
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from metaplastic.errors import InputError
 from metaplastic.presets import load_preset
 from metaplastic.readings import ReadingSettings
+from metaplastic.readings.memory import check_memory
 from metaplastic.sklearn.parameters import check_integer
 
 HeadName = Literal["auto", "graph", "ridge", "logistic"]
@@ -21,6 +23,13 @@ def check_head(head: Any) -> HeadName:
     if isinstance(head, str) and head in HEADS:
         return cast(HeadName, head)
     raise InputError(f"unknown head {head!r}; choose {', '.join(HEADS[:-1])} or {HEADS[-1]}")
+
+
+def check_size(n_rows: int, n_components: Any, n_classes: int, preset: Any, head: str) -> None:
+    """`InputError` if the features of so many rows, and their reading, do not fit into memory."""
+    own = load_preset(preset).networks.n_components
+    count = int(n_components) if isinstance(n_components, Integral) else own
+    check_memory(n_rows, count, n_classes, head)
 
 
 def check_prior(prior: Any, classes: NDArray) -> Float[np.ndarray, " class"] | None:
