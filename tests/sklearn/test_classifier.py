@@ -114,7 +114,7 @@ def test_new_rows_without_numbers_are_refused(make_classifier, blobs, head):
     x, y = blobs[0][:60], blobs[1][:60]
     classifier = make_classifier(head=head).fit(x, y)
     for value in (np.nan, np.inf):
-        with pytest.raises(ValueError, match="NaN|infinity"):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
             classifier.predict_proba(np.where(np.arange(8) == 3, value, x[:2]))
 
 
