@@ -42,12 +42,12 @@ def _list(args: argparse.Namespace) -> int:
     from metaplastic.data.named import NAMED
     from metaplastic.data.sets import list_sets
 
-    found = list_sets()
+    sets = list_sets()
     if args.json:
-        print_json([dataclasses.asdict(info) for info in found])
+        print_json([dataclasses.asdict(info) for info in sets])
         return 0
-    width = max(len(info.name) for info in found)
-    for info in found:
+    width = max(len(info.name) for info in sets)
+    for info in sets:
         missing = "" if info.available else f" (not here: {info.how})"
         print(f"{info.name:{width}}  {info.description}{missing}")
     note("others by name: " + "; ".join(NAMED.values()))
@@ -99,11 +99,11 @@ def _built(
     path: Callable[[str], Path],
 ) -> int:
     """Say what is in every split, and in which file."""
-    found = {split: {**count, "file": str(path(split))} for split, count in counts.items()}
+    written = {split: {**count, "file": str(path(split))} for split, count in counts.items()}
     if args.json:
-        print_json(found)
+        print_json(written)
         return 0
-    for split, made in found.items():
+    for split, made in written.items():
         print(f"{split}: {words.format(**made)}")
         print(f"  {made['file']}")
     return 0
@@ -124,13 +124,13 @@ def _check(args: argparse.Namespace) -> int:
     from metaplastic.data.checks import describe
 
     data = read(args)
-    found, remarks = describe(data.x, data.y, data.names, args.data)
+    facts, remarks = describe(data.x, data.y, data.names, args.data)
     remarks = [*data.remarks, *remarks]
     if args.json:
-        found["remarks"] = remarks
+        facts["remarks"] = remarks
     else:
-        found |= {f"remark {i}": remark for i, remark in enumerate(remarks, 1)}
-    print_result(found, as_json=args.json)
+        facts |= {f"remark {i}": remark for i, remark in enumerate(remarks, 1)}
+    print_result(facts, as_json=args.json)
     return 0
 
 

@@ -62,10 +62,10 @@ def _run(args: argparse.Namespace) -> int:
     rules = args.rule or ([] if args.learner else ["base"])
     others = args.learner or ([] if args.rule else ["raw", "pca"])
     seeds = range(args.seed, args.seed + args.seeds)
-    found = learners(rules, others, Network(**network(args)))
+    judged = learners(rules, others, Network(**network(args)))
     data = load_labelled(args)
     records = []
-    for name, learner in found.items():
+    for name, learner in judged.items():
         note(f"{name} ...")
         records += evaluate(
             {name: learner},

@@ -37,14 +37,14 @@ def _run(args: argparse.Namespace) -> int:
     encoder, metadata = load_encoder(args.encoder)
     write = export_onnx if chosen == "onnx" else export_arrays
     write(args.out, encoder, metadata)
-    found = {
+    facts = {
         "format": chosen,
         "columns": encoder.n_features_in,
         "features": encoder.n_features_out,
         "activation": encoder.activation,
         "out": str(args.out),
     }
-    print_result(found, as_json=args.json)
+    print_result(facts, as_json=args.json)
     return 0
 
 

@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace) -> int:
     transformer.fit(x)
     seconds = time.perf_counter() - started
     encoder = transformer.encoder_
-    found = {
+    facts = {
         "rule": args.rule,
         "preset": args.preset,
         "rows": x.shape[0],
@@ -64,9 +64,9 @@ def _run(args: argparse.Namespace) -> int:
         "steps": transformer.n_steps_,
         "seed": args.seed,
     }
-    save_encoder(args.out, encoder, {**found, **data.about(), "metaplastic": __version__})
-    found |= {"seconds": round(seconds, 2), "encoder": str(args.out)}
-    print_result(found, as_json=args.json)
+    save_encoder(args.out, encoder, {**facts, **data.about(), "metaplastic": __version__})
+    facts |= {"seconds": round(seconds, 2), "encoder": str(args.out)}
+    print_result(facts, as_json=args.json)
     return 0
 
 

@@ -83,10 +83,10 @@ def image_size(word: str) -> tuple[int, int]:
 
 def load(args: argparse.Namespace, words: list[str] | None = None) -> Input:
     """The set or file that was named, as `read`; says at the terminal what its reader assumed."""
-    found = read(args, words)
-    for remark in found.remarks:
-        note(f"{found.name}: {remark}")
-    return found
+    data = read(args, words)
+    for remark in data.remarks:
+        note(f"{data.name}: {remark}")
+    return data
 
 
 def read(args: argparse.Namespace, words: list[str] | None = None) -> Input:
@@ -110,12 +110,12 @@ def read(args: argparse.Namespace, words: list[str] | None = None) -> Input:
     MissingDataError
         If the set, or the package that reads the file, is not installed.
     """
-    found = _read_data(args, words)
+    data = _read_data(args, words)
     if args.labels is None:
-        return found
+        return data
     from metaplastic.data.row_labels import read_row_labels
 
-    return dataclasses.replace(found, y=read_row_labels(args.labels, found.x.shape[0]))
+    return dataclasses.replace(data, y=read_row_labels(args.labels, data.x.shape[0]))
 
 
 def _read_data(args: argparse.Namespace, words: list[str] | None) -> Input:
@@ -128,8 +128,8 @@ def _read_data(args: argparse.Namespace, words: list[str] | None) -> Input:
     of_files = {"header": args.header, "decimal": args.decimal, "levels": args.levels}
     of_files |= {"transpose": args.transpose, "layer": args.layer}
     if Path(word).exists():
-        found = read_table(word, words=words, **options, **of_files)
-        return Input(Path(word).name, *found, found.remarks)
+        table = read_table(word, words=words, **options, **of_files)
+        return Input(Path(word).name, *table, table.remarks)
     if args.transpose or any(
         of_files[name] is not None for name in ("header", "decimal", "levels", "layer")
     ):
@@ -137,8 +137,8 @@ def _read_data(args: argparse.Namespace, words: list[str] | None) -> Input:
             f"--header, --decimal, --transpose, --levels and --layer go with files, not {word}"
         )
     if is_named(word):
-        found = load_named(word, words=words, **options)
-        return Input(word, *found, found.remarks)
+        table = load_named(word, words=words, **options)
+        return Input(word, *table, table.remarks)
     names = [info.name for info in list_sets()]
     if word not in names:
         near = difflib.get_close_matches(word, names, n=1)
@@ -155,10 +155,10 @@ def _read_data(args: argparse.Namespace, words: list[str] | None) -> Input:
 
 def load_labelled(args: argparse.Namespace) -> Input:
     """As `load`; raises `InputError` if there are no labels."""
-    found = load(args)
-    if found.y is None:
+    data = load(args)
+    if data.y is None:
         raise InputError(
             f"{args.data} has no labels to evaluate with: name a set, an .npz file with `y`, a "
             "table and its label column (--label), or a folder with one folder of images a class"
         )
-    return found
+    return data

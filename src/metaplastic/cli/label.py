@@ -74,10 +74,10 @@ def _run(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             note("ended; what was labelled is on disk")
         finally:
-            found = save() if session.fitted() is not None else {"files": [str(args.out)]}
-            found = {"labelled": session.state()["labelled"], **found}
+            facts = save() if session.fitted() is not None else {"files": [str(args.out)]}
+            facts = {"labelled": session.state()["labelled"], **facts}
             close()
-    print_result(found, as_json=args.json)
+    print_result(facts, as_json=args.json)
     return 0
 
 

@@ -104,16 +104,16 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=1))
 
 
-def print_result(found: Mapping[str, Any], *, as_json: bool) -> None:
+def print_result(facts: Mapping[str, Any], *, as_json: bool) -> None:
     """Print named values, one a line and those of a table within it indented, or all as JSON."""
     if as_json:
-        print_json(found)
+        print_json(facts)
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join(_lines(facts)))
 
 
-def _lines(found: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    for key, value in found.items():
+def _lines(facts: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    for key, value in facts.items():
         if isinstance(value, dict):
             yield f"{indent}{key}:"
             yield from _lines(value, f"{indent}  ")

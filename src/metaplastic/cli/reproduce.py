@@ -43,9 +43,9 @@ def _run(args: argparse.Namespace) -> int:
     from metaplastic.studies.paper.run import reproduce
 
     options = Options(args.quick, args.seed, args.wide, args.imdb, args.meta_run)
-    found = reproduce(args.names, args.out, rule=args.rule, options=options, show=not args.json)
+    results = reproduce(args.names, args.out, rule=args.rule, options=options, show=not args.json)
     if args.json:
-        print_json(found)
+        print_json(results)
     return 0
 
 

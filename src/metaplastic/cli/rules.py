@@ -32,12 +32,12 @@ def _run(args: argparse.Namespace) -> int:
     from metaplastic.rules.catalog import list_rules
 
     if args.action == "list":
-        found = list_rules()
+        summaries = list_rules()
         if args.json:
-            print_json(found)
+            print_json(summaries)
         else:
-            width = max(map(len, found))
-            print("\n".join(f"{name:{width}}  {summary}" for name, summary in found.items()))
+            width = max(map(len, summaries))
+            print("\n".join(f"{name:{width}}  {summary}" for name, summary in summaries.items()))
         return 0
     if args.action == "verify":
         return _verify(args)
@@ -71,17 +71,17 @@ def _describe(rule: str) -> dict[str, object]:
 
     path = rule_file(rule)
     file = None if path is None else read_rules(path)
-    found = load_rule(rule) if file is None else file.rules.main
+    loaded = load_rule(rule) if file is None else file.rules.main
     others = {} if file is None else {k: v for k, v in file.rules.named().items() if k != "main"}
     return {
         "rule": rule,
         "summary": list_rules().get(rule, "a rule file"),
-        "class": type(found).__name__,
-        "locality": found.locality,
-        "meta-parameters": count_parameters(found),
+        "class": type(loaded).__name__,
+        "locality": loaded.locality,
+        "meta-parameters": count_parameters(loaded),
         **{f"meta-parameters of its {k} rule": count_parameters(v) for k, v in others.items()},
         **{f"metadata: {k}": v for k, v in (file.metadata if file else {}).items()},
-        "description": inspect.getdoc(type(found)) or "",
+        "description": inspect.getdoc(type(loaded)) or "",
     }
 
 

@@ -110,14 +110,14 @@ def run(args: argparse.Namespace, command: str, said: Callable[[], Any] | None) 
     result = run_recipe(
         recipe, args.out, options, validate=not args.no_evaluation, executor=args.executor
     )
-    found = {
+    facts = {
         "status": result.status,
         "updates": int(result.state.step),
         "skipped_updates": int(result.state.skipped),
         "seconds": round(result.seconds, 1),
         "rule": str(args.out / "rule.safetensors"),
     }
-    print_result(found, as_json=args.json)
+    print_result(facts, as_json=args.json)
     if result.status != "finished":
         note(f"saved; go on with: metaplastic {command} --out {args.out} --resume")
     return INTERRUPTED_STATUS if result.status == "interrupted" else 0

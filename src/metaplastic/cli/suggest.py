@@ -53,8 +53,8 @@ def _run(args: argparse.Namespace) -> int:
     names = file_names(args.data)
     chosen = None if names is None else [names[row] for row in rows]
     write_atomically(args.out, write_row_labels(rows, [""] * len(rows), chosen))
-    found = {"rows": x.shape[0], "labelled": labelled, "suggested": len(rows)}
-    print_result(found | {"out": str(args.out)}, as_json=args.json)
+    facts = {"rows": x.shape[0], "labelled": labelled, "suggested": len(rows)}
+    print_result(facts | {"out": str(args.out)}, as_json=args.json)
     return 0
 
 

@@ -46,8 +46,8 @@ def _run(args: argparse.Namespace) -> int:
     check_names(data.names, metadata.get("words") or metadata.get("column_names"), args.data)
     features = encoder(x)
     write_atomically(args.out, _content(args.out.suffix, features))
-    found = {"rows": features.shape[0], "features": features.shape[1], "out": str(args.out)}
-    print_result(found, as_json=args.json)
+    facts = {"rows": features.shape[0], "features": features.shape[1], "out": str(args.out)}
+    print_result(facts, as_json=args.json)
     return 0
 
 

@@ -101,10 +101,10 @@ def numerals() -> tuple[str, ...]:
 
 
 def _expand(ranges: str) -> list[str]:
-    found = []
+    characters = []
     for part in ranges.split():
         part, _, step = part.partition("/")
         low, _, high = part.partition("-")
         codes = range(int(low, 16), int(high or low, 16) + 1, int(step or 1))
-        found += [chr(c) for c in codes]
-    return found
+        characters += [chr(c) for c in codes]
+    return characters

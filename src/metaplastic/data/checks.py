@@ -25,8 +25,8 @@ def rows_not_finite(x: Rows) -> NDArray[np.int64]:
         return np.unique(np.searchsorted(x.indptr, at, side="right") - 1)
     size = max(1, _NUMBERS_AT_ONCE // max(1, x.shape[1]))
     blocks = range(0, x.shape[0], size)
-    found = [i + np.flatnonzero(~np.isfinite(x[i : i + size]).all(1)) for i in blocks]
-    return np.concatenate([np.zeros(0, np.int64), *found])
+    bad = [i + np.flatnonzero(~np.isfinite(x[i : i + size]).all(1)) for i in blocks]
+    return np.concatenate([np.zeros(0, np.int64), *bad])
 
 
 def check_matrix(x: Rows, name: str) -> Rows:
@@ -45,10 +45,10 @@ def check_names(given: Sequence[str] | None, fitted: Sequence[str] | None, name:
     missing = [column for column in fitted if column not in given]
     extra = [column for column in given if column not in fitted]
     if missing or extra:
-        found = f"lacks {_listed(missing)}" if missing else f"has {_listed(extra)} besides"
+        difference = f"lacks {_listed(missing)}" if missing else f"has {_listed(extra)} besides"
     else:
-        found = "has them in another order"
-    raise InputError(f"{name}: the encoder was fitted to other columns; the table {found}")
+        difference = "has them in another order"
+    raise InputError(f"{name}: the encoder was fitted to other columns; the table {difference}")
 
 
 def describe(
@@ -73,10 +73,10 @@ def describe(
         If `x` is no matrix of finite real numbers.
     """
     x = check_matrix(x, name)
-    found: dict[str, Any] = {"rows": x.shape[0], "columns": x.shape[1], "type": str(x.dtype)}
-    found |= {"least": float(x.min()), "largest": float(x.max())}
+    facts: dict[str, Any] = {"rows": x.shape[0], "columns": x.shape[1], "type": str(x.dtype)}
+    facts |= {"least": float(x.min()), "largest": float(x.max())}
     constant = _constant(x)
-    found["constant columns"] = int(constant.sum())
+    facts["constant columns"] = int(constant.sum())
     remarks = []
     if constant.any():
         remarks.append(
@@ -96,9 +96,9 @@ def describe(
             remarks += _telling_labels(x[labelled], y[labelled], names)
     if y is not None and labelled is not None:
         more, about_labels = _of_labels(y, labelled)
-        found |= more
+        facts |= more
         remarks += about_labels
-    return found, remarks
+    return facts, remarks
 
 
 def _constant(x: Rows) -> NDArray[np.bool_]:
@@ -162,15 +162,15 @@ def _dead(x: NDArray, columns: Sequence[int]) -> list[int]:
 def _like_labels(x: NDArray, constant: NDArray[np.bool_], names: Sequence[str] | None) -> list[str]:
     """A remark on a first or last column that holds codes of classes where the others do not."""
     last = x.shape[1] - 1
-    found = [i for i in dict.fromkeys((0, last)) if _is_coded(x[:, i])]
-    others = [i for i in range(last + 1) if i not in found and not constant[i]]
-    if not found or not others:
+    suspects = [i for i in dict.fromkeys((0, last)) if _is_coded(x[:, i])]
+    others = [i for i in range(last + 1) if i not in suspects and not constant[i]]
+    if not suspects or not others:
         return []
     if 5 * sum(_is_coded(x[:, i]) for i in others) > len(others):
         return []
     return [
         f"column {_columns([i], names)} looks like the label: if it is, name it (--label {i})"
-        for i in found
+        for i in suspects
     ]
 
 
@@ -190,23 +190,23 @@ def _telling_labels(x: NDArray, y: NDArray, names: Sequence[str] | None) -> list
     classes, numbers = np.unique(y, return_inverse=True)
     if not 2 <= len(classes) <= len(y) // 2:
         return []
-    found = []
+    suspects = []
     for i in range(x.shape[1]):
         values, codes = np.unique(x[:, i], return_inverse=True)
         if len(values) == len(classes) == len(np.unique(codes * len(classes) + numbers)):
-            found.append(i)
-    if not found:
+            suspects.append(i)
+    if not suspects:
         return []
     one = "tells the label, as each class has a value of its own there: drop it"
     several = "tell the label, as each class has a value of its own there, so drop them"
-    return [_said(found, names, one, several)]
+    return [_said(suspects, names, one, several)]
 
 
 def _of_labels(y: NDArray, labelled: NDArray[np.bool_]) -> tuple[dict[str, Any], list[str]]:
     classes, counts = np.unique(y[labelled], return_counts=True)
-    found: dict[str, Any] = {"unlabelled rows": int((~labelled).sum()), "classes": len(classes)}
+    facts: dict[str, Any] = {"unlabelled rows": int((~labelled).sum()), "classes": len(classes)}
     if len(classes):
-        found["rows a class"] = f"{counts.min()} to {counts.max()}"
+        facts["rows a class"] = f"{counts.min()} to {counts.max()}"
     remarks = []
     if is_signed(y):
         remarks.append("-1 and 1 are the only labels, and are taken for two classes")
@@ -222,7 +222,7 @@ def _of_labels(y: NDArray, labelled: NDArray[np.bool_]) -> tuple[dict[str, Any],
     elif len(lone):
         have = "1 class has one row" if len(lone) == 1 else f"{len(lone)} classes have one row"
         remarks.append(f"{have}: {_listed(lone.tolist())}; none is left to test on")
-    return found, remarks
+    return facts, remarks
 
 
 def _said(

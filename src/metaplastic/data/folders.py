@@ -69,8 +69,8 @@ def read_folder(
     """
     train, remarks = _training_part(path)
     if train is not None:
-        found = read_folder(train, image_size, words, levels)
-        return Table(*found, (*remarks, *found.remarks))
+        table = read_folder(train, image_size, words, levels)
+        return Table(*table, (*remarks, *table.remarks))
     images, texts, remarks = _chosen(path)
     chosen = images or texts
     y, more = _labels(path, chosen, levels)
@@ -160,10 +160,10 @@ def _choose(
         elif 2 * len(deep_images) <= len(deep_texts):
             deep_images = []
     if bool(deep_images) == bool(deep_texts):
-        found = "both images and .txt files" if images else "neither images nor .txt files"
+        kinds = "both images and .txt files" if images else "neither images nor .txt files"
         named = f" ({deep_images[0].file} and {deep_texts[0].file})" if images else ""
         raise FileFormatError(
-            f"{path}: {found} found{named}; give a folder with one subfolder per class, of "
+            f"{path}: {kinds} found{named}; give a folder with one subfolder per class, of "
             f"{' '.join(IMAGE_SUFFIXES)} files or of .txt files"
         )
     chosen = deep_images or deep_texts

@@ -131,12 +131,12 @@ def build_glyphs(
             raise InputError(f"{name} must be at least 1, got {value}")
     fonts = find_fonts(folders)
     folder = output_folder(out)
-    found = _sort_out(fonts, _render_all(fonts, workers))
+    by_split = _sort_out(fonts, _render_all(fonts, workers))
     sets = {}
     for split in SPLITS:
         least = 3 if split == "heldout_scripts" else min_per_class
         sets[split] = _collect(
-            found[split], characters_of(split), per_class, least, max_classes, seed
+            by_split[split], characters_of(split), per_class, least, max_classes, seed
         )
         _save(glyph_path(split, folder), sets[split], split)
     return sets
@@ -165,7 +165,7 @@ def _sort_out(
 ) -> dict[str, _Found]:
     """Different images by split and character, with what must not be in a split removed."""
     held_out = characters_of("heldout_scripts")
-    found: dict[str, _Found] = {s: {} for s in SPLITS}
+    by_split: dict[str, _Found] = {s: {} for s in SPLITS}
     reserved: set[bytes] = set()
     for font, glyphs in zip(fonts, rendered, strict=True):
         for character, image in glyphs.items():
@@ -173,20 +173,20 @@ def _sort_out(
             if character in DIGITS or character in held_out:
                 reserved.add(content)
             if character not in DIGITS:
-                split = found[split_of(font.family, character in held_out)]
+                split = by_split[split_of(font.family, character in held_out)]
                 split.setdefault(character, {}).setdefault(content, font.family)
-    for images in found["train"].values():
+    for images in by_split["train"].values():
         for content in reserved & images.keys():
             del images[content]
     for split in ("validation", "heldout_families"):
-        for character, images in found[split].items():
-            for content in found["train"].get(character, {}).keys() & images.keys():
+        for character, images in by_split[split].items():
+            for content in by_split["train"].get(character, {}).keys() & images.keys():
                 del images[content]
-    return found
+    return by_split
 
 
 def _collect(
-    found: _Found,
+    glyphs: _Found,
     scripts: Mapping[str, str],
     per_class: int,
     least: int,
@@ -194,15 +194,15 @@ def _collect(
     seed: int,
 ) -> GlyphSet:
     rng = np.random.default_rng(seed)
-    characters = [c for c in scripts if len(found.get(c, {})) >= least]
+    characters = [c for c in scripts if len(glyphs.get(c, {})) >= least]
     if len(characters) > max_classes:
         chosen = np.sort(rng.choice(len(characters), max_classes, replace=False))
         characters = [characters[i] for i in chosen]
-    names = sorted({family for c in characters for family in found[c].values()})
+    names = sorted({family for c in characters for family in glyphs[c].values()})
     number = {name: i for i, name in enumerate(names)}
     images, labels, families = [], [], []
     for label, character in enumerate(characters):
-        items = list(found[character].items())
+        items = list(glyphs[character].items())
         chosen = np.sort(rng.permutation(len(items))[:per_class])
         images += [items[i][0] for i in chosen]
         families += [number[items[i][1]] for i in chosen]

@@ -46,17 +46,17 @@ def read_saved(path: Path, columns: Options, split: str | None = None) -> Table:
 
     with _quiet():
         try:
-            found: Any = datasets.load_from_disk(str(path))
+            saved: Any = datasets.load_from_disk(str(path))
         except _DAMAGE as error:
             raise FileFormatError(f"{path}: not a data set of save_to_disk ({error})") from error
-        if isinstance(found, datasets.DatasetDict):
+        if isinstance(saved, datasets.DatasetDict):
             split = split or "train"
-            if split not in found:
+            if split not in saved:
                 raise InputError(
-                    f"{path} has no split {split!r}; it has {', '.join(map(str, found))}"
+                    f"{path} has no split {split!r}; it has {', '.join(map(str, saved))}"
                 )
-            found = found[split]
-        return _of_dataset(found, str(path), columns)
+            saved = saved[split]
+        return _of_dataset(saved, str(path), columns)
 
 
 def read_with(path: Path, options: Options) -> Table:
@@ -94,7 +94,7 @@ def load_huggingface(name: str, config: str | None, split: str, columns: Options
 
     with _quiet():
         try:
-            found = datasets.load_dataset(name, config, split=split)
+            dataset = datasets.load_dataset(name, config, split=split)
         except (ConnectionError, TimeoutError) as error:
             raise MissingDataError(
                 f"hf:{name}: the Hub cannot be reached, and the data are not on this machine "
@@ -107,16 +107,16 @@ def load_huggingface(name: str, config: str | None, split: str, columns: Options
         # ValueError: configuration or split; FileNotFoundError: name.
         except (ValueError, FileNotFoundError, OSError, DatasetsError) as error:
             raise InputError(f"hf:{name}: {' '.join(str(error).split())}") from error
-        return _of_dataset(found, f"hf:{name}", columns)
+        return _of_dataset(dataset, f"hf:{name}", columns)
 
 
-def _of_dataset(found: Any, source: str, columns: Options) -> Table:
+def _of_dataset(dataset: Any, source: str, columns: Options) -> Table:
     """Rows and labels of a `datasets.Dataset`: images, texts or numbers, whatever it holds."""
     import datasets
     import pyarrow as pa
 
-    features = found.features
-    table = found.with_format("arrow")[:]
+    features = dataset.features
+    table = dataset.with_format("arrow")[:]
     names = table.column_names
     classes = [n for n in names if isinstance(features[n], datasets.ClassLabel)]
     label = columns.label
@@ -125,7 +125,7 @@ def _of_dataset(found: Any, source: str, columns: Options) -> Table:
     text = find_label(names, columns.text, source) if columns.text is not None else None
     number = find_label(names, label, source)
     check_both(text, number, names, source)
-    index = [n for n in index_columns(found.data.table) if n in names and n != label]
+    index = [n for n in index_columns(dataset.data.table) if n in names and n != label]
     rest = [n for i, n in enumerate(names) if i != number and n not in index]
     y = None
     if number is not None:
@@ -137,10 +137,10 @@ def _of_dataset(found: Any, source: str, columns: Options) -> Table:
     strings = [n for n in rest if getattr(features[n], "dtype", "") in ("string", "large_string")]
     if text is not None or (strings == rest and len(rest) == 1):
         chosen = names[text] if text is not None else rest[0]
-        counts, words = bag_of_words((t or "" for t in found[chosen]), source, columns.words)
+        counts, words = bag_of_words((t or "" for t in dataset[chosen]), source, columns.words)
         return Table(counts, y, words)
     if images:
-        pictures = list(found[images[0]])
+        pictures = list(dataset[images[0]])
         if any(picture is None for picture in pictures):
             raise FileFormatError(f"{source}: column {images[0]!r} has missing images; drop them")
         return Table(grey_images(pictures, columns.image_size, f"{source}: image"), y)
@@ -219,7 +219,7 @@ def load_openml(name: str, version: int | None, label: str | None) -> Table:
             target = "default-target" if label is None else label
             chosen: Any = {"version": "active" if version is None else version}
             chosen["cache"] = cache_dir() != NOWHERE
-            found: Any = fetch_openml(
+            bunch: Any = fetch_openml(
                 name, **chosen, data_home=str(cache_dir()), target_column=target, as_frame=True
             )
         except (URLError, TimeoutError, ConnectionError) as error:
@@ -229,7 +229,7 @@ def load_openml(name: str, version: int | None, label: str | None) -> Table:
             ) from error
         except (ValueError, KeyError) as error:
             raise InputError(f"openml:{name}: {' '.join(str(error).split())}") from error
-    return _of_frame(found.data, found.target, f"openml:{name}")
+    return _of_frame(bunch.data, bunch.target, f"openml:{name}")
 
 
 def _of_frame(frame: Any, target: Any, source: str) -> Table:

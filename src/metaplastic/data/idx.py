@@ -78,13 +78,13 @@ def read_pair(path: Path, options: Options) -> Table:
         remarks.append("EMNIST stores images transposed: --transpose turns them upright")
     wanted = [word if word not in ("images", "imgs") else "labels" for word in _key(path)]
     beside = [f for f in sorted(path.absolute().parent.iterdir()) if _key(f) == wanted]
-    found = [_labels(f) for f in beside if f.name != path.name]
-    if any(not np.array_equal(found[0], other) for other in found[1:]):
+    labels = [_labels(f) for f in beside if f.name != path.name]
+    if any(not np.array_equal(labels[0], other) for other in labels[1:]):
         shown = " and ".join(f.name for f in beside)
         raise FileFormatError(f"{path}: {shown} beside it hold different labels; keep one")
-    if not found and x.ndim > 2:
+    if not labels and x.ndim > 2:
         remarks.append("no labels: there is no file of labels beside that of images")
-    return Table(x, found[0] if found else None, None, remarks)
+    return Table(x, labels[0] if labels else None, None, remarks)
 
 
 def _key(path: Path) -> list[str]:

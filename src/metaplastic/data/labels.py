@@ -142,19 +142,19 @@ def text_labels(cells: Sequence[str], source: object) -> NDArray:
 def _canonical(texts: set[str]) -> dict[str, int] | None:
     """The whole number of every text, if all are written alike and none is lost by it."""
     if all(_INTEGER.fullmatch(text) for text in texts):
-        found = {text: int(text) for text in texts}
+        numbers = {text: int(text) for text in texts}
     elif all(_WRITTEN_FLOAT.fullmatch(text) for text in texts):
         # Alike: as many digits behind the point, so that 1.0 and 1.00 stay two codes.
         if len({len(t.lower().partition(".")[2].partition("e")[0]) for t in texts}) > 1:
             return None
-        found = {text: float(text) for text in texts}
-        if not all(number.is_integer() for number in found.values()):
+        numbers = {text: float(text) for text in texts}
+        if not all(number.is_integer() for number in numbers.values()):
             return None
-        found = {text: int(number) for text, number in found.items()}
+        numbers = {text: int(number) for text, number in numbers.items()}
     else:
         return None
-    fits = all(abs(number) < 2**63 for number in found.values())
-    return found if fits and len(set(found.values())) == len(found) else None
+    fits = all(abs(number) < 2**63 for number in numbers.values())
+    return numbers if fits and len(set(numbers.values())) == len(numbers) else None
 
 
 def _marked(texts: NDArray, unlabelled: NDArray[np.bool_]) -> NDArray:
@@ -198,19 +198,19 @@ def typed_labels(values: Sequence[Any] | NDArray, source: object) -> NDArray:
     if array.dtype.kind in "iu" and (array.size == 0 or int(array.max()) < 2**63):
         return array.astype(np.int64)
     items = array.astype("M8[us]") if array.dtype.kind == "M" else array
-    found = [_plain(v, i, source) for i, v in enumerate(items.tolist())]
+    plain = [_plain(v, i, source) for i, v in enumerate(items.tolist())]
     if array.dtype.kind == "f" and array.dtype.itemsize < 8:
         # As the shorter type prints them: 0.1, not 0.10000000149.
-        pairs = zip(found, array, strict=True)
-        found = [v if isinstance(v, int) else str(shorter) for v, shorter in pairs]
-    return _finished(found)
+        pairs = zip(plain, array, strict=True)
+        plain = [v if isinstance(v, int) else str(shorter) for v, shorter in pairs]
+    return _finished(plain)
 
 
-def _finished(found: list[int | str]) -> NDArray:
-    if all(isinstance(v, int) and abs(v) < 2**63 for v in found):
-        return np.array(found, np.int64)
-    texts = np.array([str(v) for v in found])
-    return _marked(texts, np.array([bool(_MARK.fullmatch(str(v))) for v in found]))
+def _finished(plain: list[int | str]) -> NDArray:
+    if all(isinstance(v, int) and abs(v) < 2**63 for v in plain):
+        return np.array(plain, np.int64)
+    texts = np.array([str(v) for v in plain])
+    return _marked(texts, np.array([bool(_MARK.fullmatch(str(v))) for v in plain]))
 
 
 def _plain(value: Any, row: int, source: object) -> int | str:

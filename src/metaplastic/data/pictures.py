@@ -140,14 +140,14 @@ def build_pictures(
             f"no pictures found below {root}; install some: apt-get install {PACKAGES}"
         )
     folder = output_folder(out)
-    found: dict[str, list[tuple[NDArray[np.uint8], str]]] = {split: [] for split in SPLITS}
+    by_split: dict[str, list[tuple[NDArray[np.uint8], str]]] = {split: [] for split in SPLITS}
     for path in _counted([*drawings, *sorted(photographs)]):
         split = "validation" if _share(path, "split") < 15 else "train"
         if path in photographs:
-            found[split] += [(image, "photograph") for image in _patches(path, per_photograph)]
+            by_split[split] += [(image, "photograph") for image in _patches(path, per_photograph)]
         elif (image := _drawing(path)) is not None:
-            found[split].append((image, "drawing"))
-    return {split: _write(folder, split, items) for split, items in found.items()}
+            by_split[split].append((image, "drawing"))
+    return {split: _write(folder, split, items) for split, items in by_split.items()}
 
 
 def _write(folder: Path, split: str, items: Sequence[tuple[NDArray[np.uint8], str]]) -> PictureSet:

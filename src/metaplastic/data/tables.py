@@ -127,9 +127,9 @@ def find_label(names: Sequence[str], label: str | int | None, path: object) -> i
     return number % len(names)
 
 
-def checked(path: Path | str, found: Table) -> Table:
+def checked(path: Path | str, table: Table) -> Table:
     """Two axes, rows, columns, finite numbers, as many labels as rows; else `FileFormatError`."""
-    x, y, names = found
+    x, y, names = table
     if x.dtype.kind not in "biuf":
         raise FileFormatError(f"{path}: holds {x.dtype}, not numbers")
     if len(x.shape) < 2 or 0 in x.shape:
@@ -142,7 +142,7 @@ def checked(path: Path | str, found: Table) -> Table:
         raise FileFormatError(f"{path}: holds NaN or infinity {place}; drop or fill those rows")
     if y is not None and y.shape != (x.shape[0],):
         raise FileFormatError(f"{path}: {x.shape[0]} rows, but labels of shape {y.shape}")
-    return Table(x, y, names, found.remarks)
+    return Table(x, y, names, table.remarks)
 
 
 def _not_finite(x: Any, names: tuple[str, ...] | None) -> str:

@@ -77,9 +77,9 @@ def check_words(words: Sequence[str] | None) -> tuple[str, ...] | None:
     """The words to count, made sure to be different strings; else raises `InputError`."""
     if words is None:
         return None
-    found = tuple(words)
-    if isinstance(words, str) or not all(isinstance(word, str) for word in found):
+    given = tuple(words)
+    if isinstance(words, str) or not all(isinstance(word, str) for word in given):
         raise InputError(f"words must be a list of strings, got {words!r:.80}")
-    if not found or len(set(found)) < len(found):
-        raise InputError(f"words must be different ones, at least one, got {len(found)}")
-    return found
+    if not given or len(set(given)) < len(given):
+        raise InputError(f"words must be different ones, at least one, got {len(given)}")
+    return given

@@ -157,31 +157,31 @@ def load_writings(split: str, folder: str | os.PathLike | None = None) -> Writin
         raise MissingDataError(f"{path} is not there: {how}")
     try:
         tensors, fields, _ = read_tensors(path, kind=KIND)
-        found = WritingSet(
+        writings = WritingSet(
             tensors["ranks"], tensors["starts"], tensors["corpora"], tuple(fields["names"])
         )
-        _check(found)
+        _check(writings)
         if fields["split"] != split:
             raise ValueError(f"it holds the split {fields['split']!r}")
     except (FileFormatError, KeyError, TypeError, ValueError) as error:
         raise FileFormatError(
             f"{path} cannot be used ({error}); make it anew with: metaplastic data build writings"
         ) from error
-    if not found.names:
+    if not writings.names:
         raise MissingDataError(f"{path} is empty: {how}")
-    return found
+    return writings
 
 
-def _check(found: WritingSet) -> None:
-    n = len(found.names)
-    if found.ranks.dtype != np.uint16 or found.ranks.ndim != 1:
+def _check(writings: WritingSet) -> None:
+    n = len(writings.names)
+    if writings.ranks.dtype != np.uint16 or writings.ranks.ndim != 1:
         raise ValueError("its words have an unexpected shape or type")
-    if found.starts.shape != (n + 1,) or found.corpora.shape != (n,):
+    if writings.starts.shape != (n + 1,) or writings.corpora.shape != (n,):
         raise ValueError("its classes do not fit together")
-    ends = found.starts[:1].tolist() + found.starts[-1:].tolist()
-    if ends != [0, len(found.ranks)] or np.any(np.diff(found.starts) <= 0):
+    ends = writings.starts[:1].tolist() + writings.starts[-1:].tolist()
+    if ends != [0, len(writings.ranks)] or np.any(np.diff(writings.starts) <= 0):
         raise ValueError("its classes do not cover its words")
-    if np.any(found.ranks >= N_RANKS):
+    if np.any(writings.ranks >= N_RANKS):
         raise ValueError("it has words of unknown rank")
 
 
@@ -208,8 +208,8 @@ def _ranked(corpora: dict[str, dict[str, list[str]]]) -> WritingSet:
         common = sorted(totals, key=lambda word: (-totals[word], word))[:N_RANKS]
         rank = {word: i for i, word in enumerate(common)}
         for name, words in sorted(files.items()):
-            found = [rank[word] for word in words if word in rank]
-            ranks += found
+            known = [rank[word] for word in words if word in rank]
+            ranks += known
             starts.append(len(ranks))
             of.append(number)
             names.append(f"{language}/{name}")

@@ -140,21 +140,21 @@ class Answers:
             self._file.truncate(whole)
         lines = content[:whole].splitlines()
         try:
-            found = [json.loads(line) for line in lines]
+            records = [json.loads(line) for line in lines]
         except ValueError as error:
             raise FileFormatError(f"{place}: damaged ({error})") from error
         self._known = None if not self._out.exists() else _state(self._out)
-        if not found:
+        if not records:
             self._start(pool)
-        elif found[0] != {"pool": pool, "rows": self._n_rows}:
+        elif records[0] != {"pool": pool, "rows": self._n_rows}:
             raise InputError(
                 f"{place} belongs to other data than this; name another file by --out, or the data "
                 "that were labelled"
             )
         before = set(self.classes)
-        for answer in found[1:]:
+        for answer in records[1:]:
             self._apply(answer)
-        if found and self._known and self._out.read_bytes() != self._table():
+        if records and self._known and self._out.read_bytes() != self._table():
             raise InputError(
                 f"{self._out} is not what {place.name} says; something else wrote it. Move one of "
                 "the two away: what is left is gone on with"
@@ -233,8 +233,8 @@ class Answers:
 def _state(path: Path) -> tuple[int, int, int] | None:
     """What changes when something else writes the file; `None` if it is not there."""
     with contextlib.suppress(OSError):
-        found = path.stat()
-        return found.st_ino, found.st_size, found.st_mtime_ns
+        status = path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
     return None
 
 

@@ -39,16 +39,16 @@ def places_in_plane(
     near = exact_search(short[chosen], short, min(NEAREST, count))
     weights = 1.0 / (near.squared + 1e-3 * near.squared.mean() + 1e-9)
     weights /= weights.sum(1, keepdims=True)
-    found = np.einsum("nk,nkd->nd", weights, landmarks[near.places])
-    found[chosen] = landmarks
-    return _within_one(found)
+    places = np.einsum("nk,nkd->nd", weights, landmarks[near.places])
+    places[chosen] = landmarks
+    return _within_one(places)
 
 
 def _two_components(short: Float[np.ndarray, "row dim"]) -> Float[np.ndarray, "row 2"]:
     centred = short.astype(np.float64) - short.mean(0, dtype=np.float64)
     left, size, _ = np.linalg.svd(centred, full_matrices=False)
-    found = (left * size)[:, :2]
-    return np.pad(found, [(0, 0), (0, 2 - found.shape[1])])
+    components = (left * size)[:, :2]
+    return np.pad(components, [(0, 0), (0, 2 - components.shape[1])])
 
 
 def _within_one(places: Float[np.ndarray, "row 2"]) -> Float[np.ndarray, "row 2"]:

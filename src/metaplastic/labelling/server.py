@@ -99,9 +99,9 @@ def serve(
     import uvicorn
 
     def finish() -> dict[str, Any]:
-        found = save()
+        saved = save()
         server.should_exit = True
-        return found
+        return saved
 
     app = make_app(session, address.token, address.port, title, finish)
     config = uvicorn.Config(

@@ -202,11 +202,11 @@ class Session:
 
     def _estimate(self) -> dict[str, Any]:
         checks = list(self._answers.checks.values())
-        found = estimate_accuracy(float(self._sure.mean()), sum(checks), len(checks))
+        estimate = estimate_accuracy(float(self._sure.mean()), sum(checks), len(checks))
         return {
-            "share": found.share,
-            "low": found.low,
-            "high": found.high,
+            "share": estimate.share,
+            "low": estimate.low,
+            "high": estimate.high,
             "hits": sum(checks),
             "checked": len(checks),
         }

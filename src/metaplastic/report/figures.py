@@ -139,11 +139,11 @@ def _step_panel(
     style: tuple[str, str],
 ) -> None:
     colour, marker = style
-    found = [(s, r) for s in sorted(by_step) for r in by_step[s] if r.readout == readout]
-    steps = [step for step, _ in found]
-    mean = np.array([100 * record.mean for _, record in found])
-    error = np.array([100 * np.nan_to_num(record.standard_error) for _, record in found])
-    name = found[0][1].learner
+    shown = [(s, r) for s in sorted(by_step) for r in by_step[s] if r.readout == readout]
+    steps = [step for step, _ in shown]
+    mean = np.array([100 * record.mean for _, record in shown])
+    error = np.array([100 * np.nan_to_num(record.standard_error) for _, record in shown])
+    name = shown[0][1].learner
     level = [record for record in baselines if record.readout == readout]
     for index, record in enumerate(level):
         line, dashes = LINE_STYLE[index % len(LINE_STYLE)]
@@ -280,6 +280,6 @@ def _one_experiment(records: Sequence[Record]) -> None:
     if not records:
         raise InputError("a figure needs at least one record, got none")
     for field in ("dataset", "shots"):
-        found = {getattr(record, field) for record in records}
-        if len(found) > 1:
-            raise InputError(f"a figure shows one {field} at a time, got {sorted(found)}")
+        values = {getattr(record, field) for record in records}
+        if len(values) > 1:
+            raise InputError(f"a figure shows one {field} at a time, got {sorted(values)}")

@@ -216,9 +216,9 @@ def spaced(places: Sequence[Any], most: int = MOST_TICKS) -> list[Any]:
 
 
 def _handles(grid: Any, labels: Sequence[str]) -> list[Any]:
-    found: dict[str, Any] = {}
+    by_label: dict[str, Any] = {}
     for axes in grid.flat:
         handles, names = axes.get_legend_handles_labels()
         for handle, name in zip(handles, names, strict=True):
-            found.setdefault(name, handle)
-    return [found[label] for label in labels]
+            by_label.setdefault(name, handle)
+    return [by_label[label] for label in labels]

@@ -168,18 +168,18 @@ def _section(section: Section, anchor: str) -> str:
 
 def _blocks(section: Section, level: int) -> list[str]:
     """Heading, texts, table and figure of a section, then those of its parts."""
-    found = [f"<h{level}>{html.escape(section.title)}</h{level}>"] if section.title else []
+    blocks = [f"<h{level}>{html.escape(section.title)}</h{level}>"] if section.title else []
     if section.lead:
-        found.append(f'<p class="verdict">{html.escape(section.lead)}</p>')
-    found += [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
+        blocks.append(f'<p class="verdict">{html.escape(section.lead)}</p>')
+    blocks += [f"<p>{html.escape(text)}</p>" for text in section.paragraphs]
     if section.table is not None:
-        found.append(section.table.html())
+        blocks.append(section.table.html())
     if section.figure:
         caption = f"<figcaption>{html.escape(section.caption)}</figcaption>"
-        found.append(f"<figure>\n{section.figure}\n{caption if section.caption else ''}</figure>")
+        blocks.append(f"<figure>\n{section.figure}\n{caption if section.caption else ''}</figure>")
     for part in section.parts:
-        found += _blocks(part, level + 1)
-    return found
+        blocks += _blocks(part, level + 1)
+    return blocks
 
 
 def _slug(title: str) -> str:
@@ -187,12 +187,12 @@ def _slug(title: str) -> str:
 
 
 def _flatten(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for key, value in facts.items():
         if isinstance(value, Mapping):
-            found += _flatten(value, f"{prefix}{key} ")
+            pairs += _flatten(value, f"{prefix}{key} ")
         elif isinstance(value, (list, tuple)):
-            found.append((f"{prefix}{key}", ", ".join(map(str, value))))
+            pairs.append((f"{prefix}{key}", ", ".join(map(str, value))))
         else:
-            found.append((f"{prefix}{key}", str(value)))
-    return found
+            pairs.append((f"{prefix}{key}", str(value)))
+    return pairs

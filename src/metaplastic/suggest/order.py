@@ -116,11 +116,11 @@ def _in_turn(
             yield node
 
 
-def _of_cluster(found: Cluster, known: np.ndarray) -> Iterator[int]:
+def _of_cluster(cluster: Cluster, known: np.ndarray) -> Iterator[int]:
     """Typical nodes, those last that are among the nearest of a node with a label."""
-    close = set(found.near[known[found.rows]].ravel().tolist())
+    close = set(cluster.near[known[cluster.rows]].ravel().tolist())
     later = []
-    for node, near in zip(found.rows.tolist(), found.near.tolist(), strict=True):
+    for node, near in zip(cluster.rows.tolist(), cluster.near.tolist(), strict=True):
         if known[node]:
             continue
         if node in close:

@@ -63,9 +63,9 @@ def _load(path: Path) -> tuple[list[tuple[str, Any]], list[list[Any]]]:
     data = text.lower().find("@data")
     sparse = text[data + 5 :].lstrip().startswith("{") if data >= 0 else False
     try:
-        found = arff.loads(text, return_type=arff.LOD if sparse else arff.DENSE)
-        attributes = [(str(name), kind) for name, kind in found["attributes"]]
-        rows: Any = found["data"]
+        parsed = arff.loads(text, return_type=arff.LOD if sparse else arff.DENSE)
+        attributes = [(str(name), kind) for name, kind in parsed["attributes"]]
+        rows: Any = parsed["data"]
         if sparse:
             default = [k[0] if isinstance(k, list) else 0.0 for _, k in attributes]
             rows = [[row.get(i, v) for i, v in enumerate(default)] for row in rows]

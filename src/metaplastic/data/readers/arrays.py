@@ -82,12 +82,12 @@ def _labels_beside(path: Path) -> tuple[NDArray | None, tuple[str, ...]]:
     other = beside(path, *_PAIRS)
     if other is None:
         return None, ()
-    found = _arrays(other)
-    if isinstance(found, Mapping):
-        if len(found) != 1:
+    labels = _arrays(other)
+    if isinstance(labels, Mapping):
+        if len(labels) != 1:
             return None, (f"{other.name} holds several arrays, so no labels were taken from it",)
-        (found,) = found.values()
-    return typed_labels(found, other), (f"labels: those of {other.name}",)
+        (labels,) = labels.values()
+    return typed_labels(labels, other), (f"labels: those of {other.name}",)
 
 
 def choose(
@@ -157,13 +157,13 @@ def _arrays(path: Path) -> Any:
 
 def _members(file: BinaryIO) -> dict[str, NDArray]:
     with zipfile.ZipFile(file) as archive:
-        found = {}
+        members = {}
         for name in archive.namelist():
             with archive.open(name) as member:
-                found[name.removesuffix(".npy")] = np.lib.format.read_array(
+                members[name.removesuffix(".npy")] = np.lib.format.read_array(
                     member, allow_pickle=False
                 )
-        return found
+        return members
 
 
 def _sparse(path: Path) -> Any:

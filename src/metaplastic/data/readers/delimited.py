@@ -111,10 +111,10 @@ def _check_decimal(
     path: Path, delimiter: str, rows: Sequence[Sequence[str]], decimal: str | None
 ) -> None:
     if decimal is None and delimiter != ",":
-        found = next((c for row in rows for c in row if COMMA_NUMBER.fullmatch(c)), None)
-        if found is not None:
+        cell = next((c for row in rows for c in row if COMMA_NUMBER.fullmatch(c)), None)
+        if cell is not None:
             raise FileFormatError(
-                f"{path}: holds {found!r}, a number with a decimal comma; give --decimal , "
+                f"{path}: holds {cell!r}, a number with a decimal comma; give --decimal , "
                 "(decimal=',')"
             )
 
@@ -128,9 +128,11 @@ def _label_column(
 ) -> tuple[int | None, tuple[str, ...]]:
     """The label column, by what was said, its name, the kind of file, or its words."""
     width = len(names)
-    found = find_label(names if has_header else [str(i) for i in range(width)], options.label, path)
-    if found is not None:
-        return found, ()
+    column = find_label(
+        names if has_header else [str(i) for i in range(width)], options.label, path
+    )
+    if column is not None:
+        return column, ()
     name = plain_name(path)
     if name.endswith(".amat") and not has_header and width > 1:
         if all(map(is_code, [row[-1] for row in data])):

@@ -20,10 +20,10 @@ def index_columns(table: Any) -> list[str]:
     """Columns that hold the index of a pandas frame, as the file's metadata or their names say."""
     described = (table.schema.metadata or {}).get(b"pandas")
     try:
-        found = json.loads(described)["index_columns"] if described else []
+        index = json.loads(described)["index_columns"] if described else []
     except (ValueError, KeyError, TypeError):
-        found = []
-    named = [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+        index = []
+    named = [name for name in index if isinstance(name, str)] if isinstance(index, list) else []
     return [n for n in table.column_names if n in named or _INDEX.fullmatch(n)]
 
 

@@ -57,14 +57,14 @@ def _local(group: Any, name: str, path: Path) -> Any:
 def _layer(file: Any, layer: str | None, path: Path) -> Any:
     if layer is None:
         return _local(file, "X", path)
-    found: dict[str, tuple[str, ...]] = {name: ("layers", name) for name in file.get("layers", ())}
+    layers: dict[str, tuple[str, ...]] = {name: ("layers", name) for name in file.get("layers", ())}
     if "raw.X" in file or "raw" in file:
-        found[RAW] = ("raw.X",) if "raw.X" in file else ("raw", "X")
-    if layer not in found:
-        known = ", ".join(found) if found else "none"
+        layers[RAW] = ("raw.X",) if "raw.X" in file else ("raw", "X")
+    if layer not in layers:
+        known = ", ".join(layers) if layers else "none"
         raise InputError(f"{path} has no layer {layer!r}; its layers are: {known}")
     node = file
-    for name in found[layer]:
+    for name in layers[layer]:
         node = _local(node, name, path)
     return node
 

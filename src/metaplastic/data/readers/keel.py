@@ -68,12 +68,12 @@ def _with_header(path: Path, lines: list[str], options: Options) -> Table:
     for number, line in enumerate(lines):
         word = line.split()[0].lower()
         if word == "@attribute":
-            found = _ATTRIBUTE.fullmatch(line)
-            if found is None:
+            attribute = _ATTRIBUTE.fullmatch(line)
+            if attribute is None:
                 raise FileFormatError(f"{path}: not an attribute of KEEL: {line[:60]!r}")
-            name = found[1].strip("'\"")
-            if (found[2] or "").startswith("{"):
-                categories[len(names)] = tuple(w.strip() for w in found[2][1:-1].split(","))
+            name = attribute[1].strip("'\"")
+            if (attribute[2] or "").startswith("{"):
+                categories[len(names)] = tuple(w.strip() for w in attribute[2][1:-1].split(","))
             names.append(name)
         elif word in ("@output", "@outputs"):
             outputs = [w.strip() for w in line.partition(" ")[2].split(",")]

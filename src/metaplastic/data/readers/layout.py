@@ -52,8 +52,8 @@ def _split_spaces(lines: Iterable[str]) -> Iterator[list[str]]:
             continue
         if line.count('"') % 2:
             raise csv.Error("unexpected end of data")
-        found = _QUOTED_OR_NOT.findall(line)
-        yield [bare or quoted.replace('""', '"') for quoted, bare in found]
+        pairs = _QUOTED_OR_NOT.findall(line)
+        yield [bare or quoted.replace('""', '"') for quoted, bare in pairs]
 
 
 def _sample(lines: Sequence[str], delimiter: str, whole: bool) -> list[list[str]]:
@@ -117,7 +117,7 @@ def find_layout(
         order = tuple(d for d in order if d != SPACES)
     samples = {delimiter: _sample(lines, delimiter, whole) for delimiter in dict.fromkeys(order)}
     layouts = [_layout(d, rows, texts) for d, rows in samples.items() if rows]
-    best = max(layouts, key=lambda found: found[1], default=(None,))[0]
+    best = max(layouts, key=lambda scored: scored[1], default=(None,))[0]
     unclosed = len(layouts) < len(samples) and any(line.strip() for line in lines)
     if unclosed and (best is None or best.width == 1):
         raise FileFormatError(

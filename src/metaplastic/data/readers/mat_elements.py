@@ -72,10 +72,10 @@ def _elements(content: bytes, order: str) -> Iterator[_Element]:
 
 def _decompressed(content: bytes) -> bytes:
     unpack = zlib.decompressobj()
-    found = unpack.decompress(content, MAX_BYTES)
+    plain = unpack.decompress(content, MAX_BYTES)
     if unpack.unconsumed_tail or not unpack.eof:
         raise Damaged("a compressed element is cut off or too large")
-    return found
+    return plain
 
 
 def _check_matrix(content: bytes, order: str, depth: int) -> None:

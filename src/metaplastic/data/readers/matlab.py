@@ -67,12 +67,12 @@ def _variables(path: Path) -> dict[str, Any]:
             check_elements(content)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that come twice and of odd characters
-            found = scipy_io.loadmat(io.BytesIO(content))
+            loaded = scipy_io.loadmat(io.BytesIO(content))
     except (MatReadError, *LIBRARY_ERRORS) as error:
         raise FileFormatError(
             f"{path}: not a MATLAB file that can be read ({one_line(error)})"
         ) from error
-    arrays = {name: value for name, value in found.items() if not name.startswith("__")}
+    arrays = {name: value for name, value in loaded.items() if not name.startswith("__")}
     for name, value in arrays.items():
         if (
             getattr(value, "dtype", np.dtype(object)).names

@@ -65,7 +65,7 @@ def _parts(path: Path) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _values(path: Path, rows: list[list[str]]) -> np.ndarray:
-    found = []
+    values = []
     lengths: set[tuple[int, ...]] = set()
     for number, row in enumerate(rows, 1):
         cells = [part.strip().split(",") for part in row]
@@ -80,7 +80,7 @@ def _values(path: Path, rows: list[list[str]]) -> np.ndarray:
         if wrong is not None:
             what = "a missing value; fill it" if wrong in ("?", "") else "no number"
             raise FileFormatError(f"{path}: series {number} holds {wrong!r:.40}, {what}")
-        found.append([float(cell) for cell in flat])
-    if not found:
+        values.append([float(cell) for cell in flat])
+    if not values:
         raise FileFormatError(f"{path}: a header but no series")
-    return np.array(found)
+    return np.array(values)

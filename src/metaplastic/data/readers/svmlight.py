@@ -22,8 +22,8 @@ def is_svmlight(start: bytes) -> bool:
     """Whether a file begins with lines `label index:value ...`; the last may be cut off."""
     lines = [line for line in start.splitlines() if line.strip() and not line.startswith(b"#")]
     whole = lines[:-1] if len(lines) > 1 else lines
-    found = [_LINE.fullmatch(line) for line in whole]
-    return bool(found) and all(found) and any(m is not None and b":" in m[3] for m in found)
+    matches = [_LINE.fullmatch(line) for line in whole]
+    return bool(matches) and all(matches) and any(m is not None and b":" in m[3] for m in matches)
 
 
 def read_svmlight(path: Path, options: Options) -> Table:
@@ -57,13 +57,13 @@ def _check_lines(path: Path, content: bytes) -> None:
     for number, line in enumerate(content.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith(b"#"):
             continue
-        found = _LINE.fullmatch(line)
-        if found is None:
+        match = _LINE.fullmatch(line)
+        if match is None:
             shown = line[:40].decode("utf-8", "replace")
             raise FileFormatError(
                 f"{path}: line {number} is not of the form 'label index:value ...': {shown!r}"
             )
-        if found[2]:
+        if match[2]:
             raise FileFormatError(f"{path}: line {number} has several labels; keep one a row")
         label = line.split(maxsplit=1)[0].lstrip(b"+-")
         if label.isdigit() and int(label) > _MOST_EXACT:

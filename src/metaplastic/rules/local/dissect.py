@@ -74,10 +74,10 @@ def dissect(rule: LocalRule, model: MLP, trace: Trace, state: Float[Array, ""]) 
     return layers
 
 
-def shares(found: LayerParts) -> dict[str, Float[Array, ""]]:
+def shares(layer: LayerParts) -> dict[str, Float[Array, ""]]:
     """How much each part contributes along the total; together 1, negative if it works against."""
-    power = jnp.sum(jnp.square(found.total)) + 1e-30
-    return {name: jnp.sum(part * found.total) / power for name, part in found.parts.items()}
+    power = jnp.sum(jnp.square(layer.total)) + 1e-30
+    return {name: jnp.sum(part * layer.total) / power for name, part in layer.parts.items()}
 
 
 def pair_factors(

@@ -159,7 +159,7 @@ class Architecture(AbstractExperiment):
         )
 
     def tables(self, result: Result) -> Mapping[str, Table]:
-        found = {}
+        tables = {}
         for sweep in values(result["rows"], "sweep"):
             rows = select(result["rows"], sweep=sweep)
             names, readouts = values(rows, "learner"), values(rows, "readout")
@@ -173,11 +173,11 @@ class Architecture(AbstractExperiment):
                 f"{self.dataset}, {self.shots} labels a class: accuracy in percent \u00b1 standard "
                 f"error over {len(self.seeds)} seeds x {self.n_draws} draws; a dash: diverged."
             )
-            found[sweep.capitalize()] = Table(header, tuple(cells), note)
-        return found
+            tables[sweep.capitalize()] = Table(header, tuple(cells), note)
+        return tables
 
     def figures(self, result: Result) -> Mapping[str, Drawing]:
-        found = {}
+        drawings = {}
         for sweep, (label, scale) in SWEEPS.items():
             rows = select(result["rows"], sweep=sweep)
             panels = {}
@@ -204,8 +204,8 @@ class Architecture(AbstractExperiment):
             )
             caption = f"{sweep.capitalize()}. Bars are standard errors."
             stem = f"architecture-{sweep.replace(' ', '-')}"
-            found[stem] = Drawing(figure, f"Accuracy over {label}", caption)
-        return found
+            drawings[stem] = Drawing(figure, f"Accuracy over {label}", caption)
+        return drawings
 
     def verdict(self, result: Result) -> Verdict:
         gains = []

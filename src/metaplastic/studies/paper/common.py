@@ -70,8 +70,8 @@ def measure(
     kept = progress.kept if keep else None
     for name, learner in learners.items():
         key = measurement_key(learner, dataset, how)
-        found = kept.read(key) if kept else None
-        if found is None:
+        measured = kept.read(key) if kept else None
+        if measured is None:
             started = time.perf_counter()
             try:
                 records = evaluate({name: learner}, dataset, **how)
@@ -80,11 +80,11 @@ def measure(
                 continue
             seconds = round(time.perf_counter() - started, 2)
             made = {"key": key, "seconds": seconds, "commit": provenance(seeds=())["commit"]}
-            found = [{**to_row(record), **made} for record in records]
+            measured = [{**to_row(record), **made} for record in records]
             if kept:
-                kept.write(key, found)
-        rows += [{**row, "learner": name, **extra} for row in found]
-        score = " / ".join(f"{100 * r['mean']:.1f}" for r in found if r["shots"] == shots[-1])
+                kept.write(key, measured)
+        rows += [{**row, "learner": name, **extra} for row in measured]
+        score = " / ".join(f"{100 * r['mean']:.1f}" for r in measured if r["shots"] == shots[-1])
         progress(f"{dataset.name}{note}: {name} {score} %")
     return rows
 
@@ -158,8 +158,8 @@ def gain_over_best(
 ) -> Gain:
     """Against the best of the others, which is picked after the fact, in favour of the others."""
     best = max(others, key=lambda row: row["mean"])
-    found = gain(own, best)
-    return dataclasses.replace(found, where=f"{where} (best other: {best['learner']})".strip())
+    lead = gain(own, best)
+    return dataclasses.replace(lead, where=f"{where} (best other: {best['learner']})".strip())
 
 
 def mean_gain(gains: Sequence[Gain]) -> Gain:

@@ -67,12 +67,12 @@ def preset_digest(preset: Preset) -> str:
 def digest(rule: AbstractUpdateRule) -> str:
     """SHA-256 of a rule: class, fields that are no arrays, and every number of theta."""
     arrays, rest = eqx.partition(rule, eqx.is_array)
-    found = hashlib.sha256(f"{type(rule).__name__} {rest!r}".encode())
+    hashed = hashlib.sha256(f"{type(rule).__name__} {rest!r}".encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
         value = np.asarray(leaf)
-        found.update(f"{jax.tree_util.keystr(path)} {value.dtype.str} {value.shape}".encode())
-        found.update(value.tobytes())
-    return found.hexdigest()
+        hashed.update(f"{jax.tree_util.keystr(path)} {value.dtype.str} {value.shape}".encode())
+        hashed.update(value.tobytes())
+    return hashed.hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -145,8 +145,8 @@ class Features(AbstractExperiment):
 
     def tables(self, result: Result) -> Mapping[str, Table]:
         rows = []
-        for step, found in result["structure"].items():
-            mean, error = mean_and_error(found)
+        for step, tables in result["structure"].items():
+            mean, error = mean_and_error(tables)
             size, spread = mean_and_error([dimension(s) for s in result["spectra"][step]])
             rows.append((step, f"{mean:.3f} \u00b1 {error:.3f}", with_error(size, spread)))
         note = (
@@ -154,7 +154,7 @@ class Features(AbstractExperiment):
             f"networks, and over networks; {self.n_components} features."
         )
         header = ("inner steps", "correlation of neighbouring weights", "effective dimension")
-        found = {"Structure and spectrum": Table(header, tuple(rows), note)}
+        tables = {"Structure and spectrum": Table(header, tuple(rows), note)}
         moons = result["moons"]["rows"]
         readouts = values(moons, "readout")
         cells = []
@@ -162,8 +162,8 @@ class Features(AbstractExperiment):
             some = {r["readout"]: r for r in select(moons, step=step)}
             cells.append((str(step), *(percent(some.get(r)) for r in readouts)))
         note = f"Accuracy in percent from {self.shots} labels a class, \u00b1 standard error."
-        found["Two moons"] = Table(("inner steps", *readouts), tuple(cells), note)
-        return found
+        tables["Two moons"] = Table(("inner steps", *readouts), tuple(cells), note)
+        return tables
 
     def figures(self, result: Result) -> Mapping[str, Drawing]:
         fields = {f"after {s} inner steps": np.array(f) for s, f in result["fields"].items()}
@@ -234,20 +234,20 @@ class Features(AbstractExperiment):
 
 def neighbour_correlation(fields: NDArray) -> list[float]:
     """Per field `(unit, side, side)`: correlation of weights one pixel apart, both directions."""
-    found = []
+    correlations = []
     for field in np.asarray(fields, np.float64):
         left = np.concatenate([field[:, :-1].ravel(), field[:-1].ravel()])
         right = np.concatenate([field[:, 1:].ravel(), field[1:].ravel()])
         flat = left.std() == 0 or right.std() == 0
-        found.append(0.0 if flat else float(np.corrcoef(left, right)[0, 1]))
-    return found
+        correlations.append(0.0 if flat else float(np.corrcoef(left, right)[0, 1]))
+    return correlations
 
 
 def spectrum(features: NDArray) -> NDArray[np.float64]:
     """Eigenvalues of the covariance of features `(n, d)`, falling, as shares of their sum."""
     centred = np.asarray(features, np.float64) - features.mean(0, dtype=np.float64)
-    found = np.maximum(np.linalg.eigvalsh(centred.T @ centred)[::-1], 0.0)
-    return found / max(found.sum(), 1e-300)
+    eigenvalues = np.maximum(np.linalg.eigvalsh(centred.T @ centred)[::-1], 0.0)
+    return eigenvalues / max(eigenvalues.sum(), 1e-300)
 
 
 def dimension(shares: Any) -> float:
@@ -266,11 +266,11 @@ def to_plane(features: NDArray) -> NDArray[np.float64]:
 
 def aligned(frames: list[NDArray]) -> list[NDArray]:
     """Each frame `(n, 2)` turned and mirrored to be as near as can be to the one before."""
-    found = frames[:1]
+    turned = frames[:1]
     for points in frames[1:]:
-        u, _, v = np.linalg.svd(points.T @ found[-1])
-        found.append(points @ (u @ v))
-    return found
+        u, _, v = np.linalg.svd(points.T @ turned[-1])
+        turned.append(points @ (u @ v))
+    return turned
 
 
 def _unsigned(value: float) -> str:

@@ -127,16 +127,16 @@ class FewShot(AbstractExperiment):
 
     def learners(self, subject: Subject) -> dict[str, Judged]:
         """All by name, the rule that is examined last."""
-        found = learners((), self.others, self.network)
+        judged = learners((), self.others, self.network)
         for rule in self.rules:
             n_networks = min(FEWER.get(rule, self.network.n_networks), self.network.n_networks)
             own = dataclasses.replace(self.network, n_networks=n_networks)
-            found |= learners([rule], (), own)
-        found.pop(subject.name, None)
+            judged |= learners([rule], (), own)
+        judged.pop(subject.name, None)
         network = dataclasses.asdict(self.network)
-        found[UNTRAINED] = RuleLearner(untrained().with_networks(**network))
-        found[subject.name] = RuleLearner(subject.preset.with_networks(**network))
-        return found
+        judged[UNTRAINED] = RuleLearner(untrained().with_networks(**network))
+        judged[subject.name] = RuleLearner(subject.preset.with_networks(**network))
+        return judged
 
     def tables(self, result: Result) -> Mapping[str, Table]:
         return {
@@ -150,8 +150,8 @@ class FewShot(AbstractExperiment):
         cells = []
         for learner in values(rows, "learner"):
             some = select(rows, learner=learner)
-            found = {(row["readout"], row["shots"]): row for row in some}
-            accuracies = (percent(found.get((r, k))) for r in readouts for k in shots)
+            by_case = {(row["readout"], row["shots"]): row for row in some}
+            accuracies = (percent(by_case.get((r, k))) for r in readouts for k in shots)
             cells.append((learner, *accuracies, f"{some[0]['fit_seconds']:.1f}"))
         note = (
             f"{name}: accuracy in percent \u00b1 standard error over {len(self.seeds)} seeds x "
@@ -221,8 +221,8 @@ class FewShot(AbstractExperiment):
             "the best is picked after the fact for each. The differences go "
             f"{extremes([g for _, g in gains])}.{missing}"
         )
-        found = outcome(clear if lost else clear and len(gains), len(gains))
-        return Verdict(found, number, sentence)
+        held = outcome(clear if lost else clear and len(gains), len(gains))
+        return Verdict(held, number, sentence)
 
 
 def _drawn(rows: Sequence[Mapping[str, Any]], own: str) -> list[str]:

@@ -26,13 +26,13 @@ FOLDER = "measurements"
 
 def measurement_key(learner: Judged, dataset: LabelledSet, how: Mapping[str, Any]) -> str:
     """A digest of all that a measurement depends on: learner, rows, labels, protocol, version."""
-    found = hashlib.sha256(f"{__version__} {dataset.name} {sorted(how.items())}".encode())
+    hashed = hashlib.sha256(f"{__version__} {dataset.name} {sorted(how.items())}".encode())
     x = dataset.x.tocsr() if hasattr(dataset.x, "tocsr") else dataset.x
     parts = (x.data, x.indices, x.indptr) if hasattr(x, "indptr") else (x,)
     for part in (*parts, dataset.y):
-        _add(found, np.asarray(part))
-    _add(found, learner)
-    return found.hexdigest()[:32]
+        _add(hashed, np.asarray(part))
+    _add(hashed, learner)
+    return hashed.hexdigest()[:32]
 
 
 class Kept:
@@ -55,9 +55,9 @@ class Kept:
 
     def read(self, key: str) -> list[dict[str, Any]] | None:
         """The rows kept under a key, or `None`; damaged files count as none."""
-        found = _json(self._folder / f"{key}.json")
+        content = _json(self._folder / f"{key}.json")
         earlier = list(self._earlier.get(key, {}).values())
-        rows = list(_rows(found)) if isinstance(found, list) else earlier
+        rows = list(_rows(content)) if isinstance(content, list) else earlier
         fields = (*(field.name for field in dataclasses.fields(Record)), "key", "seconds", "commit")
         if not rows or any(name not in row for row in rows for name in fields):
             return None
@@ -81,39 +81,39 @@ def _json(path: Path) -> Any:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _rows(found: Any) -> Iterator[dict[str, Any]]:
+def _rows(content: Any) -> Iterator[dict[str, Any]]:
     """All rows that have a key, wherever they are."""
-    if isinstance(found, dict):
-        if isinstance(found.get("key"), str):
-            yield found
+    if isinstance(content, dict):
+        if isinstance(content.get("key"), str):
+            yield content
         else:
-            for item in found.values():
+            for item in content.values():
                 yield from _rows(item)
-    elif isinstance(found, list):
-        for item in found:
+    elif isinstance(content, list):
+        for item in content:
             yield from _rows(item)
 
 
-def _add(found: Any, thing: Any) -> None:
+def _add(hashed: Any, thing: Any) -> None:
     """Feed whatever makes a learner what it is into a hash, field by field."""
     if isinstance(thing, AtStep):
         thing = (thing.trajectory.learner, thing.step)
-    found.update(type(thing).__qualname__.encode())
+    hashed.update(type(thing).__qualname__.encode())
     if isinstance(thing, np.ndarray | jax.Array):
         array = np.ascontiguousarray(thing)
-        found.update(f"{array.dtype.str} {array.shape}".encode())
-        found.update(array.astype(str).tobytes() if array.dtype.hasobject else array.tobytes())
+        hashed.update(f"{array.dtype.str} {array.shape}".encode())
+        hashed.update(array.astype(str).tobytes() if array.dtype.hasobject else array.tobytes())
     elif isinstance(thing, list | tuple):
-        found.update(str(len(thing)).encode())
+        hashed.update(str(len(thing)).encode())
         for item in thing:
-            _add(found, item)
+            _add(hashed, item)
     elif dataclasses.is_dataclass(thing):
         later = getattr(type(thing), "later_fields", ())
         for field in dataclasses.fields(thing):
             # As in a rule file, a field that came later says nothing where it changes nothing.
             if field.name in later and getattr(thing, field.name) == field.default:
                 continue
-            found.update(field.name.encode())
-            _add(found, getattr(thing, field.name))
+            hashed.update(field.name.encode())
+            _add(hashed, getattr(thing, field.name))
     else:
-        found.update(repr(thing).encode())
+        hashed.update(repr(thing).encode())

@@ -136,10 +136,10 @@ class MetaCurves(AbstractExperiment):
         return rows
 
     def tables(self, result: Result) -> Mapping[str, Table]:
-        found = {"Before and after meta-training": self._measured_table(result)}
+        tables = {"Before and after meta-training": self._measured_table(result)}
         if result["evaluations"]:
-            found["Evaluations during meta-training"] = self._curve_table(result)
-        return found
+            tables["Evaluations during meta-training"] = self._curve_table(result)
+        return tables
 
     def _measured_table(self, result: Result) -> Table:
         names = (UNTRAINED, result["own"])
@@ -177,12 +177,12 @@ class MetaCurves(AbstractExperiment):
         return Table(header, tuple(rows), note)
 
     def figures(self, result: Result) -> Mapping[str, Drawing]:
-        found = {}
+        drawings = {}
         if result["rows"]:
-            found["meta-curves-before-after"] = self._measured_figure(result)
+            drawings["meta-curves-before-after"] = self._measured_figure(result)
         if result["evaluations"]:
-            found["meta-curves"] = self._curve_figure(result)
-        return found
+            drawings["meta-curves"] = self._curve_figure(result)
+        return drawings
 
     def _curve_figure(self, result: Result) -> Drawing:
         kinds = dict.fromkeys(k for e in result["evaluations"] for k in e["validation_losses"])
@@ -249,8 +249,8 @@ class MetaCurves(AbstractExperiment):
             f"by more than two standard errors in {sum(r.clear for r in rises)} of {len(rises)} "
             "stages."
         )
-        found = outcome(sum(g.clear for g in gains), len(gains))
-        return Verdict(found, f"{gains[0]} points on {gains[0].where}", sentence)
+        held = outcome(sum(g.clear for g in gains), len(gains))
+        return Verdict(held, f"{gains[0]} points on {gains[0].where}", sentence)
 
     def _line(self, result: Result, kind: str, key: str) -> Line:
         scale = 100.0 if key == "validation_accuracies" else 1.0

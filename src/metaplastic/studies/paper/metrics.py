@@ -30,9 +30,9 @@ def read_metrics(path: Path) -> Result:
 def read_json(text: str, source: Path) -> dict[str, Any]:
     """A table in JSON; raises `FileFormatError`, naming `source`, for anything else."""
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError as error:
         raise FileFormatError(f"{source} is damaged ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise FileFormatError(f"{source} is damaged (no table)")
-    return found
+    return content

@@ -202,8 +202,8 @@ class Watched(AbstractLearner):
 
     def fit(self, x: Rows, *, seed: int) -> FrozenMLP:
         """As the autoencoder's."""
-        model, found = self.vae.fit_parameters(x, seed=seed)
+        model, parameters = self.vae.fit_parameters(x, seed=seed)
         batch = jnp.asarray(dense(subsample(x, LOSS_ROWS, seed=seed)))
-        loss = self.vae.loss(x, model.presentation)(found, batch, key=jax.random.key(seed))
+        loss = self.vae.loss(x, model.presentation)(parameters, batch, key=jax.random.key(seed))
         self.losses.append(float(loss))
-        return self.vae.freeze(model, found.head, subsample(x, FREEZE_ROWS, seed=seed))
+        return self.vae.freeze(model, parameters.head, subsample(x, FREEZE_ROWS, seed=seed))

@@ -53,17 +53,17 @@ class Pairs:
         """Per level of input: mean drive and mean change in bins of drive."""
         change = change / max(float(np.sqrt(np.square(change).mean())), 1e-12)
         edges = np.quantile(self.z, np.linspace(0, 1, BINS + 1))
-        found = {}
+        bins = {}
         for level, (low, high) in LEVELS.items():
             chosen = (self.x >= low) & (self.x < high)
             place = np.clip(np.searchsorted(edges, self.z[chosen]) - 1, 0, BINS - 1)
             count = np.maximum(np.bincount(place, minlength=BINS), 1)
             drive = np.bincount(place, self.z[chosen], BINS) / count
-            found[level] = [
+            bins[level] = [
                 rounded(drive, 3),
                 rounded(np.bincount(place, change[chosen], BINS) / count, 4),
             ]
-        return found
+        return bins
 
 
 CLASSICAL: Mapping[str, Callable[[Pairs], NDArray]] = {

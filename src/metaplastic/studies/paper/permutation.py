@@ -124,8 +124,8 @@ class Permutation(AbstractExperiment):
         for name in values(rows, "learner"):
             for pixels in (INTACT, PERMUTED):
                 some = select(rows, learner=name, pixels=pixels)
-                found = {(r["readout"], r["shots"]): r for r in some}
-                accuracies = (percent(found.get((r, k))) for r in readouts for k in shots)
+                by_case = {(r["readout"], r["shots"]): r for r in some}
+                accuracies = (percent(by_case.get((r, k))) for r in readouts for k in shots)
                 cells.append((f"{name}, {pixels}", *accuracies))
         header = ("learner", *(f"{r} {k}" for r in readouts for k in shots))
         note = (
@@ -166,11 +166,11 @@ class Permutation(AbstractExperiment):
         for readout in values(rows, "readout"):
             for shots in values(rows, "shots"):
                 some = select(rows, readout=readout, shots=shots)
-                found = {(r["learner"], r["pixels"]): r for r in some}
+                by_case = {(r["learner"], r["pixels"]): r for r in some}
                 where = f"{shots} labels, {readout}"
-                drop = gain(found[NETWORK, INTACT], found[NETWORK, PERMUTED], where)
-                change = gain(found[own, PERMUTED], found[own, INTACT], where)
-                lead = gain(found[own, PERMUTED], found[NETWORK, PERMUTED], where)
+                drop = gain(by_case[NETWORK, INTACT], by_case[NETWORK, PERMUTED], where)
+                change = gain(by_case[own, PERMUTED], by_case[own, INTACT], where)
+                lead = gain(by_case[own, PERMUTED], by_case[NETWORK, PERMUTED], where)
                 drops.append(drop)
                 kept.append(change)
                 leads.append(lead)

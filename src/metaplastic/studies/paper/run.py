@@ -126,8 +126,8 @@ def _content(
     say(f"done in {spent:.0f} s")
     if say.kept and say.kept.commits:
         origin["measurements_kept_from"] = sorted(say.kept.commits)
-    found = {"provenance": origin, "seconds": spent, "result": result}
-    return write_result(out, experiment, subject, found)
+    measured = {"provenance": origin, "seconds": spent, "result": result}
+    return write_result(out, experiment, subject, measured)
 
 
 def _finding(experiment: AbstractExperiment, content: Mapping[str, Any], out: Path) -> Finding:

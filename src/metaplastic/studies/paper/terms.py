@@ -90,12 +90,12 @@ class Terms(AbstractExperiment):
         rule = as_local(subject.preset.rules.main)
         dataset = load_set(self.dataset)
         x = np.asarray(dataset.x, np.float32)
-        found = {"own": subject.name, "shares": self._shares(rule, x)}
+        result = {"own": subject.name, "shares": self._shares(rule, x)}
         progress("shares of the terms")
-        found["curves"] = self._curves(rule, x, subject.name)
+        result["curves"] = self._curves(rule, x, subject.name)
         progress("curves")
         variants = {WHOLE: rule, **{f"without {k}": v for k, v in ablations(rule).items()}}
-        found["rows"] = measure(
+        result["rows"] = measure(
             {name: self._learner(each) for name, each in variants.items()},
             dataset,
             shots=(self.shots,),
@@ -103,7 +103,7 @@ class Terms(AbstractExperiment):
             seeds=self.seeds,
             progress=progress,
         )
-        return found
+        return result
 
     def _learner(self, rule: Any, n_steps: int | None = None) -> RuleLearner:
         return plain_learner(
@@ -120,15 +120,15 @@ class Terms(AbstractExperiment):
         """By inner steps done: the model, its trace on a batch, the state of the rule."""
         stops = sorted({*self.steps, self.curve_step})
         batch = draw_batches(x, Shuffled(len(x), seed=seed + 1000), 1, self.batch_size)[0]
-        found: dict[int, tuple[MLP, Trace, Any]] = {}
+        models_of: dict[int, tuple[MLP, Trace, Any]] = {}
 
         def keep(step: int, models: tuple[MLP, ...], states: tuple[Any, ...]) -> None:
-            found[step] = (models[0], models[0].trace(jnp.asarray(batch)), states[0])
+            models_of[step] = (models[0], models[0].trace(jnp.asarray(batch)), states[0])
 
         self._learner(rule, max(stops)).fit_with_snapshots(
             x, seed=seed, snapshot_steps=stops, on_snapshot=keep
         )
-        return found
+        return models_of
 
     def _shares(self, rule: LocalRule, x: NDArray) -> list[dict[str, Any]]:
         """Rows of layer, step, part and its share for every seed."""
@@ -156,7 +156,7 @@ class Terms(AbstractExperiment):
             "before meta-training, top": (start, top),
         }
         chosen = np.random.default_rng([seed, 13])
-        found = {}
+        curves = {}
         for title, (which, layer) in panels.items():
             pre, post = pair_factors(which, model, trace, state, layer)
             pairs = Pairs.draw(model, trace, layer, chosen)
@@ -165,11 +165,11 @@ class Terms(AbstractExperiment):
             post = np.asarray(post) - np.mean(post, axis=1, keepdims=True)
             there = np.asarray(pre)[:, pairs.sample, pairs.pre]
             change = np.sum(there * post[:, pairs.sample, pairs.post], axis=0)
-            found[title] = pairs.binned(change)
+            curves[title] = pairs.binned(change)
         pairs = Pairs.draw(model, trace, top, chosen)
         for title, function in CLASSICAL.items():
-            found[title] = pairs.binned(function(pairs))
-        return found
+            curves[title] = pairs.binned(function(pairs))
+        return curves
 
     def tables(self, result: Result) -> Mapping[str, Table]:
         rows = result["rows"]
@@ -193,8 +193,8 @@ class Terms(AbstractExperiment):
         layers, steps = values(rows, "layer"), (self.steps[0], self.steps[-1])
         cells = []
         for part in values(rows, "part"):
-            found = {(r["layer"], r["step"]): r["shares"] for r in select(rows, part=part)}
-            shown = (f"{np.mean(found[layer, step]):+.2f}" for layer in layers for step in steps)
+            shares = {(r["layer"], r["step"]): r["shares"] for r in select(rows, part=part)}
+            shown = (f"{np.mean(shares[layer, step]):+.2f}" for layer in layers for step in steps)
             cells.append((part, *shown))
         header = ("part", *(f"layer {k}, step {s}" for k in layers for s in steps))
         return Table(header, tuple(cells), "Means over seeds; the parts of a column add up to one.")
@@ -258,8 +258,8 @@ class Terms(AbstractExperiment):
             if name != WHOLE:
                 some = select(rows, learner=name)
                 losses[name] = [gain(whole[r["readout"]], r, name) for r in some]
-        needed = [name for name, found in losses.items() if all(g.clear for g in found)]
-        every = [g for found in losses.values() for g in found]
+        needed = [name for name, of_term in losses.items() if all(g.clear for g in of_term)]
+        every = [g for of_term in losses.values() for g in of_term]
         sentence = (
             f"Without {len(needed)} of {len(losses)} parts accuracy is more than two standard "
             f"errors lower with every readout; what a part is worth goes {extremes(every)}."

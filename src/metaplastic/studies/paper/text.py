@@ -145,21 +145,21 @@ class Text(AbstractExperiment):
         """Rules by name, from the untrained one to the last of one meta-training."""
         if self.meta_run is None:
             recipe = RECIPES["images"]
-            found = {0: build_rule(recipe)}
+            by_update = {0: build_rule(recipe)}
             if self.updates:
-                found |= kept_rules(recipe, self.updates)
+                by_update |= kept_rules(recipe, self.updates)
                 progress(f"meta-trained on letters alone, {max(self.updates):,} updates")
         else:
-            found = {0: build_rule(recipe_to_resume(self.meta_run))}
-            found |= {
+            by_update = {0: build_rule(recipe_to_resume(self.meta_run))}
+            by_update |= {
                 int(path.stem.split("-")[1]): load_rule(path)
                 for path in sorted((self.meta_run / KEPT_RULES).glob("updates-*.safetensors"))
             }
-            if len(found) == 1:
+            if len(by_update) == 1:
                 file = self.meta_run / RULE_FILE
-                found[int(load_rule_file(file)[1].get("updates", 1))] = load_rule(file)
-            found = {n: found[n] for n in spaced(sorted(found), 1 + len(Text.updates))}
-        rules = {f"{count:,} updates": rule for count, rule in found.items()}
+                by_update[int(load_rule_file(file)[1].get("updates", 1))] = load_rule(file)
+            by_update = {n: by_update[n] for n in spaced(sorted(by_update), 1 + len(Text.updates))}
+        rules = {f"{count:,} updates": rule for count, rule in by_update.items()}
         return {UNTRAINED if name.startswith("0 ") else name: r for name, r in rules.items()}
 
     def tables(self, result: Result) -> Mapping[str, Table]:
@@ -188,10 +188,10 @@ class Text(AbstractExperiment):
         panels = {}
         for title, some in shown.items():
             for readout in values(rows, "readout"):
-                found = [
+                lines = [
                     self._line(name, select(rows, learner=name, readout=readout)) for name in some
                 ]
-                panels[f"{title}, {readout}"] = found
+                panels[f"{title}, {readout}"] = lines
         figure = line_figure(
             panels,
             x_label="inner steps",
