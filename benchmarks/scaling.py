@@ -1,17 +1,17 @@
-"""Meta-training on Ray: what the engine costs, and what the learner can take.
+"""Meta-training on Ray: what the engine costs, and what learner and reducers can take.
 
 Measured: task-steps per second of one process, of 1 and of 2 workers, and the share of an update
-that is not work of the workers. Then gradients per second of a learner whose workers only sleep for
-as long as a gradient takes (8 to 256 of them, in a few processes), against a model of measured
-parts: `min(workers / (gradient time + round trip), 1 / learner's time per gradient)`. It also says
-what to expect of numbers of workers that no machine here can run. The round trip is that of two
-workers that do not sleep at all, the learner's time that of 64 such.
+that is not work of the workers. Then gradients per second with workers that only sleep for as long
+as a gradient takes (8 to 256 of them, in two processes), against a model of measured parts: the
+least of what workers give (`workers / (gradient time + round trip / truncations)`), what reducers
+take and what the learner takes (one over their processor time per gradient). On one machine all of
+them share its cores, so that their sum counts. The model also says what to expect of numbers of
+workers that no machine here can run, where each reducer has a core of its own.
 
-    python benchmarks/scaling.py [--quick] [--json OUT]
+    python benchmarks/scaling.py [--quick] [--json OUT] [--only simulated]
 """
 
 import argparse
-import asyncio
 import dataclasses
 import json
 import os
@@ -19,7 +19,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+from sleepers import Setting, simulate
 
 from metaplastic.evaluation import provenance
 from metaplastic.files import write_atomically
@@ -32,8 +34,6 @@ from metaplastic.recipes.recipe import Recipe, build_buckets, build_rule
 from metaplastic.recipes.shapes import Shape
 from metaplastic.report.tables import Table
 from metaplastic.scale import ClusterSettings, RayExecutor, connect
-from metaplastic.scale.pool import Slot, WorkerPool
-from metaplastic.scale.worker import ChunkResult, versions
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 SHAPES = (
@@ -42,54 +42,24 @@ SHAPES = (
 )
 """Ten tasks in all, as many as an update of the recipe `base` has."""
 
-PREDICTED = (1, 2, 8, 64, 512, 4096)
-SIMULATED = (8, 64, 256)
-HOSTS = 4
-"""Processes that the simulated workers share."""
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+SIMULATED = (
+    # workers, truncations, reducers
+    (8, 1, 0),
+    (64, 1, 0),
+    (256, 1, 0),
+    (256, 8, 0),
+    (8, 8, 2),
+    (64, 8, 2),
+    (256, 8, 2),
+)
+PREDICTED = (8, 64, 512, 4096)
+TRUNCATIONS = 8
+"""Of the predictions with reducers."""
 
-
-class Sleepers:
-    """Stands for many workers: each call sleeps as long as a gradient takes."""
-
-    def __init__(self, seconds: float, size: int, names: tuple[str, ...]) -> None:
-        self._seconds, self._size, self._names = seconds, size, names
-
-    async def hello(self) -> dict[str, str]:
-        """Versions on this side."""
-        return versions()
-
-    async def work(self, theta: Any, items: tuple) -> list[ChunkResult]:
-        """A gradient of zeros for every item."""
-        await asyncio.sleep(self._seconds * len(items))
-        one = {name: np.zeros(1, np.float32) for name in self._names}
-        zero = np.zeros(self._size, np.float32)
-        return [ChunkResult(item.chunk, zero, one, self._seconds) for item in items]
-
-
-class SimulatedPool(WorkerPool):
-    """A pool whose slots share a few processes of `Sleepers`."""
-
-    seconds: float
-    size: int
-    names: tuple[str, ...]
-
-    def _start(self, slot: Slot) -> None:
-        import ray
-
-        if not hasattr(self, "_hosts"):
-            host = ray.remote(Sleepers).options(num_cpus=0, max_concurrency=256)
-            parts = (self.seconds, self.size, self.names)
-            self._hosts: list[Any] = [host.remote(*parts) for _ in range(HOSTS)]
-            self._next = 0
-        slot.actor = self._hosts[self._next % HOSTS]
-        self._next += 1
-        slot.starting = slot.actor.hello.remote()
-
-    def close(self) -> None:
-        import ray
-
-        for host in self._hosts:
-            ray.kill(host)
+WORKERS_PER_REDUCER = 64
+SECONDS = 15.0
+"""Of a measurement with simulated workers."""
 
 
 def timed(rule: Any, executor: Any, buckets: list[Bucket], n_updates: int) -> list[dict[str, Any]]:
@@ -134,38 +104,73 @@ def real(recipe: Recipe, n_updates: int) -> dict[str, Any]:
     return {"rows": rows, "tasks": tasks, "task_steps_per_update": steps}
 
 
-def simulated(
-    recipe: Recipe, workers: int, seconds: float, n_updates: int, names: tuple[str, ...]
-) -> dict[str, float]:
-    """Gradients per second of the real learner with workers that sleep."""
-    rule = build_rule(recipe)
-    theta, free = split_rule(rule)
-    buckets = [
-        dataclasses.replace(b, n_tasks=max(1, workers // len(recipe.shapes)))
-        for b in build_buckets(recipe, free)
-    ]
-    size = sum(leaf.size for leaf in _leaves(theta))
-    pool = type("Pool", (SimulatedPool,), {"seconds": seconds, "size": size, "names": names})
-    settings = ClusterSettings(
-        workers=sum(b.n_tasks for b in buckets), cpus_per_worker=0.0, mode="asynchronous"
-    )
-    estimator = TruncatedBackprop(recipe.truncation, checkpoint=False)
-    with RayExecutor(buckets, estimator, theta, settings, pool=pool) as executor:
-        updates = timed(rule, executor, buckets, n_updates)
-    gradients = sum(u["cluster"]["gradients"] for u in updates)
-    wall = sum(u["seconds"] for u in updates)
+def parts(recipe: Recipe, seconds: float) -> dict[str, Any]:
+    """Round trip, and processor time per message, of workers that do not sleep at all."""
+    few = simulate(recipe, Setting(2, 0.0, 1, 0, 16), seconds)
+    alone = simulate(recipe, Setting(64, 0.0, 1, 0, 256), seconds)
+    tree = simulate(recipe, Setting(64, 0.0, 1, 2, 1024), seconds)
     return {
-        "workers": settings.workers,
-        "gradient_s": seconds,
-        "gradients_per_s": gradients / wall,
-        "staleness": float(np.mean([u["cluster"]["staleness"] for u in updates])),
+        "round_trip_s": 2 / few["gradients_per_s"],
+        "learner_s_per_gradient": alone["learner_s"],
+        "host_s_per_call": alone["workers_s"],
+        "reducer_s_per_call": tree["reducers_s"],
+        "learner_s_per_summary": tree["learner_s"] * 512,
+        "busy": [few, alone, tree],
     }
 
 
-def _leaves(tree: Any) -> list[Any]:
-    import jax
+def rates(setting: Setting, found: dict[str, Any], *, cores: int | None) -> dict[str, float]:
+    """Gradients per second that each part could give; with `cores`, all share a machine."""
+    k, workers = setting.truncations, setting.workers
+    per_call = found["reducer_s_per_call"] if setting.reducers else found["learner_s_per_gradient"]
+    summaries = setting.reducers / setting.batch  # One of each reducer an update.
+    learner = found["learner_s_per_summary"] * summaries if setting.reducers else per_call / k
+    limits = {
+        "workers": workers / (setting.seconds + found["round_trip_s"] / k),
+        "learner": 1.0 / learner,
+    }
+    if setting.reducers:
+        limits["reducers"] = setting.reducers * k / per_call
+    if cores is not None:
+        reducers = per_call / k if setting.reducers else 0.0
+        limits["cores"] = cores / (learner + reducers + found["host_s_per_call"] / k)
+    return limits
 
-    return jax.tree.leaves(tree)
+
+def predict(workers: int, tree: bool, found: dict[str, Any]) -> dict[str, Any]:
+    """What to expect of so many workers on a cluster, and what holds them back."""
+    k = TRUNCATIONS if tree else 1
+    reducers = -(-workers // WORKERS_PER_REDUCER) if tree and workers > WORKERS_PER_REDUCER else 0
+    setting = Setting(workers, found["gradient_s"], k, reducers, workers * k // 2 or 1)
+    limits = rates(setting, found, cores=None)
+    slowest = min(limits, key=lambda name: limits[name])
+    messages = limits[slowest] / setting.batch * reducers if reducers else limits[slowest] / k
+    return {
+        **dataclasses.asdict(setting),
+        "gradients_per_s": limits[slowest],
+        "bottleneck": slowest,
+        "share": limits[slowest] * found["gradient_s"] / workers,
+        "learner_megabytes_per_s": messages * found["gradient_bytes"] / 1e6,
+    }
+
+
+def run_simulated(recipe: Recipe, found: dict[str, Any], *, quick: bool) -> dict[str, Any]:
+    """Rows of simulated workers beside the model, and predictions."""
+    seconds = 3.0 if quick else SECONDS
+    found = found | parts(recipe, seconds)
+    rows = []
+    for workers, k, reducers in SIMULATED[:1] if quick else SIMULATED:
+        batch = max(workers * k // 2, 8)
+        setting = Setting(workers, found["gradient_s"], k, reducers, batch)
+        row: dict[str, Any] = simulate(recipe, setting, seconds)
+        limits = rates(setting, found, cores=CORES)
+        row["predicted"] = min(limits.values())
+        row["bottleneck"] = min(limits, key=lambda name: limits[name])
+        row["share"] = row["gradients_per_s"] * found["gradient_s"] / workers
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    expected = [predict(n, tree, found) for tree in (False, True) for n in PREDICTED]
+    return found | {"simulated": rows, "predictions": expected}
 
 
 def main() -> None:
@@ -173,47 +178,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few updates, writes nothing")
     parser.add_argument("--json", type=Path, default=RESULTS / "scaling.json", metavar="OUT")
+    parser.add_argument(
+        "--only", choices=["simulated"], help="keep what the file says of real workers"
+    )
     args = parser.parse_args()
-    n_updates = 3 if args.quick else 12
     recipe = dataclasses.replace(RECIPES["base"], shapes=SHAPES)
-    names = ("clipped", "diverged", "gradient_norm", "loss", "position", "restarted")
-    with connect(ClusterSettings(workers=min(2, os.cpu_count() or 1))):
-        measured = real(recipe, n_updates)
-        one = measured["rows"]["1 worker(s), synchronous"]
-        gradient_s = one["worker_seconds"] / measured["tasks"]
-        # Workers that do not sleep at all: what is left is the learner.
-        busy = simulated(recipe, 64, 0.0, n_updates, names)
-        learner_s = 1.0 / busy["gradients_per_s"]
-        few = simulated(recipe, 2, 0.0, n_updates, names)
-        trip_s = few["workers"] / few["gradients_per_s"]
-        counts = SIMULATED[:1] if args.quick else SIMULATED
-        runs = [simulated(recipe, n, gradient_s, n_updates, names) for n in counts]
-        # So short a gradient that the learner is the bottleneck for most of these numbers.
-        runs += [simulated(recipe, n, 0.02, n_updates, names) for n in counts]
-    for run in runs:
-        run["predicted"] = min(run["workers"] / (run["gradient_s"] + trip_s), 1.0 / learner_s)
-        print(json.dumps(run), flush=True)
-    size = sum(leaf.nbytes for leaf in _leaves(split_rule(build_rule(recipe))[0]))
-    rates = {n: (n / (gradient_s + trip_s), 1.0 / learner_s) for n in PREDICTED}
-    predictions = [
-        {
-            "workers": n,
-            "gradients_per_s": min(both),
-            "bottleneck": "workers" if both[0] < both[1] else "learner",
-            "learner_megabytes_per_s": min(both) * size / 1e6,
-        }
-        for n, both in rates.items()
-    ]
-    data = {
-        "provenance": provenance(seeds=(0,)),
-        "measured": measured,
-        "gradient_s": gradient_s,
-        "gradient_bytes": size,
-        "learner_s_per_gradient": learner_s,
-        "round_trip_s": trip_s,
-        "simulated": runs,
-        "predictions": predictions,
-    }
+    with connect(ClusterSettings(workers=min(2, CORES))):
+        if args.only:
+            earlier = json.loads(args.json.read_text())
+            found = {name: earlier[name] for name in ("measured", "gradient_s")}
+        else:
+            measured = real(recipe, 3 if args.quick else 12)
+            one = measured["rows"]["1 worker(s), synchronous"]
+            gradient_s = one["worker_seconds"] / measured["tasks"]
+            found = {"measured": measured, "gradient_s": gradient_s}
+        theta = split_rule(build_rule(recipe))[0]
+        found["gradient_bytes"] = sum(leaf.nbytes for leaf in jax.tree.leaves(theta))
+        found = run_simulated(recipe, found, quick=args.quick)
+    data = {"provenance": provenance(seeds=(0,)), **found}
     if args.quick:
         return
     args.json.parent.mkdir(parents=True, exist_ok=True)
@@ -222,6 +204,11 @@ def main() -> None:
 
 
 def _markdown(data: dict[str, Any]) -> str:
+    tables = (_of_real(data), _of_simulated(data), _of_predictions(data))
+    return "\n\n".join(table.markdown() for table in tables) + "\n"
+
+
+def _of_real(data: dict[str, Any]) -> Table:
     rows = tuple(
         (
             name,
@@ -231,40 +218,57 @@ def _markdown(data: dict[str, Any]) -> str:
         )
         for name, row in data["measured"]["rows"].items()
     )
-    first = Table(("", "update, s", "task-steps/s", "not the worker's"), rows, "Two cores.")
+    return Table(("", "update, s", "task-steps/s", "not the worker's"), rows, "Two cores.")
+
+
+def _of_simulated(data: dict[str, Any]) -> Table:
     rows = tuple(
         (
             f"{r['workers']}",
-            f"{r['gradient_s']:.3f}",
+            f"{r['truncations']}",
+            f"{r['reducers']}",
             f"{r['gradients_per_s']:.0f}",
             f"{r['predicted']:.0f}",
+            r["bottleneck"],
+            f"{100 * r['share']:.0f} %",
             f"{r['staleness']:.1f}",
+            f"{1e3 * r['learner_s']:.3f}",
         )
         for r in data["simulated"]
     )
-    second = Table(
-        ("simulated workers", "gradient, s", "gradients/s", "predicted", "staleness, updates"),
+    names = ("workers", "truncations", "reducers", "gradients/s", "predicted", "bottleneck")
+    more = ("of their sum", "staleness, updates", "learner, ms a gradient")
+    return Table(
+        names + more,
         rows,
-        "Workers that sleep for as long as a gradient takes; the learner is the real one.",
+        f"Workers that sleep {data['gradient_s']:.3f} s a gradient; learner and reducers are the "
+        "real ones, and share the cores of one machine with those that sleep. An update takes half "
+        "of workers times truncations; the learner's milliseconds are processor time.",
     )
+
+
+def _of_predictions(data: dict[str, Any]) -> Table:
     rows = tuple(
         (
             f"{p['workers']}",
+            f"{p['truncations']}",
+            f"{p['reducers']}",
             f"{p['gradients_per_s']:.0f}",
+            f"{100 * p['share']:.0f} %",
             p["bottleneck"],
             f"{p['learner_megabytes_per_s']:.2f}",
         )
         for p in data["predictions"]
     )
-    third = Table(
-        ("workers", "gradients/s", "bottleneck", "MB/s to the learner"),
+    names = ("workers", "truncations", "reducers", "gradients/s", "of their sum", "bottleneck")
+    return Table(
+        (*names, "MB/s to the learner"),
         rows,
-        f"Model: a gradient takes {data['gradient_s']:.3f} s of a worker and "
-        f"{1e3 * data['learner_s_per_gradient']:.2f} ms of the learner, the way there and back "
-        f"{1e3 * data['round_trip_s']:.0f} ms; it has "
-        f"{data['gradient_bytes']} bytes.",
+        f"Model: a message takes {1e3 * data['learner_s_per_gradient']:.2f} ms of the learner "
+        f"alone or {1e3 * data['reducer_s_per_call']:.2f} ms of a reducer, a summary "
+        f"{1e3 * data['learner_s_per_summary']:.1f} ms of the learner, the way there and back "
+        f"{1e3 * data['round_trip_s']:.0f} ms; each reducer has a core of its own.",
     )
-    return "\n\n".join(table.markdown() for table in (first, second, third)) + "\n"
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ Rules and encoders are safetensors files. The header's metadata says what the fi
 version of the format, and the checksum of its tensors; nothing is ever unpickled.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +38,46 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     InputError
         If the folder does not exist or cannot be written.
     """
+    with replacing(path) as temporary, open(temporary, "xb") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """The name of a temporary file that becomes `path` at the end, and goes if anything fails.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file. An existing file is replaced.
+
+    Yields
+    ------
+    Path
+        A name in the same folder at which the block makes the file.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written.
+    """
     path = Path(path)
     # In the same folder, because a file can be renamed only within one file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_directory(directory: Path) -> None:

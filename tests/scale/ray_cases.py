@@ -26,6 +26,8 @@ from metaplastic.meta.problem import split_rule
 from metaplastic.meta.run import RunOptions
 from metaplastic.meta.train import meta_train, state_shapes
 from metaplastic.scale import ClusterSettings, RayExecutor, connect
+from metaplastic.scale.reducer import Reducer
+from metaplastic.scale.tree import ReducerPool
 from metaplastic.scale.worker import TaskWorker
 
 THETA = split_rule(toy_run.make_rule())[0]
@@ -41,14 +43,14 @@ class Faulty(TaskWorker):
 
     calls = 0
 
-    def work(self, theta, items):
+    def work(self, theta, call):
         self.calls += 1
         flag = Path(os.environ["FLAG"])
         time.sleep(0.1)
         if self.calls == 6 and not flag.exists():
             flag.write_text("done")
             self.fail()
-        return super().work(theta, items)
+        return super().work(theta, call)
 
     def fail(self):
         """What goes wrong."""
@@ -75,18 +77,18 @@ class NotFinite(Faulty):
     def fail(self):
         self.bad = True
 
-    def one(self, theta, item):
-        result = super().one(theta, item)
+    def one(self, theta, call, index):
+        result = super().one(theta, call, index)
         if not self.bad:
             return result
         return dataclasses.replace(result, gradient=np.full_like(result.gradient, np.nan))
 
 
 class SlowBucket(TaskWorker):
-    def one(self, theta, item):
-        if item.chunk.bucket == 0:
+    def one(self, theta, call, index):
+        if call.chunks[index].bucket == 0:
             time.sleep(0.1)
-        return super().one(theta, item)
+        return super().one(theta, call, index)
 
 
 class OtherVersion(TaskWorker):
@@ -94,12 +96,63 @@ class OtherVersion(TaskWorker):
         return super().hello() | {"jax": "0.0.1"}
 
 
-def executor(worker=TaskWorker, flag=None, **settings):
+class FaultyReducer(Reducer):
+    """Two of them go wrong once each, one at its eighth call, the other at its sixteenth."""
+
+    calls = 0
+
+    async def take(self, news, wanted):
+        self.calls += 1
+        folder = Path(os.environ["FAULTS"])
+        if self.calls == 8 and first_time(folder / "killed reducer"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.calls == 16 and first_time(folder / "hanging reducer"):
+            time.sleep(1000)
+        return await super().take(news, wanted)
+
+
+class FaultyUnderReducer(TaskWorker):
+    """One is killed and one sends what is not finite, once."""
+
+    calls = 0
+
+    def work(self, theta, call):
+        self.calls += 1
+        time.sleep(0.01)
+        folder = Path(os.environ["FAULTS"])
+        if self.calls == 12 and first_time(folder / "killed worker"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        means = super().work(theta, call)
+        if self.calls == 20 and first_time(folder / "bad worker"):
+            nan = np.full_like(means[0].gradient, np.nan)
+            means = [dataclasses.replace(mean, gradient=nan) for mean in means]
+        return means
+
+
+def first_time(flag):
+    try:
+        flag.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+class FaultyPool(ReducerPool):
+    reducer = FaultyReducer
+
+
+def executor(worker=TaskWorker, flag=None, pool=None, **settings):
     if flag is not None:
         settings["environment"] = (f"FLAG={flag}",)
     made = ClusterSettings(**{"workers": 2, "cpus_per_worker": 0.5, "deadline": 60.0, **settings})
     return RayExecutor(
-        toy_run.make_buckets(), TruncatedBackprop(2), THETA, made, clip=1.0, worker=worker
+        toy_run.make_buckets(),
+        TruncatedBackprop(2),
+        THETA,
+        made,
+        clip=1.0,
+        worker=worker,
+        pool=pool,
     )
 
 
@@ -226,6 +279,107 @@ def case_nodes(folder):
     }
 
 
+def case_tree(folder):
+    """Workers, reducers and a node are lost while a run with reducers is under way."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["FAULTS"] = str(folder)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    cluster.add_node(num_cpus=2)
+    second = cluster.add_node(num_cpus=2)
+    metrics = []
+    with connect(ClusterSettings(address=cluster.address)):
+        cluster.wait_for_nodes()
+        tree = {"mode": "asynchronous", "workers": 4, "reducers": 2, "truncations": 2}
+        made = executor(
+            FaultyUnderReducer, pool=FaultyPool, batch=8, retries=20, deadline=3.0, **tree
+        )
+        config = toy_run.make_config(90)
+        with made:
+            for state, found in meta_train(toy_run.make_rule(), made, config, weights=WEIGHTS):
+                metrics.append(dict(found))
+                theta = state.theta
+                if len(metrics) == 50:
+                    cluster.remove_node(second)
+                    cluster.add_node(num_cpus=2)
+            members = [sorted(post.members) for post in made._pool.posts]
+    cluster.shutdown()
+    return {
+        "steps": [m["step"] for m in metrics],
+        "losses": [m["loss"] for m in metrics],
+        "finite": bool(np.all(np.isfinite(theta.drift))),
+        "happened": sorted(path.name for path in folder.iterdir()),
+        "gradients": [m["cluster"]["gradients"] for m in metrics],
+        "members": members,
+        **{
+            k: sum(m["cluster"][k] for m in metrics)
+            for k in ("lost_workers", "lost_reducers", "not_finite")
+        },
+    }
+
+
+class KillingEncoder:
+    """An encoder that kills its process once, in the middle of a file."""
+
+    def __init__(self, encoder):
+        self.encoder, self.calls = encoder, 0
+        self.n_features_in, self.n_features_out = encoder.n_features_in, encoder.n_features_out
+
+    def __call__(self, x):
+        self.calls += 1
+        if self.calls == 2 and first_time(Path(os.environ["FAULTS"]) / "killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.encoder(x)
+
+
+def case_rows(folder):
+    """Features of six files, one of them damaged, while a worker is killed; then the rest."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    from metaplastic.models import freeze, init_mlp
+    from metaplastic.scale import parts, rows
+
+    os.environ["FAULTS"] = str(folder)
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(120_000, 4)).astype(np.float32)
+    encoder = freeze(init_mlp((4, 3, 2), key=jax.random.key(0)), x[:100])
+    (folder / "data").mkdir()
+    for i in range(6):
+        at = slice(20_000 * i, 20_000 * (i + 1))
+        columns = {f"c{j}": x[at, j] for j in range(4)}
+        parquet.write_table(pa.table({"id": np.arange(120_000)[at], **columns}), source(folder, i))
+    whole = source(folder, 3).read_bytes()
+    source(folder, 3).write_bytes(whole[:-50])
+    job = parts.Job(keep=("id",), digest="mine")
+    found, out = {}, folder / "out"
+    with connect(HERE):
+        for name in ("first", "second"):
+            todo = parts.still_to_do(out, parts.find_parts(folder / "data", out), job, resume=True)
+            parts.make_folders(todo)
+            outcomes = list(rows.do_on_ray(KillingEncoder(encoder), todo, job, HERE))
+            reasons = [o.reason for o in outcomes if o.reason]
+            found[name] = [sum(o.rows for o in outcomes), len(outcomes), reasons]
+            source(folder, 3).write_bytes(whole)
+        rows.environment = lambda: {"metaplastic": "0", "numpy": "0", "Python": "0"}
+        try:
+            list(rows.do_on_ray(encoder, todo, job, HERE))
+        except MetaplasticError as error:
+            found["versions"] = str(error)
+    table = parquet.read_table(out)
+    order = np.argsort(table.column("id").to_numpy())
+    features = np.stack(table.column("features").to_numpy())[order]
+    found["rows"] = [table.num_rows, len(set(table.column("id").to_pylist()))]
+    found["equal"] = bool(np.array_equal(features, encoder(x)))
+    found["files"] = sorted(path.name for path in out.iterdir())
+    found["killed"] = (folder / "killed").exists()
+    return found
+
+
+def source(folder, i):
+    return folder / "data" / f"part-{i}.parquet"
+
+
 def case_learner(folder):
     """A run in a directory; resumed if there is one. Says what it started from."""
     resume = (folder / "run" / "config.toml").exists()
@@ -287,7 +441,7 @@ def case_errors(folder):
 
 
 class AlwaysBroken(TaskWorker):
-    def work(self, theta, items):
+    def work(self, theta, call):
         raise ValueError("broken on purpose")
 
 

@@ -9,9 +9,8 @@ from metaplastic.errors import ConfigurationError, InputError, MissingDataError
 from metaplastic.recipes.config import change_recipe, fingerprint, named_recipe, recipe_text
 from metaplastic.recipes.training import Words
 from metaplastic.scale import ClusterSettings, cluster
-from metaplastic.scale.executor import mean_gradients, weight_of
+from metaplastic.scale.means import BucketMean, Sums, bucket_metrics, mean_gradients, weight_of
 from metaplastic.scale.pool import assign, cut
-from metaplastic.scale.worker import Chunk, ChunkResult
 
 
 @pytest.mark.parametrize("n_workers", [1, 2, 3, 7, 10])
@@ -36,9 +35,10 @@ def test_work_is_spread_evenly():
     assert max(loads) < 1.35 * sum(loads) / 16
 
 
-def result(bucket, n_tasks, gradient):
-    chunk = Chunk(bucket, 0, n_tasks, 1.0)
-    return ChunkResult(chunk, np.array(gradient, np.float32), {}, 0.0)
+def result(bucket, count, gradient, version=1, first=0):
+    metrics = {"loss": np.full(count, gradient[0], np.float32)}
+    gradient = np.array(gradient, np.float32)
+    return BucketMean(bucket, first, version, count, gradient, metrics, 0.5)
 
 
 def test_a_bucket_has_the_mean_of_its_tasks():
@@ -66,9 +66,43 @@ def test_an_old_gradient_weighs_less():
     np.testing.assert_allclose(mean_gradients([fresh, old], [2]), [[(2.0 + 4.0) / 2]])
 
 
+def test_sums_lose_nothing_and_keep_versions_apart():
+    parts = [
+        result(0, 1, [1.0, 2.0], version=3, first=4),
+        result(0, 3, [5.0, 6.0], version=3, first=2),
+        result(0, 1, [9.0, 9.0], version=2),
+        result(1, 2, [7.0, 8.0], version=3),
+    ]
+    sums = Sums(parts)
+    assert sums.count == 7
+    old, joined, other = sums.take()
+    assert (old.version, old.bucket, old.count) == (2, 0, 1)
+    assert (other.version, other.bucket, other.count) == (3, 1, 2)
+    assert (joined.version, joined.count, joined.first, joined.seconds) == (3, 4, 2, 1.0)
+    np.testing.assert_allclose(joined.gradient, [4.0, 5.0])
+    np.testing.assert_allclose(joined.metrics["loss"], [1.0, 5.0, 5.0, 5.0])
+    assert sums.count == 0 and sums.take() == []
+
+
+def test_a_tree_of_sums_is_one_sum():
+    generator = np.random.default_rng(0)
+    leaves = [result(i % 3, 1 + i % 4, generator.normal(size=5)) for i in range(40)]
+    reducers = [Sums(leaves[i::4]).take() for i in range(4)]
+    direct = mean_gradients([(leaf, 1.0) for leaf in leaves], [30, 40, 30])
+    tree = [(mean, 1.0) for means in reducers for mean in means]
+    np.testing.assert_allclose(mean_gradients(tree, [30, 40, 30]), direct, rtol=1e-6, atol=1e-7)
+    for found, leaf_count in zip(bucket_metrics(tree, 4), (35, 32, 33, 0), strict=True):
+        assert len(found["loss"]) == leaf_count
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"truncations": 0}, "at least 1"),
+        ({"reducers": -2}, "at least 0"),
+        ({"reducers": 2}, 'mode = "asynchronous"'),
+        ({"truncations": 4}, 'mode = "asynchronous"'),
+        ({"mode": "asynchronous", "reducers": 3}, r"3 reducers for 2 worker\(s\)"),
         ({"workers": 0}, "workers must be at least 1"),
         ({"cpus_per_worker": -1.0}, "must not be negative"),
         ({"mode": "sometimes"}, "choose one of synchronous, asynchronous"),
@@ -83,6 +117,16 @@ def test_an_old_gradient_weighs_less():
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         ClusterSettings(**settings)
+
+
+def test_the_number_of_workers_makes_the_tree():
+    def reducers(workers, **settings):
+        return ClusterSettings(workers=workers, **settings).n_reducers()
+
+    each = {"mode": "asynchronous"}
+    assert [reducers(n, **each) for n in (2, 64, 65, 512, 4096)] == [0, 0, 2, 8, 64]
+    assert reducers(512) == 0 and reducers(512, reducers=0, **each) == 0
+    assert reducers(2, reducers=2, **each) == 2
 
 
 def test_options_are_those_of_ray():

@@ -63,6 +63,29 @@ def test_nodes_go_and_come(case, tmp_path):
     assert found["finite"] and found["lost"] >= 1
 
 
+def test_a_tree_loses_only_what_is_in_flight(case, tmp_path):
+    found = case("tree", tmp_path)
+    assert found["happened"] == ["bad worker", "hanging reducer", "killed reducer", "killed worker"]
+    assert found["steps"] == list(range(1, 91)) and found["finite"]
+    assert found["lost_reducers"] >= 2 and found["lost_workers"] >= 2 and found["not_finite"] == 1
+    # Every update has what was asked for, and no worker is with two reducers.
+    assert min(found["gradients"]) >= 8
+    members = [number for post in found["members"] for number in post]
+    assert len(members) == len(set(members))
+    assert np.mean(found["losses"][-10:]) < 0.8 * np.mean(found["losses"][:5])
+
+
+def test_no_row_is_lost_or_repeated_when_a_worker_is_killed(case, tmp_path):
+    found = case("rows", tmp_path)
+    assert found["killed"]
+    rows, files, (reason,) = found["first"]
+    assert (rows, files) == (100_000, 6) and "part-3.parquet: not a Parquet file" in reason
+    assert found["second"] == [20_000, 1, []]
+    assert found["rows"] == [120_000, 120_000] and found["equal"]
+    assert found["files"] == [f"part-{i}.parquet" for i in range(6)]
+    assert "metaplastic 0 here" in found["versions"] and "requirements.lock" in found["versions"]
+
+
 def test_a_killed_learner_goes_on_from_its_checkpoint(learner, tmp_path):
     process = learner(tmp_path)
     metrics = tmp_path / "run" / "metrics.jsonl"

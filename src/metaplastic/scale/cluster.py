@@ -68,7 +68,7 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
 
 def require_ray() -> None:
     """Raises `MissingDataError` if Ray is not installed; says which extra."""
-    require("ray", "meta-training on a cluster", "ray")
+    require("ray", "work on a cluster", "ray")
 
 
 @contextlib.contextmanager

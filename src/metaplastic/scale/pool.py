@@ -6,11 +6,31 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from numpy.typing import NDArray
+
 from metaplastic.errors import ConfigurationError, DivergenceError
+from metaplastic.scale.means import BucketMean
 from metaplastic.scale.settings import ClusterSettings
-from metaplastic.scale.worker import Chunk, ChunkResult, Item, Jobs, TaskWorker, versions
+from metaplastic.scale.worker import Call, Chunk, Jobs, TaskWorker, versions
 
 _POLL_SECONDS = 1.0
+
+NOT_FINITE = "its gradients were not finite"
+LATE = "it missed its deadline"
+
+
+@dataclasses.dataclass(frozen=True)
+class News:
+    """A version of theta (a reference in the object store) and the raw keys of its update."""
+
+    theta: Any
+    version: int
+    key: NDArray
+    start_key: NDArray
+
+    def call(self, chunks: tuple[Chunk, ...], draw: tuple[int, ...] = ()) -> Call:
+        """The call of a worker for a truncation of each of `chunks`."""
+        return Call(self.version, self.key, self.start_key, chunks, draw)
 
 
 @dataclasses.dataclass
@@ -24,32 +44,44 @@ class Slot:
     actor: Any = None
     starting: Any = None
     call: Any = None
-    items: tuple[Item, ...] = ()
+    asked: tuple[Chunk, ...] = ()
     version: int = 0
     due: float = 0.0
+    turn: int = 0
     delivered: set[Chunk] = dataclasses.field(default_factory=set)
     losses: int = 0
+    node: str = ""
 
     @property
     def idle(self) -> bool:
         return self.starting is None and self.call is None
 
+    def next_chunks(self, n: int) -> tuple[Chunk, ...]:
+        """The next `n` chunks in turn."""
+        begin, self.turn = self.turn, (self.turn + n) % len(self.chunks)
+        return tuple(self.chunks[(begin + i) % len(self.chunks)] for i in range(n))
+
+    def patience(self, chunks: Sequence[Chunk], settings: ClusterSettings) -> float:
+        """Seconds that a call for `chunks` may take."""
+        first = any(chunk not in self.delivered for chunk in chunks)
+        return settings.compile_deadline if first else settings.deadline
+
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What came of a call: results, or (`results` is `None`) the worker was lost and replaced."""
+    """What came of a call: means, or (`means` is `None`) the worker was lost and replaced."""
 
     slot: int
-    items: tuple[Item, ...]
     version: int
-    results: list[ChunkResult] | None = None
+    means: list[BucketMean] | None = None
 
 
 class WorkerPool:
     """Workers that hold the chunks of `assignments`, one entry per worker.
 
-    `lost` counts workers replaced since it was last set to zero, `late` those of them that
-    missed a deadline.
+    `lost` counts workers replaced since it was last set to zero, `late` those of them that missed a
+    deadline and `not_finite` those whose gradients were of no use; `lost_reducers` counts those of
+    a `ReducerPool`.
 
     Raises
     ------
@@ -74,23 +106,36 @@ class WorkerPool:
         self._settings = settings
         self._jobs = ray.put(jobs)
         self._actors = ray.remote(worker)
+        self._calls = 0
         self.slots = [Slot(chunks) for chunks in assignments]
-        self.lost = 0
-        self.late = 0
+        self.reset()
         for slot in self.slots:
             self._start(slot)
 
+    def reset(self) -> None:
+        """Count losses from zero."""
+        self.lost = self.late = self.not_finite = self.lost_reducers = 0
+
+    def put(self, theta: Any) -> Any:
+        """A reference to a new version of theta, which a node fetches once."""
+        return self._ray.put(theta)
+
     def idle(self) -> list[int]:
-        """Slots whose workers wait for a call."""
+        """Numbers of those who wait for a call."""
         return [number for number, slot in enumerate(self.slots) if slot.idle]
 
-    def submit(self, number: int, theta: Any, items: tuple[Item, ...], version: int) -> None:
-        """Call an idle worker; `theta` is a reference in the object store."""
+    def submit(self, number: int, news: News, wanted: int) -> None:
+        """Call an idle worker; `wanted` gradients in all are awaited."""
+        del wanted
         slot = self.slots[number]
-        settings = self._settings
-        first = any(item.chunk not in slot.delivered for item in items)
-        slot.due = time.monotonic() + (settings.compile_deadline if first else settings.deadline)
-        slot.call, slot.items, slot.version = slot.actor.work.remote(theta, items), items, version
+        self._calls += 1
+        if self._settings.mode == "synchronous":
+            call = news.call(slot.chunks)
+        else:
+            call = news.call(slot.next_chunks(self._settings.truncations), (self._calls,))
+        slot.due = time.monotonic() + slot.patience(call.chunks, self._settings)
+        slot.call = slot.actor.work.remote(news.theta, call)
+        slot.asked, slot.version = call.chunks, news.version
 
     def wait(self) -> list[Event]:
         """What has come; returns after a second even if nothing has.
@@ -98,15 +143,9 @@ class WorkerPool:
         An idle worker is no event: ask `idle`.
         """
         calls = {slot.call: n for n, slot in enumerate(self.slots) if slot.call is not None}
-        starts = {s.starting: n for n, s in enumerate(self.slots) if s.starting is not None}
-        waiting = [*calls, *starts]
-        if not waiting:
-            return []
-        done, _ = self._ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
-        if done:  # Those that have come at the same time, too.
-            done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        starts = self._starts()
         events = []
-        for reference in done:
+        for reference in self._done([*calls, *starts]):
             if reference in starts:
                 self._greet(self.slots[starts[reference]])
             else:
@@ -115,12 +154,8 @@ class WorkerPool:
         for number, slot in enumerate(self.slots):
             if slot.call is not None and now > slot.due:
                 self.late += 1
-                events.append(self._replace(number, "it missed its deadline"))
+                events.append(self._replace(number, LATE))
         return events
-
-    def discard(self, number: int, reason: str) -> Event:
-        """Replace a worker whose results are of no use."""
-        return self._replace(number, reason)
 
     def close(self) -> None:
         """End all workers."""
@@ -129,49 +164,53 @@ class WorkerPool:
                 self._ray.kill(slot.actor)
                 slot.actor = None
 
+    def _starts(self) -> dict[Any, int]:
+        return {s.starting: n for n, s in enumerate(self.slots) if s.starting is not None}
+
+    def _done(self, waiting: Sequence[Any]) -> list[Any]:
+        """Those references that have come; waits a second at most for the first."""
+        if not waiting:
+            return []
+        done, _ = self._ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
+        if done:  # Those that have come at the same time, too.
+            done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        return done
+
     def _start(self, slot: Slot) -> None:
         settings = self._settings
         threads = max(1, int(settings.cpus_per_worker))
         slot.actor = self._actors.options(**settings.actor_options()).remote(self._jobs, threads)
-        slot.starting, slot.call, slot.items = slot.actor.hello.remote(), None, ()
+        slot.starting, slot.call = slot.actor.hello.remote(), None
         slot.delivered = set()
 
-    def _greet(self, slot: Slot) -> None:
+    def _greet(self, slot: Slot) -> str | None:
+        """The node of a worker that is there, or `None` if it was lost."""
         try:
             theirs = self._ray.get(slot.starting)
         except self._ray.exceptions.RayError as error:
-            self._lose(slot, _reason(error))
-            return
+            self._lose(slot, reason_of(error))
+            return None
         slot.starting = None
-        ours = versions()
-        other = {
-            name: (ours[name], theirs.get(name)) for name in ours if theirs.get(name) != ours[name]
-        }
-        if other:
-            said = ", ".join(
-                f"{name} {here} here and {there} there" for name, (here, there) in other.items()
-            )
-            raise ConfigurationError(
-                f"a worker has other versions than this process ({said}); install the same on all "
-                "nodes, for example from the same requirements.lock"
-            )
+        check_versions(theirs)
+        return theirs.get("node", "")
 
     def _finish(self, number: int) -> Event:
         slot = self.slots[number]
         try:
-            results = self._ray.get(slot.call)
+            means = self._ray.get(slot.call)
         except self._ray.exceptions.RayError as error:
-            return self._replace(number, _reason(error))
-        event = Event(number, slot.items, slot.version, results)
-        slot.delivered.update(item.chunk for item in slot.items)
-        slot.call, slot.items, slot.losses = None, (), 0
-        return event
+            return self._replace(number, reason_of(error))
+        if not all(mean.finite for mean in means):
+            self.not_finite += 1
+            return self._replace(number, NOT_FINITE)
+        slot.delivered.update(slot.asked)
+        slot.call, slot.losses = None, 0
+        return Event(number, slot.version, means)
 
     def _replace(self, number: int, reason: str) -> Event:
         slot = self.slots[number]
-        event = Event(number, slot.items, slot.version)
         self._lose(slot, reason)
-        return event
+        return Event(number, slot.version)
 
     def _lose(self, slot: Slot, reason: str) -> None:
         self.lost += 1
@@ -185,7 +224,24 @@ class WorkerPool:
         self._start(slot)
 
 
-def _reason(error: Exception) -> str:
+def check_versions(theirs: dict[str, str]) -> None:
+    """Raises `ConfigurationError` for a process of other versions than this one."""
+    ours = versions()
+    other = {
+        name: (ours[name], theirs.get(name)) for name in ours if theirs.get(name) != ours[name]
+    }
+    if other:
+        said = ", ".join(
+            f"{name} {here} here and {there} there" for name, (here, there) in other.items()
+        )
+        raise ConfigurationError(
+            f"a worker has other versions than this process ({said}); install the same on all "
+            "nodes, for example from the same requirements.lock"
+        )
+
+
+def reason_of(error: BaseException) -> str:
+    """The last line of an error."""
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
 

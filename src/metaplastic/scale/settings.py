@@ -7,6 +7,10 @@ from metaplastic.errors import InputError
 
 MODES = ("synchronous", "asynchronous")
 STALE = ("drop", "weight")
+BY_WORKERS = -1
+"""Value of `reducers` that leaves their number to the number of workers."""
+
+_WORKERS_PER_REDUCER = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +38,12 @@ class ClusterSettings:
     batch : int, default=0
         Gradients (of one task each) in an asynchronous update; 0 stands for as many as there are
         tasks.
+    truncations : int, default=1
+        Gradients that an asynchronous worker computes in one call, of its tasks in turn; it sends
+        their mean.
+    reducers : int, default=-1
+        Processes between asynchronous workers and the learner; each adds up what its workers send.
+        0 is none, and -1 is one for every 64 workers, but none for up to 64.
     max_staleness : int, default=8
         Updates that theta may be ahead of an asynchronous gradient.
     stale : str, default="drop"
@@ -57,6 +67,8 @@ class ClusterSettings:
     environment: tuple[str, ...] = ()
     mode: str = "synchronous"
     batch: int = 0
+    truncations: int = 1
+    reducers: int = BY_WORKERS
     max_staleness: int = 8
     stale: str = "drop"
     deadline: float = 300.0
@@ -80,8 +92,34 @@ class ClusterSettings:
             raise InputError("batch, max_staleness and retries must not be negative")
         if not (self.deadline > 0 and self.compile_deadline > 0):
             raise InputError("deadline and compile_deadline must be positive seconds")
+        self._check_tree()
         self.amounts()
         self.variables()
+
+    def _check_tree(self) -> None:
+        if self.truncations < 1 or self.reducers < BY_WORKERS:
+            raise InputError(
+                "truncations must be at least 1 and reducers at least 0 (or -1: by the number of "
+                f"workers), got {self.truncations} and {self.reducers}"
+            )
+        if self.mode == "synchronous" and (self.truncations > 1 or self.reducers > 0):
+            raise InputError(
+                f"{self.truncations} truncations in a call and {self.reducers} reducers go with "
+                'mode = "asynchronous" (--asynchronous); a synchronous update waits for every task'
+            )
+        if self.reducers > self.workers:
+            raise InputError(
+                f"{self.reducers} reducers for {self.workers} worker(s): take at most as many "
+                "reducers as workers, or -1 for one for every 64 workers"
+            )
+
+    def n_reducers(self) -> int:
+        """Reducers there will be."""
+        if self.reducers != BY_WORKERS:
+            return self.reducers
+        if self.mode == "synchronous" or self.workers <= _WORKERS_PER_REDUCER:
+            return 0
+        return -(-self.workers // _WORKERS_PER_REDUCER)
 
     def amounts(self) -> dict[str, float]:
         """`resources` by name; raises `InputError` for what is not `NAME=AMOUNT`."""
@@ -99,14 +137,24 @@ class ClusterSettings:
 
     def actor_options(self) -> dict[str, Any]:
         """Options of a worker, as Ray names them."""
-        options: dict[str, Any] = {
+        return self._options() | {
             "num_cpus": self.cpus_per_worker,
             "num_gpus": self.gpus_per_worker,
             "resources": self.amounts(),
-            # Lost workers are replaced by the pool, which knows what they were doing.
-            "max_restarts": 0,
-            "max_task_retries": 0,
         }
+
+    def reducer_options(self) -> dict[str, Any]:
+        """Options of a reducer, as Ray names them; it needs no core for itself."""
+        return self._options() | {"num_cpus": 0, "scheduling_strategy": "SPREAD"}
+
+    def task_options(self) -> dict[str, Any]:
+        """Options of a task that may be done again, as Ray names them."""
+        own = {k: v for k, v in self.actor_options().items() if not k.startswith("max_")}
+        return own | {"max_retries": self.retries}
+
+    def _options(self) -> dict[str, Any]:
+        # What is lost is replaced by the pool, which knows what it was doing.
+        options: dict[str, Any] = {"max_restarts": 0, "max_task_retries": 0}
         if self.environment:
             options["runtime_env"] = {"env_vars": self.variables()}
         return options

@@ -1,0 +1,168 @@
+"""Workers that only sleep for as long as a gradient takes, under a learner and reducers that work.
+
+Many of them share a few processes, so that one machine can hold hundreds.
+"""
+
+import asyncio
+import dataclasses
+import time
+from typing import Any
+
+import jax
+import numpy as np
+
+from metaplastic.gradients import TruncatedBackprop
+from metaplastic.meta.problem import split_rule
+from metaplastic.meta.train import OuterConfig, meta_train
+from metaplastic.recipes.recipe import Recipe, build_buckets, build_rule
+from metaplastic.scale import ClusterSettings, RayExecutor
+from metaplastic.scale.means import BucketMean
+from metaplastic.scale.pool import Slot, WorkerPool
+from metaplastic.scale.reducer import Reducer
+from metaplastic.scale.tree import ReducerPool
+from metaplastic.scale.worker import Call, greeting
+
+HOSTS = 2
+"""Processes that the simulated workers share."""
+
+NAMES = ("clipped", "diverged", "gradient_norm", "loss", "position", "restarted")
+
+
+class Sleepers:
+    """Stands for many workers: each call sleeps as long as its gradients take."""
+
+    def __init__(self, seconds: float, size: int) -> None:
+        self._seconds, self._size = seconds, size
+
+    async def hello(self) -> dict[str, str]:
+        """Versions and node on this side."""
+        return greeting()
+
+    async def work(self, theta: Any, call: Call) -> list[BucketMean]:
+        """A mean of zeros for every bucket of the call."""
+        seconds = self._seconds * len(call.chunks)
+        await asyncio.sleep(seconds)
+        means = []
+        for bucket in sorted({chunk.bucket for chunk in call.chunks}):
+            count = sum(chunk.bucket == bucket for chunk in call.chunks)
+            metrics = {name: np.zeros(count, np.float32) for name in NAMES}
+            zero = np.zeros(self._size, np.float32)
+            share = self._seconds * count
+            means.append(BucketMean(bucket, 0, call.version, count, zero, metrics, share))
+        return means
+
+    async def spent(self) -> float:
+        """Processor seconds of this process."""
+        return time.process_time()
+
+
+class CountingReducer(Reducer):
+    """A reducer that says what processor time it took."""
+
+    async def spent(self) -> float:
+        """Processor seconds of this process."""
+        return time.process_time()
+
+
+class _Simulated:
+    """A pool whose slots share `HOSTS` processes of `Sleepers`."""
+
+    seconds: float
+    size: int
+
+    def _start(self, slot: Slot) -> None:
+        import ray
+
+        if not hasattr(self, "hosts"):
+            host = ray.remote(Sleepers).options(num_cpus=0, max_concurrency=1024)
+            self.hosts: list[Any] = [host.remote(self.seconds, self.size) for _ in range(HOSTS)]
+            self._next = 0
+        slot.actor = self.hosts[self._next % HOSTS]
+        self._next += 1
+        slot.starting = slot.actor.hello.remote()
+
+
+class SimulatedPool(_Simulated, WorkerPool):
+    """Simulated workers under the learner."""
+
+
+class SimulatedTree(_Simulated, ReducerPool):
+    """Simulated workers under reducers."""
+
+    reducer = CountingReducer
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How many workers simulate, and how their gradients travel."""
+
+    workers: int
+    seconds: float
+    truncations: int
+    reducers: int
+    batch: int
+
+
+def simulate(recipe: Recipe, setting: Setting, seconds: float) -> dict[str, float]:
+    """What the real learner takes of workers that sleep, for about `seconds` after a start.
+
+    Returns
+    -------
+    dict of str to float
+        Gradients per second, staleness in updates, processor seconds of learner and reducers a
+        gradient, processor seconds of all processes a call.
+    """
+    import ray
+
+    rule = build_rule(recipe)
+    theta, free = split_rule(rule)
+    share = -(-setting.workers * setting.truncations // len(recipe.shapes))
+    buckets = [dataclasses.replace(b, n_tasks=share) for b in build_buckets(recipe, free)]
+    size = sum(leaf.size for leaf in jax.tree.leaves(theta))
+    base = SimulatedTree if setting.reducers else SimulatedPool
+    pool = type("Pool", (base,), {"seconds": setting.seconds, "size": size})
+    settings = ClusterSettings(
+        workers=setting.workers,
+        cpus_per_worker=0.0,
+        mode="asynchronous",
+        truncations=setting.truncations,
+        reducers=setting.reducers,
+        batch=setting.batch,
+        max_staleness=10**6,
+    )
+    estimator = TruncatedBackprop(recipe.truncation, checkpoint=False)
+    config = OuterConfig(n_updates=10**6, warmup=1)
+    with RayExecutor(buckets, estimator, theta, settings, pool=pool) as executor:
+        held: Any = executor._pool
+        actors = [*held.hosts, *(post.actor for post in getattr(held, "posts", []))]
+
+        def spent() -> np.ndarray:
+            return np.array([time.process_time(), *ray.get([a.spent.remote() for a in actors])])
+
+        updates = meta_train(rule, executor, config, weights=[float(b.n_tasks) for b in buckets])
+        warm = 2.0 + 2 * setting.seconds * setting.truncations
+        for _ in _until(updates, warm):
+            pass
+        before, begin = spent(), time.monotonic()
+        found = [metrics["cluster"] for metrics in _until(updates, seconds)]
+        wall, used = time.monotonic() - begin, spent() - before
+    gradients = sum(c["gradients"] for c in found)
+    return {
+        **dataclasses.asdict(setting),
+        "gradients_per_s": gradients / wall,
+        "updates": len(found),
+        "staleness": float(np.mean([c["staleness"] for c in found])),
+        "learner_s": float(used[0]) / gradients,
+        "workers_s": float(used[1 : 1 + HOSTS].sum()) / gradients,
+        "reducers_s": float(used[1 + HOSTS :].sum()) / gradients,
+    }
+
+
+def _until(updates: Any, seconds: float) -> list[Any]:
+    """Metrics of updates until so much time has passed, at least one."""
+    limit, found = time.monotonic() + seconds, []
+    for _, metrics in updates:
+        found.append(dict(metrics))
+        if time.monotonic() > limit:
+            break
+    return found
