@@ -120,7 +120,7 @@ def simulate(recipe: Recipe, setting: Setting, seconds: float) -> dict[str, floa
     buckets = [dataclasses.replace(b, n_tasks=share) for b in build_buckets(recipe, free)]
     size = sum(leaf.size for leaf in jax.tree.leaves(theta))
     base = SimulatedTree if setting.reducers else SimulatedPool
-    pool = type("Pool", (base,), {"seconds": setting.seconds, "size": size})
+    pool: Any = type("Pool", (base,), {"seconds": setting.seconds, "size": size})
     settings = ClusterSettings(
         workers=setting.workers,
         cpus_per_worker=0.0,

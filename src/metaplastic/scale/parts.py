@@ -128,11 +128,9 @@ def still_to_do(out: Path, parts: Sequence[Part], job: Job, *, resume: bool) -> 
 
 
 def make_folders(parts: Sequence[Part]) -> None:
-    """Make the folders of the features, and take away what killed processes left there."""
+    """Make the folders of the features."""
     for part in parts:
         part.target.parent.mkdir(parents=True, exist_ok=True)
-        for left in part.target.parent.glob(f".{part.target.name}.*"):
-            left.unlink(missing_ok=True)
 
 
 def _is_done(part: Part, job: Job) -> bool:
@@ -162,6 +160,8 @@ def _note(part: Part, job: Job) -> dict[str, Any]:
 
 def do_part(encoder: FrozenMLP, part: Part, job: Job) -> Outcome:
     """Features of one part, some thousand rows at a time; what is wrong with it is returned."""
+    for left in part.target.parent.glob(f".{part.target.name}.*"):  # By a process that was killed.
+        left.unlink(missing_ok=True)
     try:
         with replacing(part.target) as temporary:
             return Outcome(part, _write(encoder, part, job, temporary))
