@@ -79,7 +79,7 @@ def process(source: Path, what: str, rows: int, cores: int, kept: Path | None) -
 def measured(source: Path, rows: int, cores: int, folder: Path) -> dict[str, dict[str, float]]:
     """Processor and clock of every phase of one build, `{"first fit, programs kept": ...}`."""
     kept = folder / source.parent.name / str(cores)
-    found = {}
+    numbers = {}
     for kind, phases in KINDS.items():
         what = "pass" if kind == "one pass" else "fits"
         own = kept if kind == "programs kept" else None
@@ -88,8 +88,8 @@ def measured(source: Path, rows: int, cores: int, folder: Path) -> dict[str, dic
         run = process(source, what, rows, cores, own)
         for phase in phases:
             peak = {"cpu": run["peak_mib"], "clock": run["peak_mib"]}
-            found[f"{phase}, {kind}"] = peak if phase == "peak MiB" else run["phases"][phase]
-    return found
+            numbers[f"{phase}, {kind}"] = peak if phase == "peak MiB" else run["phases"][phase]
+    return numbers
 
 
 def compared(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -140,8 +140,8 @@ def main() -> None:
             both = []
             for number in range(pairs):
                 turn = (old, new) if number % 2 == 0 else (new, old)
-                found = {source: measured(source, rows, cores, folder) for source in turn}
-                both.append((found[old], found[new]))
+                both_of = {source: measured(source, rows, cores, folder) for source in turn}
+                both.append((both_of[old], both_of[new]))
             document[f"{cores} cores"] = compared(both)
             shown.append(table(document[f"{cores} cores"], cores, asked.against))
             print(shown[-1].text(), flush=True)

@@ -67,19 +67,19 @@ def prepared(case: Case, n: int, options: argparse.Namespace) -> tuple[Any, dict
         "gflop_step_and_loss": gigaflop(run, theta, problem, states, keys) if ON_CPU else None,
         "gflop_step_forward": step_gigaflop(case) if ON_CPU else None,
     }
-    found = {"case": case.name, "tasks": n, **counts, **compiling}
-    return lambda: compiled(theta, problem, states, keys), found
+    facts = {"case": case.name, "tasks": n, **counts, **compiling}
+    return lambda: compiled(theta, problem, states, keys), facts
 
 
-def row(call: Any, found: dict[str, Any], seconds: float) -> dict[str, Any]:
+def row(call: Any, facts: dict[str, Any], seconds: float) -> dict[str, Any]:
     """One line of the table."""
-    task_steps = found["tasks"] * TRUNCATION * STEPS_PER_LOSS
+    task_steps = facts["tasks"] * TRUNCATION * STEPS_PER_LOSS
     timed = speed(measure(call, seconds=seconds), task_steps)
     return {
-        "case": found["case"],
-        "tasks": found["tasks"],
+        "case": facts["case"],
+        "tasks": facts["tasks"],
         **timed,
-        **found,
+        **facts,
         "peak_mib": peak_mib(),
     }
 

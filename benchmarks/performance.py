@@ -118,11 +118,11 @@ def limits_here(seconds: float) -> dict[str, float]:
     ones = jnp.ones(COPY)
     copy = jax.jit(lambda x: x + 1.0)
     product = big_product()
-    found = measure_in_turn({"product": product, "copy": lambda: copy(ones)}, seconds=seconds)
+    measured = measure_in_turn({"product": product, "copy": lambda: copy(ones)}, seconds=seconds)
     moved = 2 * ones.nbytes / GIGA
     return {
-        "gflop_per_second": product_speed(found["product"])["gflop_per_second"],
-        "gbyte_per_second": moved / found["copy"].wall,
+        "gflop_per_second": product_speed(measured["product"])["gflop_per_second"],
+        "gbyte_per_second": moved / measured["copy"].wall,
     }
 
 

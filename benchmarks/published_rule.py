@@ -45,8 +45,8 @@ UNROLLS = {f"gradient, {k} steps": k for k in (1, 4, 16)}
 
 def step(rule: Any, model: Any, x: Any) -> Any:
     """One inner step: the arrays of the changed model."""
-    found = apply_rule(rule, model, (), x, key=jax.random.key(0))[0]
-    return eqx.filter(found, eqx.is_array)
+    after = apply_rule(rule, model, (), x, key=jax.random.key(0))[0]
+    return eqx.filter(after, eqx.is_array)
 
 
 def once(theta: Any, rest: AbstractUpdateRule, model: Any, x: Any) -> Any:

@@ -92,8 +92,8 @@ def reference(path: Path, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """The evaluator that comes with onnx."""
     from onnx.reference import ReferenceEvaluator
 
-    found: Any = ReferenceEvaluator(str(path)).run(None, {"x": x})
-    return np.asarray(found[0])
+    outputs: Any = ReferenceEvaluator(str(path)).run(None, {"x": x})
+    return np.asarray(outputs[0])
 
 
 def openvino(path: Path, x: NDArray[np.float32], **settings: str) -> NDArray[np.float32]:
@@ -179,10 +179,10 @@ def measure(run: Run, models: Mapping[str, tuple[Path, FrozenMLP]]) -> dict[str,
     largest: dict[str, float] = {}
     other_rows, kept = 0, True
     for name, (path, encoder) in models.items():
-        found, expected = run(path, x), encoder(x)
-        if found.shape != expected.shape:
-            raise RuntimeError(f"{name}: features of shape {found.shape}, not {expected.shape}")
-        difference = np.abs(found - expected)
+        features, expected = run(path, x), encoder(x)
+        if features.shape != expected.shape:
+            raise RuntimeError(f"{name}: features of shape {features.shape}, not {expected.shape}")
+        difference = np.abs(features - expected)
         if name == "step":
             other_rows = int(np.sum(difference.max(axis=1) > 0.5))
         else:
@@ -226,12 +226,12 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def with_table(document: str, found: Mapping[str, Any]) -> str:
+def with_table(document: str, content: Mapping[str, Any]) -> str:
     """The document with the table of the results between `MARKS`."""
     before, _, rest = document.partition(MARKS[0])
     _, _, after = rest.partition(MARKS[1])
-    has = "with" if found["processor_has_bfloat16"] else "without"
-    shown = f"{table(found['runtimes'])}\n\nMeasured on a processor {has} bfloat16.\n"
+    has = "with" if content["processor_has_bfloat16"] else "without"
+    shown = f"{table(content['runtimes'])}\n\nMeasured on a processor {has} bfloat16.\n"
     return f"{before}{MARKS[0]}\n{shown}{MARKS[1]}{after}"
 
 

@@ -50,7 +50,7 @@ def fits(case: dict[str, Any], count: int) -> list[dict[str, float]]:
 
     from metaplastic.sklearn import RuleTransformer
 
-    found = []
+    rows = []
     for seed in range(count):
         shape = case["rows"] - 10 * seed, case["columns"]  # another pool of the same bucket
         if "density" in case:
@@ -62,7 +62,7 @@ def fits(case: dict[str, Any], count: int) -> list[dict[str, float]]:
         transformer = RuleTransformer(random_state=0, **case.get("settings", {})).fit(x)
         fitted = time.perf_counter()
         transformer.transform(x[:1000])
-        found.append(
+        rows.append(
             {
                 "fit_seconds": fitted - started,
                 "cpu_seconds": time.process_time() - cpu,
@@ -70,7 +70,7 @@ def fits(case: dict[str, Any], count: int) -> list[dict[str, float]]:
                 "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
-    return found
+    return rows
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def measure(name: str) -> dict[str, Any]:
 def table_of(rows: list[dict[str, Any]]) -> Table:
     """Seconds of the three calls, with processor time in brackets."""
 
-    def shown(found: dict[str, float]) -> str:
-        return f"{found['fit_seconds']:.1f} ({found['cpu_seconds']:.1f})"
+    def shown(row: dict[str, float]) -> str:
+        return f"{row['fit_seconds']:.1f} ({row['cpu_seconds']:.1f})"
 
     cells = tuple(
         (

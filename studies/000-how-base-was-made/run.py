@@ -43,12 +43,12 @@ def _curves(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     """Updates and seconds of every stage whose evaluations are kept."""
-    found = _curves(result)
+    curves = _curves(result)
     cells = tuple(
         (str(number), f"{stage['updates']:,}", f"{stage['seconds']:,.0f}")
-        for number, stage in enumerate(found["stages"], 1)
+        for number, stage in enumerate(curves["stages"], 1)
     )
-    total = ("together", f"{found['updates']:,}", f"{found['seconds']:,.0f}")
+    total = ("together", f"{curves['updates']:,}", f"{curves['seconds']:,.0f}")
     note = "Stages in the order of the figure; seconds by the clock of the run."
     return {"stages": Table(("", "updates", "seconds"), (*cells, total), note)}
 

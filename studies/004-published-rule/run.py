@@ -45,8 +45,8 @@ def _judge(run: Path, n_tasks: int) -> dict[str, Any]:
     rules = {"before": build_rule(recipe), "after": load_rule(run / "rule.safetensors")}
     buckets = build_buckets(recipe, split_rule(rules["before"])[1], split=SPLIT)
     validator = Validator(buckets, n_tasks=n_tasks)
-    found = {when: validator(rule, 0) for when, rule in rules.items()}
-    return {**found, "curves": read_curves([run], {})}
+    judged = {when: validator(rule, 0) for when, rule in rules.items()}
+    return {**judged, "curves": read_curves([run], {})}
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:

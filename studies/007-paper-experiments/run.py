@@ -63,12 +63,12 @@ def _titled(title: str, table: Table) -> Table:
 
 def _kept() -> dict[str, tuple[AbstractExperiment, dict[str, Any]]]:
     """Every experiment whose result stands in `page`, whatever rule it was measured with."""
-    found = {}
+    kept = {}
     for name, kind in EXPERIMENTS.items():
         path = PAGE / f"{name}.json"
         if path.is_file():
-            found[name] = kind.of(Options()), json.loads(path.read_text("utf-8"))
-    return found
+            kept[name] = kind.of(Options()), json.loads(path.read_text("utf-8"))
+    return kept
 
 
 def documents(result: Mapping[str, Any]) -> dict[Path, str]:

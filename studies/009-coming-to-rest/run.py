@@ -47,8 +47,8 @@ def measure(call: Call) -> dict[str, Any]:
         for n_steps in (2,) if call.quick else STEPS:
             learner = learner_of(rule, n_networks=2, n_components=128, n_steps=n_steps)
             records = evaluate({label: learner}, pool, n_draws=10, seeds=(0,))
-            found = {record.readout: round(100 * record.mean, 1) for record in records}
-            row = {"rule": label, "pool": kind, "rows": n_rows, "steps": n_steps, **found}
+            accuracies = {record.readout: round(100 * record.mean, 1) for record in records}
+            row = {"rule": label, "pool": kind, "rows": n_rows, "steps": n_steps, **accuracies}
             print(*row.values(), sep="  ", flush=True)
             rows.append(row)
         if call.quick:

@@ -53,8 +53,8 @@ def _records(result: Mapping[str, Any]) -> list[Record]:
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     """All learners on all sets, and the differences from the best other learner."""
     records = _records(result)
-    found = {"quality": set_table(records, own=BASE)}
-    return found | {"differences": verdicts(records)}
+    tables = {"quality": set_table(records, own=BASE)}
+    return tables | {"differences": verdicts(records)}
 
 
 def by_set(records: list[Record]) -> dict[str, list[Record]]:

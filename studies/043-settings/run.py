@@ -44,13 +44,13 @@ def measure(call: Call) -> dict[str, Any]:
 
 def _sets(names: tuple[str, ...]) -> list[Dataset]:
     """The sets that are on this machine; the others are told to standard error."""
-    found = []
+    sets = []
     for name in names:
         try:
-            found.append(load_set(name))
+            sets.append(load_set(name))
         except MissingDataError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
-    return found
+    return sets
 
 
 def _measure(learner: RuleLearner, data: Dataset, quick: bool) -> dict[str, float]:
@@ -61,8 +61,8 @@ def _measure(learner: RuleLearner, data: Dataset, quick: bool) -> dict[str, floa
     learner.fit(data.x[:BATCH], seed=0)
     draws, seeds = (3, (0,)) if quick else (DRAWS, SEEDS)
     records = evaluate({"": learner}, data, n_draws=draws, seeds=seeds)
-    found = {record.readout: 100 * record.mean for record in records}
-    return found | {"seconds": records[0].fit_seconds}
+    numbers = {record.readout: 100 * record.mean for record in records}
+    return numbers | {"seconds": records[0].fit_seconds}
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
@@ -76,5 +76,5 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     return {"settings": Table(("", *next(iter(rows.values()))), cells, note)}
 
 
-def _cell(found: Mapping[str, float]) -> str:
-    return f"{found['ridge']:.1f} / {found['logistic']:.1f}, {found['seconds']:.1f} s"
+def _cell(numbers: Mapping[str, float]) -> str:
+    return f"{numbers['ridge']:.1f} / {numbers['logistic']:.1f}, {numbers['seconds']:.1f} s"

@@ -104,12 +104,12 @@ def measure_learner(
     learner: Any, pools: list[Dataset], n_draws: int
 ) -> dict[str, dict[str, float]]:
     """Accuracies in percent and seconds of the unlabelled phase, by pool."""
-    found = {}
+    accuracies = {}
     for pool in pools:
         records = evaluate({"": learner}, pool, n_draws=n_draws, seeds=(0,))
-        found[pool.name] = {r.readout: round(100 * r.mean, 2) for r in records}
-        found[pool.name]["seconds"] = round(records[0].fit_seconds, 2)
-    return found
+        accuracies[pool.name] = {r.readout: round(100 * r.mean, 2) for r in records}
+        accuracies[pool.name]["seconds"] = round(records[0].fit_seconds, 2)
+    return accuracies
 
 
 def score(accuracies: Mapping[str, Mapping[str, float]]) -> float:
@@ -129,9 +129,9 @@ def search(
     for name, values in case.values.items():
         others = [{**best, name: value} for value in values]
         for changes in others:
-            found = tried(changes)
-            if found > top:
-                best, top = changes, found
+            score = tried(changes)
+            if score > top:
+                best, top = changes, score
             yield best, top
 
 
@@ -216,14 +216,14 @@ def _tried(
         settings = {**case.start, **changes}
         key = key_of(name, settings)
         if key not in rows:
-            found = measure_learner(case.learner(changes), pools, n_draws)
+            accuracies = measure_learner(case.learner(changes), pools, n_draws)
             rows[key] = {
                 "learner": name,
                 "settings": settings,
-                "accuracies": found,
-                "score": score(found),
+                "accuracies": accuracies,
+                "score": score(accuracies),
             }
-            print(key, f"{rows[key]['score']:.2f}", found, file=sys.stderr, flush=True)
+            print(key, f"{rows[key]['score']:.2f}", accuracies, file=sys.stderr, flush=True)
         return rows[key]["score"]
 
     return tried

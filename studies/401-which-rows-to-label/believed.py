@@ -29,8 +29,8 @@ def estimates(pool: Pool, seed: int) -> Iterator[dict[str, Any]]:
             state = session.label(row, f"class {pool.y[row]}")
             if state["labelled"] in ASKED and state["estimate"] is not None:
                 said = {name: state["estimate"][name] for name in ("share", "low", "high")}
-                found = {"labels": state["labelled"], "accuracy": _accuracy(pool, state)}
-                yield {"pool": pool.name, "seed": seed, **found, **said}
+                estimate = {"labels": state["labelled"], "accuracy": _accuracy(pool, state)}
+                yield {"pool": pool.name, "seed": seed, **estimate, **said}
         answers.close()
 
 

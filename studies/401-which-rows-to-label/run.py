@@ -56,20 +56,20 @@ def measure(call: Call) -> dict[str, Any]:
     only, earlier = call.options.only, call.earlier or {}
     rows = [row for row in earlier.get("rows", []) if row["part"] not in only]
     kept = [] if "estimate" in only else earlier.get("estimates", [])
-    found = {"rows": rows, "estimates": kept}
+    result = {"rows": rows, "estimates": kept}
     if "choice" in only or "estimate" in only:
         for pool in _validation(call.options.features):
             if "choice" in only:
                 seeds = SEEDS[: call.options.choice_seeds]
-                _judge(pool, "choice", CHOICE, seeds, rows, call, found)
+                _judge(pool, "choice", CHOICE, seeds, rows, call, result)
             if "estimate" in only:
                 kept += estimates(pool, 0)
                 print(pool.name, kept[-1:], file=sys.stderr, flush=True)
-                call.save(found)
+                call.save(result)
     if "public" in only:
         for pool in _public(call.options.features):
-            _judge(pool, "public", tuple(WAYS), SEEDS, rows, call, found)
-    return found
+            _judge(pool, "public", tuple(WAYS), SEEDS, rows, call, result)
+    return result
 
 
 def _judge(
@@ -79,7 +79,7 @@ def _judge(
     seeds: Sequence[int],
     rows: list[dict[str, Any]],
     call: Call,
-    found: Mapping[str, Any],
+    result: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     for way in ways:
         for seed in seeds:
@@ -91,7 +91,7 @@ def _judge(
         print(
             pool.name, way, _mean(rows, part, way, "auto", pool.name), file=sys.stderr, flush=True
         )
-    call.save(found)
+    call.save(result)
     return rows
 
 
@@ -146,7 +146,7 @@ def _mean(
     totals: Sequence[int] = TOTALS,
 ) -> list[float | None]:
     """Mean accuracy with each number of labels, pools counting the same."""
-    found = []
+    means = []
     for total in totals:
         values = [
             row["accuracy"][head]
@@ -154,8 +154,8 @@ def _mean(
             if (row["part"], row["way"], row["labels"]) == (part, way, total)
             and pool in (None, row["pool"])
         ]
-        found.append(round(float(np.mean(values)), 1) if values else None)
-    return found
+        means.append(round(float(np.mean(values)), 1) if values else None)
+    return means
 
 
 def _table(rows: Any, part: str, heads: Sequence[str], note: str, pool: str | None = None) -> Table:
@@ -180,14 +180,14 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         f"Accuracy in percent on the rows without a label, ridge / auto, mean over {pools} "
         "validation pools, with so many labels in all."
     )
-    found = {"choice": _table(rows, "choice", ("ridge", "auto"), note)}
+    tables = {"choice": _table(rows, "choice", ("ridge", "auto"), note)}
     if result.get("estimates"):
-        found["estimate"] = _estimate_table(result["estimates"])
+        tables["estimate"] = _estimate_table(result["estimates"])
     for name in SETS:
         if any(row["pool"] == name for row in rows):
             note = f"{name}: ridge / graph / auto, mean of {len(SEEDS)} seeds of the choice."
-            found[name] = _table(rows, "public", READINGS, note, name)
-    return found
+            tables[name] = _table(rows, "public", READINGS, note, name)
+    return tables
 
 
 def _estimate_table(rows: Any) -> Table:
@@ -248,7 +248,7 @@ def draw(result: Mapping[str, Any]) -> Any:
 
 
 def _line(panel: Any, rows: Any, name: str, head: str, way: str, colour: str) -> None:
-    found = {
+    by_total = {
         total: [
             row["accuracy"][head]
             for row in rows
@@ -256,11 +256,11 @@ def _line(panel: Any, rows: Any, name: str, head: str, way: str, colour: str) ->
         ]
         for total in TOTALS
     }
-    totals = [total for total, values in found.items() if values]
+    totals = [total for total, values in by_total.items() if values]
     if not totals:
         return
     width = 2.4 if way == "suggest" else 1.3
-    means = [float(np.mean(found[total])) for total in totals]
+    means = [float(np.mean(by_total[total])) for total in totals]
     panel.plot(totals, means, color=colour, label=way, linewidth=width)
-    low, high = ([f(found[total]) for total in totals] for f in (min, max))
+    low, high = ([f(by_total[total]) for total in totals] for f in (min, max))
     panel.fill_between(totals, low, high, color=colour, alpha=0.12, linewidth=0)

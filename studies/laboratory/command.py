@@ -79,13 +79,13 @@ def _all(root: Path) -> list[Study]:
 
 def _documents(studies: Sequence[Study], root: Path) -> dict[Path, str]:
     """Every text that follows from the results of these studies, and the index of all."""
-    found: dict[Path, str] = {}
+    documents: dict[Path, str] = {}
     for study in studies:
         for path, text in study.documents().items():
-            if path in found:
+            if path in documents:
                 raise InputError(f"two studies write {path.name}")
-            found[path] = text
-    return found | {root.parent / index.PATH: index.index(_all(root))}
+            documents[path] = text
+    return documents | {root.parent / index.PATH: index.index(_all(root))}
 
 
 def _render(studies: Sequence[Study], root: Path) -> int:

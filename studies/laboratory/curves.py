@@ -29,13 +29,13 @@ COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 LINES = ("-", "--", "-.", ":")
 
 
-def read_curves(runs: list[Path], found: dict[str, Any]) -> dict[str, Any]:
+def read_curves(runs: list[Path], earlier: dict[str, Any]) -> dict[str, Any]:
     """Evaluations of all stages on one axis of updates; a stage begins where the last one ended.
 
-    `found` is what an earlier call returned for the stages before, or empty.
+    `earlier` is what an earlier call returned for the stages before, or empty.
     """
-    points, ends = list(found.get("evaluations", [])), list(found.get("stages", []))
-    before, seconds = found.get("updates", 0), found.get("seconds", 0.0)
+    points, ends = list(earlier.get("evaluations", [])), list(earlier.get("stages", []))
+    before, seconds = earlier.get("updates", 0), earlier.get("seconds", 0.0)
     for run in runs:
         lines = (run / "metrics.jsonl").read_text().splitlines()
         records = [json.loads(line) for line in lines]
@@ -50,23 +50,23 @@ def read_curves(runs: list[Path], found: dict[str, Any]) -> dict[str, Any]:
 
 def evaluate_kept(run: Path) -> list[dict[str, Any]]:
     """Evaluations of the rules that a run kept, as it would have made them itself."""
-    recipe, found, validate = read_recipe(run / "config.toml", RECIPES["base"]), [], None
+    recipe, evaluations, validate = read_recipe(run / "config.toml", RECIPES["base"]), [], None
     for path in sorted((run / "rules").glob("updates-*.safetensors")):
         step, rule = int(path.stem.removeprefix("updates-")), load_rule_file(path)[0]
         if validate is None:
             validate = Validator(build_buckets(recipe, split_rule(rule)[1], split="validation"))
-        found.append({"kind": "evaluation", "step": step, **validate(rule, step)})
-        print(f"{path}: loss {found[-1]['validation_loss']:.3f}", flush=True)
-    return found
+        evaluations.append({"kind": "evaluation", "step": step, **validate(rule, step)})
+        print(f"{path}: loss {evaluations[-1]['validation_loss']:.3f}", flush=True)
+    return evaluations
 
 
-def curve_figure(found: dict[str, Any]) -> Any:
+def curve_figure(curves: dict[str, Any]) -> Any:
     """Loss of every bucket over updates, the mean in black."""
-    points = found["evaluations"]
+    points = curves["evaluations"]
     with drawing():
         figure = new_figure(4.6)
         axes = figure.subplots()
-        stages = list(_by_stage(found))
+        stages = list(_by_stage(curves))
         names, several = _names(points), len(COLOURS)
         for i, name in enumerate([*names, "mean"]):
             look = {"color": COLOURS[i % several], "linestyle": LINES[i // several % 4]}
@@ -78,7 +78,7 @@ def curve_figure(found: dict[str, Any]) -> Any:
                 )
             axes.plot([], [], label=name, **style)
         end = 0
-        for stage in found["stages"][:-1]:
+        for stage in curves["stages"][:-1]:
             end += stage["updates"]
             axes.axvline(end, color="grey", linewidth=0.8, linestyle=":")
         axes.set_xlabel("meta-updates (dotted: next stage, which may have other tasks)")
@@ -97,10 +97,10 @@ def _loss(point: dict[str, Any], name: str) -> float:
     return point["validation_loss"] if name == "mean" else point["validation_losses"][name]
 
 
-def _by_stage(found: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
+def _by_stage(curves: dict[str, Any]) -> Iterator[list[dict[str, Any]]]:
     """Evaluations of every stage: stages may differ in their tasks, so lines stop between them."""
     begin = 0
-    for stage in found["stages"]:
+    for stage in curves["stages"]:
         end = begin + stage["updates"]
-        yield [p for p in found["evaluations"] if begin < p["step"] <= end]
+        yield [p for p in curves["evaluations"] if begin < p["step"] <= end]
         begin = end

@@ -40,14 +40,14 @@ def pools(names: Sequence[str], max_rows: int) -> Iterator[Pool]:
     """The sets that are on this machine; the others are told to standard error."""
     for name in names:
         try:
-            found = load_set(name)
+            data = load_set(name)
         except MissingDataError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
-        rows = np.random.default_rng(0).permutation(len(found.labels))[:max_rows]
-        x = found.inputs[rows]
+        rows = np.random.default_rng(0).permutation(len(data.labels))[:max_rows]
+        x = data.inputs[rows]
         dense: Any = x.toarray() if hasattr(x, "toarray") else x
-        yield Pool(name, np.asarray(dense, np.float64), found.labels[rows].astype(np.int64))
+        yield Pool(name, np.asarray(dense, np.float64), data.labels[rows].astype(np.int64))
 
 
 def draws(y: NDArray[np.int64], shots: int, count: int, max_test: int) -> list[Draw]:
@@ -55,15 +55,15 @@ def draws(y: NDArray[np.int64], shots: int, count: int, max_test: int) -> list[D
     counts = np.unique(y, return_counts=True)[1]
     if counts.min() <= shots:
         return []
-    found = []
+    drawn = []
     for number in range(count):
         generator = np.random.default_rng([number, shots])
         labels = np.full(len(y), UNLABELLED)
         support = draw_support(y, shots, generator)
         labels[support] = y[support]
         test = generator.permutation(np.flatnonzero(labels == UNLABELLED))[:max_test]
-        found.append(Draw(shots, labels, test))
-    return found
+        drawn.append(Draw(shots, labels, test))
+    return drawn
 
 
 def add_arguments(parser: argparse.ArgumentParser, sets: Sequence[str]) -> None:
@@ -78,10 +78,10 @@ def settings_of(call: Call, sets: Sequence[str], quick: Sequence[str]) -> argpar
     """What the options say; with `--quick`, few sets and rows and two draws."""
     parser = argparse.ArgumentParser()
     add_arguments(parser, sets)
-    found = parser.parse_args([])
+    settings = parser.parse_args([])
     if call.quick:
-        found.sets, found.draws, found.max_rows = list(quick), 2, 400
-        return found
-    for name in vars(found):
-        setattr(found, name, getattr(call.options, name))
-    return found
+        settings.sets, settings.draws, settings.max_rows = list(quick), 2, 400
+        return settings
+    for name in vars(settings):
+        setattr(settings, name, getattr(call.options, name))
+    return settings

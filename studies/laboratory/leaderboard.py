@@ -41,8 +41,8 @@ def seconds(rows: Rows, own: str) -> Table:
     sets, names = values(rows, "dataset"), values(rows, "learner")
     lines = []
     for learner in names:
-        found = [select(rows, learner=learner, dataset=name) for name in sets]
-        lines.append((learner, *(f"{f[0]['fit_seconds']:.1f}" if f else "-" for f in found)))
+        by_set = [select(rows, learner=learner, dataset=name) for name in sets]
+        lines.append((learner, *(f"{f[0]['fit_seconds']:.1f}" if f else "-" for f in by_set)))
     marked = frozenset(i for i, learner in enumerate(names) if learner == own)
     note = (
         "Seconds of a fit to the whole set, compiling included, on a core shared with other work."

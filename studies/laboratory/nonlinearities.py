@@ -37,11 +37,11 @@ def measure_nonlinearities(
                 for pool in pools
                 for record in evaluate({label: learner}, pool, n_draws=n_draws, seeds=(0,))
             ]
-            found = {
+            accuracies = {
                 readout: round(100 * mean(r.mean for r in records if r.readout == readout), 1)
                 for readout in dict.fromkeys(record.readout for record in records)
             }
-            rows.append({"rule": label, "activation": activation, **found})
+            rows.append({"rule": label, "activation": activation, **accuracies})
             print(*rows[-1].values(), sep="  ", flush=True)
     return rows
 
@@ -75,11 +75,11 @@ def nonlinearity_table(
     where : str
         The pools, for the note.
     """
-    found = {
+    by_part = {
         (part, row["activation"]): f"{row['ridge']:.1f} / {row['logistic']:.1f}"
         for part, row in rows_of(result)
     }
-    cells = tuple((a, *(found.get((part, a), "-") for part in names)) for a in activations)
+    cells = tuple((a, *(by_part.get((part, a), "-") for part in names)) for a in activations)
     note = (
         f"Accuracy in percent with 10 labels a class, ridge / logistic, of the learned features of "
         f"one network; {where}, 10 draws of labels."

@@ -48,15 +48,13 @@ def measure_on_pools(
     """
     if call.quick:
         kinds, n_pools, n_rows = kinds[-1:], 1, QUICK_ROWS
-    found: Rows = {}
+    rows: Rows = {}
     for label, learner in learners.items():
-        found[label] = {
-            kind: _scores(call, learner, kind, n_pools, shots, n_rows) for kind in kinds
-        }
-        shown = " ".join(f"{kind} {cell(scores)}" for kind, scores in found[label].items())
+        rows[label] = {kind: _scores(call, learner, kind, n_pools, shots, n_rows) for kind in kinds}
+        shown = " ".join(f"{kind} {cell(scores)}" for kind, scores in rows[label].items())
         print(label, shown, sep="  ", flush=True)
-        call.save({"rows": found})
-    return found
+        call.save({"rows": rows})
+    return rows
 
 
 def _scores(
@@ -67,13 +65,13 @@ def _scores(
     shots: Sequence[int],
     n_rows: int,
 ) -> Scores:
-    found: Scores = {"ridge": [], "logistic": []}
+    scores: Scores = {"ridge": [], "logistic": []}
     draws = QUICK_DRAWS if call.quick else DRAWS
     for seed in range(n_pools):
         pool = validation_pool(kind, seed, n_rows)
         for record in evaluate({kind: learner}, pool, shots=shots, n_draws=draws, seeds=(seed,)):
-            found[record.readout].append(100 * record.mean)
-    return found
+            scores[record.readout].append(100 * record.mean)
+    return scores
 
 
 def cell(scores: Mapping[str, Sequence[float]]) -> str:
@@ -120,5 +118,5 @@ def pool_table(
     return Table(("", *kinds, "mean"), cells, note, marked)
 
 
-def _mean(found: Mapping[str, Mapping[str, Sequence[float]]]) -> float:
-    return float(np.mean([np.mean(list(scores.values())) for scores in found.values()]))
+def _mean(by_pool: Mapping[str, Mapping[str, Sequence[float]]]) -> float:
+    return float(np.mean([np.mean(list(scores.values())) for scores in by_pool.values()]))

@@ -52,7 +52,7 @@ SEEDS = (0, 1, 2)
 
 def learners(hand_designed: bool) -> dict[str, Judged]:
     """All by label; hand-designed rules train the network that `base` trains."""
-    found: dict[str, Judged] = {
+    judged: dict[str, Judged] = {
         "raw": Raw(),
         "PCA-32": PCA(32),
         "k-means-32": KMeansTriangle(32),
@@ -67,16 +67,16 @@ def learners(hand_designed: bool) -> dict[str, Judged]:
         "label propagation": LabelPropagation(),
     }
     if hand_designed:
-        found |= {name: plain_learner(load_rule(name)) for name in HAND_DESIGNED}
+        judged |= {name: plain_learner(load_rule(name)) for name in HAND_DESIGNED}
         # The shape that suits them better than a deep one.
-        found |= {
+        judged |= {
             f"{name}, one layer": plain_learner(load_rule(name), hidden_sizes=()) for name in BEST
         }
-    found["base, learned part"] = learner_of(direct=False)
-    found["untrained rule"] = RuleLearner(untrained())
-    found["base, relu+tanh"] = learner_of(activation="relu+tanh")
-    found[BASE] = learner_of()
-    return found
+    judged["base, learned part"] = learner_of(direct=False)
+    judged["untrained rule"] = RuleLearner(untrained())
+    judged["base, relu+tanh"] = learner_of(activation="relu+tanh")
+    judged[BASE] = learner_of()
+    return judged
 
 
 def load(name: str) -> Dataset:
@@ -108,14 +108,14 @@ def measure_set(name: str, quick: bool, only: Sequence[str] = ()) -> list[Record
     for label, learner in learners(hand_designed=name in WITH_RULES).items():
         if only and label not in only:
             continue
-        found = evaluate(
+        measured = evaluate(
             {label: learner},
             dataset,
             n_draws=5 if quick else 30,
             seeds=(0,) if quick else SEEDS,
         )
-        records += found
-        scores = " ".join(f"{100 * r.mean:.1f}" for r in found)
+        records += measured
+        scores = " ".join(f"{100 * r.mean:.1f}" for r in measured)
         print(f"{name}: {label}: {scores}", file=sys.stderr, flush=True)
     return records
 
@@ -125,8 +125,8 @@ def measure_sets(names: Sequence[str], quick: bool, only: Sequence[str] = ()) ->
     n = len(names)
     # Fresh processes: a forked JAX can hang.
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        found = pool.map(measure_set, names, [quick] * n, [only] * n)
-        return [record for records in found for record in records]
+        by_set = pool.map(measure_set, names, [quick] * n, [only] * n)
+        return [record for records in by_set for record in records]
 
 
 def merged(new: list[Record], old: list[Record]) -> list[Record]:
@@ -151,8 +151,8 @@ def merged(new: list[Record], old: list[Record]) -> list[Record]:
         raise InputError("raw inputs differ from the earlier results: measure everything anew")
     order = list(learners(hand_designed=True))
     again = {r.learner for r in new}
-    found = new + [r for r in old if r.learner not in again and r.learner in order]
-    return sorted(found, key=lambda r: (SETS.index(r.dataset), order.index(r.learner)))
+    merged = new + [r for r in old if r.learner not in again and r.learner in order]
+    return sorted(merged, key=lambda r: (SETS.index(r.dataset), order.index(r.learner)))
 
 
 def _alike(ours: NDArray, theirs: NDArray) -> bool:

@@ -50,14 +50,14 @@ def descriptions() -> dict[str, list[str]]:
     known = _apt("dumpavail")
     names = [name for name, section in _fields(known, "Section") if section in SECTIONS]
     names = list(dict.fromkeys(names))
-    found: dict[str, dict[str, None]] = {}
+    by_section: dict[str, dict[str, None]] = {}
     for start in range(0, len(names), 2000):
         shown = _apt("show", "--no-all-versions", *names[start : start + 2000])
         sections = dict(_fields(shown, "Section"))
         for name, body in _fields(shown, "Description(?:-en)?"):
             text = re.sub(re.escape(name), " ", body.replace("\n .\n", "\n"), flags=re.I)
-            found.setdefault(sections[name], {})[text] = None
-    return {section: list(texts) for section, texts in sorted(found.items())}
+            by_section.setdefault(sections[name], {})[text] = None
+    return {section: list(texts) for section, texts in sorted(by_section.items())}
 
 
 def _apt(*words: str) -> str:

@@ -20,10 +20,10 @@ def stage_rule(stage: str) -> Path:
     InputError
         Unless exactly one study does.
     """
-    found = sorted(STUDIES.glob(f"*/{stage}/rule.safetensors"))
-    if len(found) != 1:
-        raise InputError(f"{len(found)} studies have a rule of {stage}, there must be one")
-    return found[0]
+    files = sorted(STUDIES.glob(f"*/{stage}/rule.safetensors"))
+    if len(files) != 1:
+        raise InputError(f"{len(files)} studies have a rule of {stage}, there must be one")
+    return files[0]
 
 
 def learner_of(

@@ -104,16 +104,16 @@ class Study:
             )
         origin = provenance(seeds=getattr(self.script, "SEEDS", ()))
 
-        def save(found: Mapping[str, Any]) -> None:
+        def save(numbers: Mapping[str, Any]) -> None:
             if not options.quick:
-                content = {"provenance": origin, **found}
+                content = {"provenance": origin, **numbers}
                 text = json.dumps(content, indent=1) + "\n"
                 write_atomically(self.folder / RESULT, text.encode())
 
         call = Call(options.quick, self.folder, options, self.result, save)
-        found = self._call("measure", call)
-        save(found)
-        return json.loads(json.dumps({"provenance": origin, **found}))
+        numbers = self._call("measure", call)
+        save(numbers)
+        return json.loads(json.dumps({"provenance": origin, **numbers}))
 
     def tables(self, result: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Tables by the name of their marker, of a result or of what the folder holds."""
@@ -130,10 +130,10 @@ class Study:
             If markers of README.md and tables do not go together.
         """
         parts = {name: table.markdown() for name, table in self.tables().items()}
-        found = {self.folder / README: filled(self._readme(), parts, self.folder.name)}
+        documents = {self.folder / README: filled(self._readme(), parts, self.folder.name)}
         if self.has("documents"):
-            found |= self._call("documents", self.result or {})
-        return found
+            documents |= self._call("documents", self.result or {})
+        return documents
 
     def draw(self) -> None:
         """Write figure.png if the study has one to draw."""
@@ -174,12 +174,14 @@ def folders(root: Path = STUDIES) -> list[Path]:
     InputError
         If two have one number.
     """
-    found = sorted(path for path in root.iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
-    numbers = [path.name[:3] for path in found]
+    folders = sorted(
+        path for path in root.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()
+    )
+    numbers = [path.name[:3] for path in folders]
     for number in numbers:
         if numbers.count(number) > 1:
             raise InputError(f"two studies have the number {number}")
-    return found
+    return folders
 
 
 def find(number: str, root: Path = STUDIES) -> Path:
