@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Tests of one file share compiled programs, so they run in one worker.
-PYTEST := $(BIN)/python -m pytest --dist loadfile
+# Tests of one file share compiled programs, so they run in one worker. The order is conftest's.
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint site bench studies clean lock install

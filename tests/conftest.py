@@ -24,15 +24,23 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import jax
 import jaxtyping
+import pytest
 
 # The shapes of the annotations are checked at every call of a public function under test.
 jaxtyping.install_import_hook("metaplastic", "array_types.check")
 
+LONGEST = ("scale/test_ray.py", "docs/test_readme.py", "studies/paper/test_experiments.py")
 MAPPINGS = Path("/proc/self/maps")
 MOST_MAPPINGS = 20_000
 TESTS_BETWEEN_CHECKS = 10
 
 _ended = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: else one worker has the last of them alone."""
+    first = [str(Path(__file__).parent / name) for name in LONGEST]
+    items.sort(key=lambda item: str(item.path) not in first)
 
 
 def pytest_runtest_teardown() -> None:
