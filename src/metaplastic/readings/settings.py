@@ -16,7 +16,7 @@ STATISTICS = (
     "many_hits",
     "likelihood",
 )
-"""What the weights of the two readings depend on; `evidence.statistics` says what each is."""
+"""What the weights of the readings depend on; `evidence.statistics` says what each is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +34,14 @@ class ReadingSettings:
     linear : tuple of float, optional
         Coefficients of `STATISTICS` for the logarithm of the linear reading's weight.
     graph : tuple of float, optional
-        Coefficients of `STATISTICS` for the logarithm of the graph reading's weight.
+        Coefficients of `STATISTICS` for the logarithm of the weight of both readings, spread anew
+        over the graph.
+    balance : float, default=0.75
+        With one label a class, how far scores are shifted towards the expected shares of the
+        classes: 0 not at all, 1 until the shares are as expected. With `k` labels a class
+        `k ** -0.7` times as far: more labels tell more than expectations.
     least, most
-        Bounds of both logarithms.
+        Bounds of the logarithms.
 
     Raises
     ------
@@ -49,6 +54,7 @@ class ReadingSettings:
     tolerance: float = 1e-4
     linear: tuple[float, ...] = (0.0,) * len(STATISTICS)
     graph: tuple[float, ...] = (0.0,) * len(STATISTICS)
+    balance: float = 0.75
     least: float = -5.0
     most: float = 3.5
 
@@ -68,6 +74,8 @@ class ReadingSettings:
                 "leak must be positive and tolerance between 0 and 1, got "
                 f"{self.leak} and {self.tolerance}"
             )
+        if not 0 <= self.balance <= 1:
+            raise InputError(f"balance must lie between 0 and 1, got {self.balance}")
         if not -math.inf < self.least <= self.most < math.inf:
             raise InputError(f"least must not exceed most, got {self.least} and {self.most}")
 
