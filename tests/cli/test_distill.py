@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import equinox as eqx
+import numpy as np
 import pytest
 
 from metaplastic.cli import main
@@ -13,7 +14,7 @@ from metaplastic.meta.problem import split_rule
 from metaplastic.presets import load_preset
 from metaplastic.recipes.named import RECIPES
 from metaplastic.recipes.recipe import build_buckets, build_rule
-from metaplastic.recipes.teaching import Teaching, teachers
+from metaplastic.recipes.teaching import Teaching, role_of, teachers
 from metaplastic.recipes.training import distilled
 from metaplastic.rules import load_rule
 
@@ -62,6 +63,10 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
         (["base", "local", "--set", "teaching.weigth=1"], "did you mean weight"),
         (["oja", "hebb", "--set", "teaching.student=2.0", "--set", TINY[0]], "from 0 to 1"),
         (["metz2018", "hebb", "--set", TINY[0]], "cannot teach Hebb"),
+        (["base", "local", "--set", "teaching.role=first"], "one of main, bounded, sparse"),
+        (["base", "local", "--set", "teaching.role=sparse", "--set", TINY[0]], "no shape is for"),
+        (["oja", "narrowed", "--set", TINY[0]], "no local rule in the role 'main'"),
+        (["base", "narrowed", "--set", "hidden=99", "--set", TINY[0]], "cannot be cut to 99"),
         (["--resume"], "holds no run to resume"),
         (["--resume", "--set", "clip=2.0"], "holds no run to resume"),
         (["--resume", "--recipe", "taught"], "name TEACHER and STUDENT too"),
@@ -94,6 +99,17 @@ def test_each_rule_of_a_preset_teaches_where_it_is_the_best():
     for bucket, (_, _, teacher) in zip(buckets, kinds.values(), strict=True):
         assert eqx.tree_equal(bucket.problem.teacher, teacher)
     assert teachers("oja").bounded is None
+
+
+def test_one_rule_of_a_preset_teaches_its_own_shapes_and_can_be_narrowed():
+    recipe = dataclasses.replace(RECIPES["taught"], hidden=3)
+    for role, rule in load_preset("base").rules.named().items():
+        own = dataclasses.replace(recipe, teaching=Teaching(role=role))
+        found = distilled(own, "base", "narrowed")
+        assert {role_of(shape) for shape in found.shapes} == {role}
+        student = build_rule(found)
+        assert student.hidden == 3 and student.with_outputs == rule.with_outputs
+        np.testing.assert_array_equal(student.rates, rule.rates)
 
 
 def test_students_by_name_start_untrained():

@@ -11,7 +11,7 @@ import pytest
 from metaplastic.errors import InputError
 from metaplastic.models import init_mlp
 from metaplastic.rules import LocalRule, apply_rule
-from metaplastic.rules.local import told_outputs, widened
+from metaplastic.rules.local import narrowed, told_outputs, widened
 from metaplastic.rules.local.rule import MAX_RATE, N_FACTORS, N_HEBB, N_MESSAGES, TIME_SCALE
 from metaplastic.trees import count_parameters
 
@@ -218,6 +218,21 @@ def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
     assert np.all(np.any(np.asarray(heard.hidden_out)[:, 3:] != 0, axis=0))
     with pytest.raises(InputError, match="has 3 hidden units already, got 2"):
         widened(made, 2, key=jax.random.key(1))
+
+
+def test_a_narrowed_rule_keeps_the_units_that_say_most_and_all_that_needs_none():
+    made = LocalRule.create(key=jax.random.key(0), hidden=6)
+    loud = made.hidden_out.at[0, jnp.array([4, 1])].set(5.0)
+    made = dataclasses.replace(made, hidden_out=loud)
+    found = narrowed(made, 2)
+    np.testing.assert_array_equal(found.hidden_out, made.hidden_out[:, jnp.array([1, 4])])
+    np.testing.assert_array_equal(found.role_in, made.role_in[jnp.array([1, 4])])
+    np.testing.assert_array_equal(found.element_out, made.element_out)
+    # Cutting units that say nothing changes nothing.
+    wide = widened(made, 8, key=jax.random.key(1))
+    assert eqx.tree_equal(narrowed(wide, 6), made)
+    with pytest.raises(InputError, match="6 hidden units cannot be cut to 7"):
+        narrowed(made, 7)
 
 
 @pytest.mark.parametrize("lateral", [True, False])

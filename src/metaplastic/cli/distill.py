@@ -7,6 +7,9 @@ from metaplastic.cli import running
 from metaplastic.cli.options import Command
 from metaplastic.errors import InputError
 
+OWN_RECIPES = {"metz2018": "taught_metz2018", "metz2018_equivariant": "taught_equivariant"}
+"""Recipes of students that need one of their own."""
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -16,9 +19,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "student",
         nargs="?",
         metavar="STUDENT",
-        help="the rule to teach, by name (context, local, metz2018, ...) or file",
+        help="the rule to teach, by name (local, metz2018, ...; narrowed is the teacher with fewer "
+        "hidden units) or file",
     )
-    running.add_run(parser, default="taught, or taught_metz2018 for metz2018 and its variant")
+    running.add_run(parser, default="taught, or that of the student if it has one")
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -35,9 +39,7 @@ def _run(args: argparse.Namespace) -> int:
     def said() -> Any:
         from metaplastic.recipes.training import Words, distilled
 
-        name = args.recipe or (
-            "taught_metz2018" if args.student.startswith("metz2018") else "taught"
-        )
+        name = args.recipe or OWN_RECIPES.get(args.student, "taught")
         recipe = Words(name, args.config, tuple(args.changes)).recipe()
         return distilled(recipe, args.teacher, args.student)
 
@@ -50,10 +52,10 @@ COMMAND = Command(
     "Teach a rule to do what another does. Along trajectories on tasks of a recipe, its changes\n"
     "of the weights are fitted to the teacher's. There is no unroll, so an update costs little\n"
     "more than a step of both rules; most of a short run is compiling, once for every shape.\n"
-    "A preset teaches with all its rules, each where it is best.\n"
+    "A preset teaches with all its rules, each where it is best, or with that of one role.\n"
     "The run directory is that of meta-train.",
     (
-        "metaplastic distill base context --out runs/small --set hidden=8",
+        "metaplastic distill base narrowed --out runs/8 --set hidden=8 --set teaching.role=main",
         "metaplastic distill base metz2018_equivariant --out runs/metz --max-minutes 10",
         "metaplastic distill --out runs/small --resume",
     ),

@@ -19,6 +19,7 @@ RECIPES = (
     "mixed",
     "small",
     "taught",
+    "taught_equivariant",
     "taught_metz2018",
 )
 """Names of the recipes, known without importing them (a test compares), so that help is quick."""

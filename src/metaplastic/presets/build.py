@@ -1,13 +1,15 @@
-"""Build the shipped preset: `python -m metaplastic.presets.build`.
+"""Build the shipped presets: `python -m metaplastic.presets.build`.
 
     python -m metaplastic.presets.build --main MAIN --bounded BOUNDED --sparse SPARSE --out FILE
 
 Every argument names a rule file or a preset file; of each the main rule is taken. Left out, a rule
 is that of the shipped preset, so that a change of a setting needs no files. The settings of `base`
-stand below, each with the study that chose it.
+stand below, each with the study that chose it. `--name small` builds the preset of smaller rules,
+which has the same settings.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ from metaplastic.readings import ReadingSettings
 from metaplastic.rules import RuleSet, load_rule_file
 from metaplastic.rules.catalog import shipped_path
 from metaplastic.rules.io import read_rules
+
+SMALL = "small"
+"""The preset whose rules were taught by those of `base` (studies/501-taught-rules)."""
 
 READING = ReadingSettings(
     linear=(-0.421, 0.288, -0.023, -1.519, 1.504, -0.079, 2.741, -1.303, -0.200),
@@ -74,8 +79,9 @@ def base_preset(rules: RuleSet) -> Preset:
     )
 
 
-def build(out: Path, files: dict[str, Path | None], note: str = "") -> Preset:
-    """Write `base` with the rules of `files`, by role; metadata say where each comes from.
+def build(out: Path, files: dict[str, Path | None], note: str = "", name: str = BASE) -> Preset:
+    """Write `base`, or the preset `name` of the same settings, with the rules of `files` by role;
+    metadata say where each comes from.
 
     Raises
     ------
@@ -84,7 +90,7 @@ def build(out: Path, files: dict[str, Path | None], note: str = "") -> Preset:
     InputError
         For a place that cannot be written.
     """
-    shipped = shipped_path(BASE)
+    shipped = shipped_path(name)
     now = read_rules(shipped) if shipped.exists() else None
     rules: dict[str, Any] = {} if now is None else dict(now.rules.named())
     metadata: dict[str, Any] = {} if now is None else dict(now.metadata)
@@ -97,7 +103,7 @@ def build(out: Path, files: dict[str, Path | None], note: str = "") -> Preset:
         metadata = {**own, **others} if role == "main" else {**metadata, f"for_{role}": own}
     if note:
         metadata["note"] = note
-    preset = base_preset(RuleSet(**rules))
+    preset = dataclasses.replace(base_preset(RuleSet(**rules)), name=name)
     save_preset(out, preset, metadata)
     return preset
 
@@ -112,10 +118,11 @@ def main() -> None:
     ):
         parser.add_argument(f"--{role}", type=Path, metavar="FILE", help=what)
     parser.add_argument("--note", default="", help="what else the metadata should say")
-    parser.add_argument("--out", type=Path, default=shipped_path(BASE), help="the file to write")
+    parser.add_argument("--name", choices=[BASE, SMALL], default=BASE, help="which preset (base)")
+    parser.add_argument("--out", type=Path, help="the file to write (the shipped one)")
     args = parser.parse_args()
     files = {role: getattr(args, role) for role in ("main", "bounded", "sparse")}
-    build(args.out, files, args.note)
+    build(args.out or shipped_path(args.name), files, args.note, args.name)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from metaplastic.recipes.shapes import (
     Shape,
 )
 from metaplastic.recipes.sources import ImageSources, synthetic_source, word_source
-from metaplastic.recipes.teaching import Teaching, is_sparse, teachers
+from metaplastic.recipes.teaching import Teaching, cut, is_sparse, teachers
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018, RuleSet
 from metaplastic.rules.catalog import load_rule
 from metaplastic.rules.local import ContextRule, grown
@@ -41,10 +41,11 @@ class Recipe:
 
     `start` is the rule to start from, a name or path that `load_rule` takes (a `local` one is
     widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local` with
-    `hidden` units, `lateral` or not, the same in a `context`, or `metz2018` or
-    `metz2018_equivariant` with the inner learning rate `inner_rate`, `unit_norm` or not. With a
-    teacher in `teaching` the rule is taught and not meta-trained. `regress` makes the
-    augmentation's coefficients extra targets. `settle` and `with_outputs` are those of `LocalRule`.
+    `hidden` units, `lateral` or not, the same in a `context`, its teacher `narrowed` to `hidden`
+    units, or `metz2018` or `metz2018_equivariant` with the inner learning rate `inner_rate`,
+    `unit_norm` or not. With a teacher in `teaching` the rule is taught and not meta-trained.
+    `regress` makes the augmentation's coefficients extra targets. `settle` and `with_outputs` are
+    those of `LocalRule`.
     `direct` lets the readout of the meta-loss see inputs beside the learned features; `whitening`
     is that of `PresentationSettings`. `own` is that of `WordSource` for writings, `shade` that of
     `Augmentation` for pictures, `rows` that of `SourceTasks`. `cluster` is used by the executor
@@ -95,6 +96,8 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             settle=recipe.settle,
             key=key,
         )
+    if recipe.rule == "narrowed":
+        return cut(recipe.teaching, recipe.hidden)
     if recipe.rule in ("local", "context"):
         kind = LocalRule if recipe.rule == "local" else ContextRule
         return kind.create(
@@ -106,7 +109,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
         )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(
-            f"unknown rule {recipe.rule!r}; choose local, context, metz2018 or "
+            f"unknown rule {recipe.rule!r}; choose local, context, narrowed, metz2018 or "
             "metz2018_equivariant, or give a rule to start from (start)"
         )
     n_top = {shape.widths[-1] for shape in recipe.shapes}

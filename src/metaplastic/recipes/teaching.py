@@ -1,13 +1,18 @@
 """Teaching: who teaches, what counts, and which teacher a shape has."""
 
 import dataclasses
+from collections.abc import Sequence
 
+from metaplastic.errors import ConfigurationError
 from metaplastic.meta.teaching import Lesson
+from metaplastic.models import BOUNDED
 from metaplastic.presets import load_preset
 from metaplastic.presets.io import list_presets
 from metaplastic.recipes.shapes import WRITINGS, Shape
-from metaplastic.rules import RuleSet
+from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.rules.catalog import load_rule
+from metaplastic.rules.local import LocalRule, narrowed
+from metaplastic.rules.rule_set import ROLES
 
 SPARSE_SOURCES = (WRITINGS, "topics")
 """Of bags of words: inputs that are mostly zeros."""
@@ -16,10 +21,12 @@ SPARSE_SOURCES = (WRITINGS, "topics")
 @dataclasses.dataclass(frozen=True)
 class Teaching:
     """Section `[teaching]` of a recipe. Without a `teacher`, the name of a preset or what
-    `load_rule` takes, a rule is meta-trained and not taught. The other fields are those of
-    `Lesson`."""
+    `load_rule` takes, a rule is meta-trained and not taught. `role` names the one rule of the
+    preset that teaches, on the shapes that it is for; all do if it is empty. The other fields are
+    those of `Lesson`."""
 
     teacher: str = ""
+    role: str = ""
     weight: float = 1.0
     feedback: float = 0.5
     bias: float = 0.25
@@ -38,6 +45,53 @@ def teachers(name: str) -> RuleSet:
     Raises what `load_preset` and `load_rule` raise.
     """
     return load_preset(name).rules if name in list_presets() else RuleSet(load_rule(name))
+
+
+def taught_shapes(shapes: Sequence[Shape], role: str) -> tuple[Shape, ...]:
+    """The shapes that the rule of a role is for, of a preset that has all roles.
+
+    Raises
+    ------
+    ConfigurationError
+        For an unknown role, or if no shape is left.
+    """
+    if not role:
+        return tuple(shapes)
+    if role not in ROLES:
+        raise ConfigurationError(f"teaching.role is one of {', '.join(ROLES)}, got {role!r}")
+    found = tuple(shape for shape in shapes if role_of(shape) == role)
+    if not found:
+        raise ConfigurationError(f"no shape is for the {role} rule; change the shapes or the role")
+    return found
+
+
+def role_of(shape: Shape) -> str:
+    """The role of the rule that trains networks of this shape."""
+    if is_sparse(shape):
+        return "sparse"
+    return "bounded" if shape.activation in BOUNDED else "main"
+
+
+def cut(teaching: Teaching, hidden: int) -> AbstractUpdateRule:
+    """The teacher with fewer hidden units.
+
+    Raises
+    ------
+    ConfigurationError
+        For a teacher that is not `local`, or a role that it does not have.
+    InputError
+        For more hidden units than it has.
+    """
+    if not teaching.teacher:
+        raise ConfigurationError("the rule narrowed is its teacher cut down: name a teacher")
+    known = teachers(teaching.teacher).named()
+    rule = known.get(teaching.role or "main")
+    if not isinstance(rule, LocalRule):
+        raise ConfigurationError(
+            f"{teaching.teacher} has no local rule in the role {teaching.role or 'main'!r} to be "
+            f"narrowed; its roles are {', '.join(known)}"
+        )
+    return narrowed(rule, hidden)
 
 
 def is_sparse(shape: Shape) -> bool:

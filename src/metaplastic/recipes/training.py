@@ -22,7 +22,7 @@ from metaplastic.recipes.config import (
     recipe_text,
 )
 from metaplastic.recipes.recipe import Recipe, build_buckets, build_estimator, build_rule
-from metaplastic.recipes.teaching import Teaching
+from metaplastic.recipes.teaching import Teaching, taught_shapes
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.rules.catalog import rule_file
 from metaplastic.rules.io import load_rule_file
@@ -50,17 +50,26 @@ STUDENTS: Mapping[str, Mapping[str, Any]] = {
     "local": {"rule": "local"},
     "local_strict": {"rule": "local", "lateral": False},
     "context": {"rule": "context"},
+    "narrowed": {"rule": "narrowed"},
     "metz2018": {"rule": "metz2018"},
     "metz2018_equivariant": {"rule": "metz2018_equivariant"},
 }
-"""What a recipe says of students by name, which start untrained."""
+"""What a recipe says of students by name. They start untrained, but for `narrowed`, which is its
+teacher with fewer hidden units."""
 
 
 def distilled(recipe: Recipe, teacher: str, student: str) -> Recipe:
-    """`recipe` with this teacher, and a student by name or file."""
+    """`recipe` with this teacher, and a student by name or file; only the shapes of its role.
+
+    Raises
+    ------
+    ConfigurationError
+        For a role that is unknown or has no shape.
+    """
     fields = STUDENTS.get(student, {"start": student})
     teaching = dataclasses.replace(recipe.teaching, teacher=teacher)
-    return dataclasses.replace(recipe, teaching=teaching, **fields)
+    shapes = taught_shapes(recipe.shapes, teaching.role)
+    return dataclasses.replace(recipe, teaching=teaching, shapes=shapes, **fields)
 
 
 def recipe_to_resume(out: Path) -> Recipe:

@@ -1,4 +1,5 @@
-"""A trained local rule with more to it, which does the same until it is trained further."""
+"""A trained local rule with more to it, which does the same until it is trained further; or with
+less, to be taught what it lost."""
 
 import dataclasses
 
@@ -8,6 +9,12 @@ from metaplastic.errors import InputError
 from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.local.rule import LocalRule
 from metaplastic.types import PRNGKey
+
+_LISTENING = ("element_in", "unit_in", "sample_in", "role_in")
+"""Arrays with a row for each hidden unit."""
+
+_SAYING = ("hidden_out", "top_hidden_out", "bias_out")
+"""Arrays whose last axis is that of the hidden units."""
 
 
 def widened(rule: LocalRule, hidden: int, *, key: PRNGKey) -> LocalRule:
@@ -28,13 +35,34 @@ def widened(rule: LocalRule, hidden: int, *, key: PRNGKey) -> LocalRule:
         with_outputs=rule.with_outputs,
     )
     wider = {}
-    for name in ("element_in", "unit_in", "sample_in", "role_in"):
+    for name in _LISTENING:
         wider[name] = jnp.concatenate([getattr(rule, name), getattr(fresh, name)])[:hidden]
-    for name in ("hidden_out", "top_hidden_out", "bias_out"):
+    for name in _SAYING:
         own = getattr(rule, name)
         silent = jnp.zeros((*own.shape[:-1], hidden - now))
         wider[name] = jnp.concatenate([own, silent], axis=-1)
     return dataclasses.replace(rule, **wider)
+
+
+def narrowed(rule: LocalRule, hidden: int) -> LocalRule:
+    """The rule with `hidden` of its hidden units, those that say most.
+
+    All that needs no hidden unit is kept, so that teaching begins where the teacher stands.
+
+    Raises
+    ------
+    InputError
+        For no hidden unit, or more than there are.
+    """
+    if not 1 <= hidden <= rule.hidden:
+        raise InputError(f"a rule of {rule.hidden} hidden units cannot be cut to {hidden}")
+    said = jnp.sum(jnp.square(rule.hidden_out), axis=0) + jnp.sum(
+        jnp.square(rule.top_hidden_out), axis=0
+    )
+    kept = jnp.sort(jnp.argsort(-said)[:hidden])
+    fewer = {name: getattr(rule, name)[kept] for name in _LISTENING}
+    fewer |= {name: getattr(rule, name)[..., kept] for name in _SAYING}
+    return dataclasses.replace(rule, **fewer)
 
 
 def told_outputs(rule: LocalRule) -> LocalRule:
