@@ -1,7 +1,7 @@
 """What a gradient estimator sees: an unrolled problem, and nothing of tasks, models or rules."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PyTree
@@ -45,6 +45,9 @@ class AbstractGradientEstimator(eqx.Module):
 
     truncation: eqx.AbstractVar[int]
     """Problem steps per call."""
+
+    restarts: ClassVar[bool] = True
+    """Whether `estimate` begins tasks anew that are done; if not, callers do."""
 
     @abc.abstractmethod
     def init(self, problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Any:

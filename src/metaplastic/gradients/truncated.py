@@ -1,5 +1,7 @@
 """Truncated backpropagation through the unroll."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -44,8 +46,11 @@ class TruncatedBackprop(AbstractGradientEstimator):
     ) -> tuple[Theta, Unroll, Metrics]:
         """See `AbstractGradientEstimator.estimate`."""
         start_key, step_key = jax.random.split(key)
-        restarted = state.done
-        state = jax.lax.cond(restarted, lambda: start(problem, theta, key=start_key), lambda: state)
+        restarted = state.done if self.restarts else state.position == 0
+        if self.restarts:
+            state = jax.lax.cond(
+                restarted, lambda: start(problem, theta, key=start_key), lambda: state
+            )
 
         def loss_of(theta: Theta) -> tuple:
             after, loss = advance(
@@ -64,3 +69,10 @@ class TruncatedBackprop(AbstractGradientEstimator):
             "position": after.position,
         }
         return gradient, after, metrics
+
+
+class BriefBackprop(TruncatedBackprop):
+    """`TruncatedBackprop` for short runs: tasks that are done are begun anew by the caller
+    (`meta.programs.begun_anew`), and the program is compiled in less time."""
+
+    restarts: ClassVar[bool] = False

@@ -87,38 +87,48 @@ class Compiled:
     """
 
     function: Callable[..., Any]
-    once: bool
+    level: int | None
+    donate: str
 
     @functools.cached_property
     def program(self) -> Any:
         """The function under `filter_jit`."""
         jit: Any = eqx.filter_jit
-        return jit(self.function, compiler_options=_compiler_options(self.once))
+        return jit(
+            self.function, donate=self.donate, compiler_options=_compiler_options(self.level)
+        )
 
     def __call__(self, *args: Any) -> Any:
         return self.program(*args)
 
 
-def compiled(*, once: bool = False) -> Callable[[Callable[..., Any]], Compiled]:
+def compiled(
+    *, once: bool = False, short: bool = False, donate: str = "none"
+) -> Callable[[Callable[..., Any]], Compiled]:
     """Decorate a function that is compiled, in less time and memory than by JAX's own options.
 
     Parameters
     ----------
     once
         whether the program runs once, so that optimising it would cost more than it saves.
+    short
+        whether it runs for seconds alone, so that optimising it as far as can be would.
+    donate
+        whose buffers it may use up, as `eqx.filter_jit` takes it.
     """
-    return functools.partial(Compiled, once=once)
+    level = 0 if once else 1 if short else None
+    return functools.partial(Compiled, level=level, donate=donate)
 
 
 @functools.cache
-def _compiler_options(once: bool) -> dict[str, Any]:
+def _compiler_options(level: int | None) -> dict[str, Any]:
     """Options for the devices that are here; none where XLA does not know them, or the user has
     set flags of its compiler."""
     if jax.default_backend() != "cpu" or os.environ.get("XLA_FLAGS"):
         return {}
     options: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
-    if once:
-        options["xla_backend_optimization_level"] = 0
+    if level is not None:
+        options["xla_backend_optimization_level"] = level
     try:
         jax.jit(lambda x: x, compiler_options=options)(np.float32(0))
     except (ValueError, RuntimeError):  # another version of XLA

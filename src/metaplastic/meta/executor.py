@@ -6,7 +6,6 @@ The outer loop hands an executor theta and gets one mean gradient per bucket bac
 
 import abc
 import dataclasses
-import functools
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,21 +13,16 @@ from typing import Any, Literal
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
 from metaplastic.errors import InputError
-from metaplastic.gradients import AbstractGradientEstimator, AbstractInnerProblem, shorten
-from metaplastic.learners.programs import compiled
-from metaplastic.trees import clip_by_norm
+from metaplastic.gradients import AbstractGradientEstimator, AbstractInnerProblem
+from metaplastic.meta.programs import TASKS, begun_anew, bucket_gradient, init_states
 from metaplastic.types import Metrics, PRNGKey, Theta
 
 Device = Any
 """A `jax.Device`; that name is no type to a type checker."""
-
-_TASKS = "tasks"
-"""Name of the axis of devices that share tasks."""
 
 TaskStates = tuple[PyTree, ...]
 """One estimator state per bucket, its leaves with a leading task axis."""
@@ -138,7 +132,7 @@ class LocalExecutor(AbstractExecutor):
         self.task_axis = one_device if task_axis in (None, "shard") else task_axis
         self._mesh = None
         if task_axis == "shard":
-            self._mesh = jax.sharding.Mesh(np.array(self.devices), (_TASKS,))
+            self._mesh = jax.sharding.Mesh(np.array(self.devices), (TASKS,))
             uneven = [b.name for b in buckets if b.n_tasks % len(self.devices)]
             if uneven:
                 raise InputError(
@@ -162,7 +156,7 @@ class LocalExecutor(AbstractExecutor):
         """Where what has a task axis is put."""
         if self._mesh is None:
             return self.devices[device]
-        return jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(_TASKS))
+        return jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(TASKS))
 
     def init(self, theta: Theta, *, key: PRNGKey) -> TaskStates:
         """See `AbstractExecutor.init`."""
@@ -205,7 +199,9 @@ class LocalExecutor(AbstractExecutor):
                 jax.device_put(theta, self._place_for(device)),
             )
             keys, own = jax.device_put((keys, states[index]), self._place_for_tasks(device))
-            result = bucket_gradient((*shared, keys, self.clip, self.task_axis, self._mesh), own)
+            own = jax.device_put(begun_anew(*shared, own, keys), self._place_for_tasks(device))
+            fixed = (*shared, keys, self.clip, self.task_axis, self._mesh)
+            result = bucket_gradient(fixed, own)
             # Accelerators have a queue; on a CPU one bucket at a time keeps working sets small.
             return jax.block_until_ready(result) if self._on_cpu else result
 
@@ -252,47 +248,3 @@ def put(tree: PyTree, device: Device = None) -> PyTree:
     """A tree with its arrays on a device (the default one if `None`), or laid out by a sharding."""
     arrays, rest = eqx.partition(tree, eqx.is_array)
     return eqx.combine(jax.device_put(arrays, device), rest)
-
-
-@compiled(once=True)
-def init_states(estimator, problem, theta, keys):
-    """Fresh states of one task per key, their first horizons cut short at random."""
-
-    def one(key: PRNGKey) -> PyTree:
-        init_key, stagger_key = jax.random.split(key)
-        state = estimator.init(problem, theta, key=init_key)
-        return shorten(state, jax.random.uniform(stagger_key, ()))
-
-    return jax.lax.map(one, keys)
-
-
-@eqx.filter_jit(donate="all-except-first")
-def bucket_gradient(fixed, states):
-    """Mean clipped gradient, next states and metrics of a bucket's tasks.
-
-    `fixed` is `(estimator, problem, theta, keys, clip, task_axis, mesh)`; `states` are donated.
-    With a mesh, its devices share the tasks.
-    """
-    estimator, problem, theta, keys, clip, task_axis, mesh = fixed
-    arrays, static = eqx.partition(problem, eqx.is_array)
-
-    def one(problem: Any, theta: Theta, arguments: tuple) -> tuple:
-        state, key = arguments
-        gradient, state, metrics = estimator.estimate(problem, theta, state, key=key)
-        gradient, norm = clip_by_norm(gradient, clip)
-        clipped = (norm > clip).astype(norm.dtype)
-        return gradient, state, metrics | {"gradient_norm": norm, "clipped": clipped}
-
-    def run(arrays: PyTree, theta: Theta, arguments: tuple) -> tuple:
-        one_here = functools.partial(one, eqx.combine(arrays, static), theta)
-        if task_axis == "vmap":
-            return jax.vmap(one_here)(arguments)
-        return jax.lax.map(one_here, arguments)
-
-    if mesh is not None:
-        whole, cut = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(_TASKS)
-        run = jax.shard_map(
-            run, mesh=mesh, in_specs=(whole, whole, cut), out_specs=cut, check_vma=False
-        )
-    gradients, states, metrics = run(arrays, theta, (states, keys))
-    return jax.tree.map(lambda g: jnp.mean(g, axis=0), gradients), states, metrics

@@ -11,7 +11,13 @@ from typing import Any
 import jax
 
 from metaplastic.errors import ConfigurationError
-from metaplastic.gradients import PES, AbstractGradientEstimator, AntitheticES, TruncatedBackprop
+from metaplastic.gradients import (
+    PES,
+    AbstractGradientEstimator,
+    AntitheticES,
+    BriefBackprop,
+    TruncatedBackprop,
+)
 from metaplastic.meta.executor import Bucket
 from metaplastic.meta.problem import RuleProblem
 from metaplastic.meta.teaching import TeachingProblem
@@ -212,7 +218,9 @@ def _cost(sizes: tuple[int, ...], batch: int) -> float:
 def build_estimator(recipe: Recipe) -> AbstractGradientEstimator:
     """The gradient estimator that a recipe names: `truncated`, `pes` or `es`."""
     if recipe.estimator == "truncated":
-        return TruncatedBackprop(recipe.truncation, checkpoint=False)
+        # Teaching is short: most of it would be compiling.
+        kind = BriefBackprop if recipe.teaching.teacher else TruncatedBackprop
+        return kind(recipe.truncation, checkpoint=False)
     if recipe.estimator == "pes":
         return PES(recipe.truncation, recipe.sigma)
     if recipe.estimator == "es":

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from metaplastic import __version__
 from metaplastic.gradients import AbstractGradientEstimator
-from metaplastic.meta.executor import Bucket, best_task_axis, bucket_gradient, init_states, put
+from metaplastic.meta.executor import Bucket, best_task_axis, put
+from metaplastic.meta.programs import begun_anew, bucket_gradient, init_states
 from metaplastic.scale.means import BucketMean, Sums, Vector
 from metaplastic.types import Theta
 
@@ -132,6 +133,7 @@ class TaskWorker:
             starts = self._keys(chunk, call.start_key, ())
             states = init_states(jobs.estimator, problem, theta, starts)
         keys = self._keys(chunk, call.key, (*call.draw, index) if call.draw else ())
+        states = begun_anew(jobs.estimator, problem, theta, states, keys)
         fixed = (jobs.estimator, problem, theta, keys, jobs.clip, self._task_axis, None)
         gradient, self._states[chunk], metrics = bucket_gradient(fixed, states)
         vector = np.asarray(ravel_pytree(gradient)[0])
