@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from metaplastic.errors import ConfigurationError, InputError
-from metaplastic.gradients import TruncatedBackprop
+from metaplastic.gradients import BriefBackprop, TruncatedBackprop
 from metaplastic.meta.devices import configure_cpu_devices
 from metaplastic.meta.executor import Bucket, LocalExecutor, _place
 from metaplastic.trees import global_norm
@@ -59,6 +59,23 @@ def test_mean_of_clipped_task_gradients(rule, executor, states):
         np.testing.assert_allclose(metrics[index]["gradient_norm"], norms, rtol=1e-4)
         np.testing.assert_array_equal(metrics[index]["clipped"], np.array(norms) > CLIP)
     assert any(np.any(m["clipped"]) for m in metrics)
+
+
+def test_tasks_of_a_brief_estimator_are_begun_anew_when_they_are_done(toy, rule):
+    bucket = toy.make_buckets()[0]
+    brief = LocalExecutor([bucket], BriefBackprop(1), clip=CLIP)
+    states = brief.init(rule, key=jax.random.key(0))
+    fresh, restarts = states[0].carry, 0
+    for step in range(3 * int(np.max(states[0].horizon)) + 3):
+        horizon, done = np.asarray(states[0].horizon), np.asarray(states[0].done)
+        before = np.asarray(states[0].position)
+        _, states, metrics = brief.gradients(rule, states, key=jax.random.key(step))
+        np.testing.assert_array_equal(states[0].position, np.where(done, 0, before) + 1)
+        np.testing.assert_array_equal(metrics[0]["restarted"], np.where(done, 0, before) == 0)
+        np.testing.assert_array_equal(states[0].horizon[~done], horizon[~done])
+        restarts += int(done.sum())
+    assert restarts > 0
+    assert jax.tree.structure(states[0].carry) == jax.tree.structure(fresh)
 
 
 @pytest.mark.slow

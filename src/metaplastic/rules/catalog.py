@@ -39,7 +39,9 @@ def _untrained() -> list[RuleEntry]:
 
 _SHIPPED = {
     "base": "the default: `local`, meta-trained on letters, drawings, words and synthetic tasks",
+    "metz2018_taught": "`metz2018_equivariant`, taught by `base` on letters and silhouettes",
     "metz2018_small": "the rule of Metz et al. 2018, meta-trained on letters for less than an hour",
+    "small": "`base` with smaller rules: 8 hidden units each, taught by those of `base`",
 }
 """One line on every shipped file."""
 
