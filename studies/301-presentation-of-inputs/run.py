@@ -60,7 +60,9 @@ def variants() -> dict[str, Preset]:
         for names in ("relu", "tanh", "relu+tanh")
     }
     for tail in TAILS:
-        settings = PreparationSettings(count_zeros=plain.mostly_zero, tail=tail, dead=1e-3)
+        settings = PreparationSettings(
+            count_zeros=plain.mostly_zero, tail=tail, shape="ranks", dead=1e-3
+        )
         for names in ("tanh", "relu+tanh"):
             prepared = dataclasses.replace(plain, preparation=settings)
             found[f"tail {tail}, {names}"] = prepared.with_networks(dense=names, pictures=names)

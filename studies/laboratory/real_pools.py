@@ -1,5 +1,8 @@
 """Real pools to choose settings on: tables, texts of natural length and their embeddings."""
 
+import gzip
+import importlib
+import inspect
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -21,6 +24,15 @@ TABLES = tuple(_TABLES.split(" "))
 
 SECTIONS = frozenset(_SECTIONS.split(" "))
 """Of Debian packages whose descriptions are texts to choose on."""
+
+PARTS = ("stats", "signal", "linalg", "ndimage", "optimize")
+"""Of SciPy, whose docstrings are texts to choose on."""
+
+PAGES = ("1", "2", "3", "7", "8")
+"""Sections of the manual."""
+
+SHORTEST = 40
+"""Fewest letters of a description of a manual page."""
 
 MOST = 2000
 """Most rows of a table."""
@@ -44,8 +56,7 @@ def read_keel(path: Path, most: int = MOST) -> tuple[NDArray[np.float64], NDArra
 def descriptions() -> dict[str, list[str]]:
     """Different descriptions of packages by section, without the package's name.
 
-    They are of natural length where apt keeps translations (`Acquire::Languages "en"`), else of
-    one line.
+    They are of natural length where apt's lists hold the English translations, else of one line.
     """
     known = _apt("dumpavail")
     names = [name for name, section in _fields(known, "Section") if section in SECTIONS]
@@ -60,8 +71,35 @@ def descriptions() -> dict[str, list[str]]:
     return {section: list(texts) for section, texts in sorted(by_section.items())}
 
 
+def docstrings() -> dict[str, list[str]]:
+    """What functions and classes of SciPy are said to do, without their parameters, by part."""
+    found = {}
+    for part in PARTS:
+        module = importlib.import_module(f"scipy.{part}")
+        members = [getattr(module, name) for name in sorted(module.__all__)]
+        texts = [(inspect.getdoc(m) or "").split("\nParameters\n")[0] for m in members]
+        found[part] = list(dict.fromkeys(text for text in texts if text))
+    return found
+
+
+def manuals(folder: Path = Path("/usr/share/man")) -> dict[str, list[str]]:
+    """Descriptions of the manual pages of this machine by section, without marks of roff."""
+    found = {}
+    for section in PAGES:
+        texts = {}
+        for path in sorted((folder / f"man{section}").glob("*.gz")):
+            page = gzip.decompress(path.read_bytes()).decode("utf-8", "replace")
+            body = re.search(r'^\.S[Hh] "?DESCRIPTION"?$(.*?)(?=^\.S[Hh] |\Z)', page, re.M | re.S)
+            if body:
+                lines = re.sub(r"^\.\S*|^'.*|\\f.|\\[&|]|\\\(..", " ", body[1], flags=re.M)
+                texts[" ".join(lines.replace("\\-", "-").split())] = None
+        found[section] = [text for text in texts if len(text) > SHORTEST]
+    return found
+
+
 def _apt(*words: str) -> str:
-    return subprocess.run(("apt-cache", *words), capture_output=True, text=True, check=True).stdout
+    command = ("apt-cache", "-o", "Acquire::Languages=en", *words)
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _fields(text: str, field: str) -> Iterator[tuple[str, str]]:

@@ -219,6 +219,25 @@ def test_words_are_those_that_the_encoder_was_fitted_to(
     assert "16 rows repeat others" in json.loads(out)["remarks"][0]
 
 
+def test_texts_without_known_words_get_the_features_of_an_empty_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    # Texts of very different lengths, each of few of many words: they are weighted.
+    names = [a + b for a in "abcdefgh" for b in "klmnop"]
+    texts = [" ".join(names[i % 48 : i % 48 + 1 + i % 5] + names[:1] * (i % 7)) for i in range(60)]
+    Path("train.csv").write_text("review\n" + "\n".join(texts) + "\n")
+    Path("new.csv").write_text('review,n\n"",1\n"unheard words",2\nak,3\n')
+    network = ["--rule", "oja", *NETWORK, "--out", "encoder.safetensors"]
+    assert run(capsys, "fit", "train.csv", "--text", "review", *network)[0] == 0
+    assert "counts" in load_encoder(tmp_path / "encoder.safetensors")[0].preparation.explain()
+    words = ["transform", "new.csv", "--text", "review", "--encoder", "encoder.safetensors"]
+    assert run(capsys, *words, "--out", "features.npy")[0] == 0
+    empty, unknown, known = np.load("features.npy")
+    np.testing.assert_array_equal(empty, unknown)
+    assert np.all(np.isfinite(empty)) and not np.array_equal(empty, known)
+
+
 def test_columns_must_be_those_that_the_encoder_was_fitted_to(
     table: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -59,7 +59,7 @@ def make_several(make_encoder: Callable[..., FrozenMLP]) -> Callable[..., Frozen
 
 @pytest.fixture(scope="session")
 def prepared(make_encoder: Callable[..., FrozenMLP]) -> list[tuple[FrozenMLP, np.ndarray]]:
-    """Encoders of weighted counts and of ranks, with rows of that kind; one is all zeros."""
+    """Encoders of weighted counts and of heavy tails, with rows of that kind; one is all zeros."""
     generator = np.random.default_rng(0)
     counts = generator.poisson(generator.gamma(0.1, 2.0, size=(300, 70)))
     counts[7] = 0

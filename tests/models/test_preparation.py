@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from metaplastic.errors import InputError
 from metaplastic.models import PictureSettings, PreparationSettings, fit_preparation, prepare
 from metaplastic.models.preparation import (
-    ColumnRanks,
+    ColumnCurves,
     CountWeights,
     PreparedRows,
     counts,
@@ -99,23 +99,38 @@ def test_a_negative_entry_is_refused_later(words):
         fitted(words)(-2 * np.eye(40, dtype=np.float32)[5:6])
 
 
-def test_heavy_tails_become_ranks_and_other_columns_stay(table):
-    found = fitted(table)
-    assert isinstance(found, ColumnRanks)
+@pytest.mark.parametrize("shape", ["logarithm", "ranks"])
+def test_heavy_tails_are_drawn_in_and_other_columns_stay(table, shape):
+    found = fitted(table, shape=shape)
+    assert isinstance(found, ColumnCurves)
     assert found.numbers.tolist() == [0, 2]
     made = found(table)
     np.testing.assert_array_equal(made[:, [1, 3, 4]], table[:, [1, 3, 4]])
-    order = np.argsort(table[:, 0])
-    assert np.all(np.diff(made[order, 0]) >= 0)
-    # As ranks are: spread evenly from -1 to 1.
-    np.testing.assert_allclose(np.sort(made[:, 0]), np.linspace(-1, 1, 400), atol=0.15)
-    zeros = table[:, 2] == 0
-    np.testing.assert_allclose(made[zeros, 2], zeros.mean() - 1, atol=1e-6)
+    for column in (0, 2):
+        order = np.argsort(table[:, column])
+        assert np.all(np.diff(made[order, column]) >= 0)
+        assert len(np.unique(made[:, column])) > 150
     assert "2 with heavy tails" in found.explain()
 
 
-def test_values_beyond_those_of_the_pool_have_the_ranks_of_its_ends(table):
-    found = fitted(table)
+def test_logarithms_are_those_of_deviations_from_the_median(table):
+    made = fitted(table, quantiles=200)(table)
+    for column in (0, 2):
+        deviations = table[:, column] - np.median(table[:, column])
+        expected = np.arcsinh(deviations / np.abs(deviations).mean())
+        np.testing.assert_allclose(made[:, column], expected, atol=0.01)
+
+
+def test_ranks_are_spread_evenly_and_equal_values_share_one(table):
+    made = fitted(table, shape="ranks")(table)
+    np.testing.assert_allclose(np.sort(made[:, 0]), np.linspace(-1, 1, 400), atol=0.15)
+    zeros = table[:, 2] == 0
+    np.testing.assert_allclose(made[zeros, 2], zeros.mean() - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["logarithm", "ranks"])
+def test_values_beyond_those_of_the_pool_are_mapped_as_its_ends(table, shape):
+    found = fitted(table, shape=shape)
     rows = np.stack([table.min(0), table.min(0) - 1, table.max(0), table.max(0) + 1])
     made = found(rows)
     np.testing.assert_array_equal(made[[0, 2]][:, found.numbers], made[[1, 3]][:, found.numbers])
@@ -125,7 +140,7 @@ def test_dead_columns_carry_nothing_if_all_others_are_alike():
     x = np.random.default_rng(2).normal(size=(100, 20)).astype(np.float32)
     x[:, 3] *= 1e-5
     found = fitted(x)
-    assert isinstance(found, ColumnRanks) and found.numbers.tolist() == [3]
+    assert isinstance(found, ColumnCurves) and found.numbers.tolist() == [3]
     assert np.ptp(found(x)[:, 3]) == 0 and "1 that hardly vary" in found.explain()
     # Columns of different units: what is small there may be all that matters.
     assert fitted(x * 10.0 ** np.arange(20, dtype=np.float32)) is None
@@ -177,5 +192,7 @@ def test_settings_out_of_range_are_refused():
     for wrong in ({"count_zeros": 1.1}, {"dead": 1.0}, {"quantiles": 1}, {"tail": -1.0}):
         with pytest.raises(InputError, match="must be"):
             PreparationSettings(**wrong)
+    with pytest.raises(InputError, match="one of logarithm, ranks, got 'root'"):
+        PreparationSettings(shape="root")
     with pytest.raises(InputError, match="share"):
         PictureSettings(share=2.0)

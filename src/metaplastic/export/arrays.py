@@ -20,8 +20,8 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     `i`, counted from 0, has `weight_i` `(pre, post)` and `bias_i` `(post,)`. The JSON text `fields`
     of the header holds `activations`, the name of every layer's nonlinearity; of several, as in
     `relu+tanh`, each has an equal share of the columns. If there is `direct` `(d, m)`, the first m
-    features are the presented inputs times it. Inputs are first made ranks, if there are
-    `ranks_columns`, `ranks_knots` and `ranks_heights`, or weighted counts, if there are
+    features are the presented inputs times it. Columns are first mapped, if there are
+    `curves_columns`, `curves_knots` and `curves_heights`, or weighted as counts, if there are
     `counts_weights` and `counts_axes`; `d` is then the number of prepared columns.
 
     Parameters

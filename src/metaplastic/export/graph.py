@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from metaplastic.models import AbstractPreparation
-from metaplastic.models.preparation import ColumnRanks, CountWeights
+from metaplastic.models.preparation import ColumnCurves, CountWeights
 
 
 class Graph:
@@ -46,8 +46,8 @@ def add_preparation(graph: Graph, preparation: AbstractPreparation) -> str:
     """Nodes from the input `x` to prepared rows; returns their name."""
     if isinstance(preparation, CountWeights):
         return _counts(graph, preparation)
-    assert isinstance(preparation, ColumnRanks)
-    return _ranks(graph, preparation)
+    assert isinstance(preparation, ColumnCurves)
+    return _curves(graph, preparation)
 
 
 def _counts(graph: Graph, own: CountWeights) -> str:
@@ -58,11 +58,11 @@ def _counts(graph: Graph, own: CountWeights) -> str:
     return graph.node("MatMul", signal, graph.constant("count_axes", own.axes))
 
 
-def _ranks(graph: Graph, own: ColumnRanks) -> str:
+def _curves(graph: Graph, own: ColumnCurves) -> str:
     """A sum over the stretches between knots, of which each rises from 0 to its height."""
     width = np.diff(own.knots, axis=1)
     steep = np.divide(1, width, out=np.zeros_like(width), where=width > 0)
-    apart = graph.node("Gather", "x", graph.integers("ranked", own.numbers), axis=1)
+    apart = graph.node("Gather", "x", graph.integers("mapped", own.numbers), axis=1)
     signal = graph.node("Unsqueeze", apart, axes=[2])
     signal = graph.node("Sub", signal, graph.constant("knots", own.knots[:, :-1]))
     signal = graph.node("Mul", signal, graph.constant("steep", steep))

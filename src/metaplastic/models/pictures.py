@@ -47,12 +47,16 @@ class PictureSettings:
         """Whether the rows `x` `(n, d)` are pictures; looks at `block_rows` of them at most."""
         if x.shape[1] < self.least_columns or self.share == 1.0:
             return False
+        return self.pixels(x) > self.share
+
+    def pixels(self, x: Rows) -> float:
+        """Share of the varying columns of `x` `(n, d)` that are as pixels are."""
         rows = dense(x[:: -(-x.shape[0] // block_rows(x.shape[1]))])
         low, high = rows.min(axis=0), rows.max(axis=0)
         varies = high > low
         whole = high.max() - low.min()
-        pixels = (low <= low.min() + 0.02 * whole) & (high - low >= self.range * whole)
-        return bool(varies.any() and np.mean(pixels[varies]) > self.share)
+        as_pixels = (low <= low.min() + 0.02 * whole) & (high - low >= self.range * whole)
+        return float(np.mean(as_pixels[varies])) if varies.any() else 0.0
 
 
 NO_PICTURES = PictureSettings()

@@ -65,7 +65,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Seed of the initial weights and of the order of rows.
     prepare : bool, default=True
         Whether the preset may prepare the inputs, row by row, as the rows of `fit` ask for: weigh
-        counts as tf-idf, make ranks of columns with heavy tails, leave out dead columns.
+        counts as tf-idf, draw in heavy tails of columns, leave out dead columns.
         `preparation_` says what was done.
     flatten : bool, default=False
         Take arrays of more than two dimensions, such as images `(n, height, width)`, and make one

@@ -1,7 +1,7 @@
 """Preparations: what is done to raw inputs, row by row, before the presentation sees them."""
 
 from metaplastic.models.preparation.base import AbstractPreparation, PreparedRows
-from metaplastic.models.preparation.columns import ColumnRanks
+from metaplastic.models.preparation.columns import ColumnCurves
 from metaplastic.models.preparation.counts import CountWeights
 from metaplastic.models.preparation.fit import PREPARATIONS, fit_preparation, prepare
 from metaplastic.models.preparation.settings import NO_PREPARATION, PreparationSettings
@@ -10,7 +10,7 @@ __all__ = [
     "NO_PREPARATION",
     "PREPARATIONS",
     "AbstractPreparation",
-    "ColumnRanks",
+    "ColumnCurves",
     "CountWeights",
     "PreparationSettings",
     "PreparedRows",

@@ -1,13 +1,13 @@
 """Which preparation a pool asks for."""
 
 from metaplastic.models.preparation.base import AbstractPreparation, PreparedRows
-from metaplastic.models.preparation.columns import ColumnRanks, fit_columns
+from metaplastic.models.preparation.columns import ColumnCurves, fit_columns
 from metaplastic.models.preparation.counts import CountWeights, are_counts, fit_counts
 from metaplastic.models.preparation.settings import PreparationSettings
 from metaplastic.models.rows import in_blocks
 from metaplastic.types import Rows
 
-PREPARATIONS: tuple[type[AbstractPreparation], ...] = (CountWeights, ColumnRanks)
+PREPARATIONS: tuple[type[AbstractPreparation], ...] = (CountWeights, ColumnCurves)
 """All kinds."""
 
 MEMORY = 2**26
@@ -19,7 +19,7 @@ def fit_preparation(
 ) -> AbstractPreparation | None:
     """The preparation of a pool, `None` if it stays as it is.
 
-    Counts are weighted. Otherwise columns with heavy tails become ranks, but for pictures, whose
+    Counts are weighted. Otherwise the tails of columns are drawn in, but for pictures, whose
     columns belong together.
 
     Parameters

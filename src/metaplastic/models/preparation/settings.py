@@ -4,6 +4,8 @@ import dataclasses
 
 from metaplastic.errors import InputError
 
+SHAPES = ("logarithm", "ranks")
+
 
 @dataclasses.dataclass(frozen=True)
 class PreparationSettings:
@@ -19,8 +21,10 @@ class PreparationSettings:
     tail : float, default=0.0
         Spread of a column in standard deviations above which its tail is heavy; 0 leaves all
         columns as they are. A normal distribution has 1.8.
+    shape : {"logarithm", "ranks"}, default="logarithm"
+        What columns with heavy tails become.
     quantiles : int, default=64
-        Knots by which the ranks of a column are stored.
+        Knots by which that is stored.
     dead : float, default=0.0
         Part of the usual standard deviation below which a column carries nothing, if all others
         have about the same one; 0 drops none.
@@ -34,6 +38,7 @@ class PreparationSettings:
     count_zeros: float = 1.0
     n_components: int = 256
     tail: float = 0.0
+    shape: str = "logarithm"
     quantiles: int = 64
     dead: float = 0.0
 
@@ -43,6 +48,8 @@ class PreparationSettings:
                 "count_zeros must be from 0 to 1 and dead from 0 to below 1, got "
                 f"{self.count_zeros!r} and {self.dead!r}"
             )
+        if self.shape not in SHAPES:
+            raise InputError(f"shape is one of {', '.join(SHAPES)}, got {self.shape!r}")
         if self.n_components < 1 or self.quantiles < 2 or not self.tail >= 0:
             raise InputError(
                 "n_components must be at least 1, quantiles at least 2 and tail at least 0, got "
