@@ -10,6 +10,7 @@ from scipy.special import log_softmax
 
 from metaplastic.evaluation.trials import draw_support
 from metaplastic.readings import ReadingPool, ReadingSettings
+from metaplastic.readings.evidence import weigh
 from metaplastic.readings.neighbours import Neighbours
 from metaplastic.readings.pool import read_pool_together
 from metaplastic.readings.settings import STATISTICS
@@ -108,10 +109,12 @@ def _case(
     return Case(name, variant, shots, values, parts, alone, y[test])
 
 
-def weights(cases: list[Case], factors: NDArray, bounds: tuple[float, float]) -> NDArray:
+def weights(cases: list[Case], factors: NDArray, settings: ReadingSettings) -> NDArray:
     """Weights `(case, 2)` that factors `(2, statistic)` give."""
-    values = np.array([case.values for case in cases])
-    return np.exp(np.clip(values @ factors.T, *bounds))
+    linear, graph = (tuple(row) for row in factors.tolist())
+    own = dataclasses.replace(settings, linear=linear, graph=graph)
+    found = [weigh(dict(zip(STATISTICS, case.values.tolist(), strict=True)), own) for case in cases]
+    return np.array([(each.linear, each.graph) for each in found])
 
 
 def fit(cases: list[Case], bounds: tuple[float, float]) -> NDArray[np.float64]:

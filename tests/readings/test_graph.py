@@ -11,9 +11,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from metaplastic.errors import InputError
 from metaplastic.readings import ReadingPool, ReadingSettings, neighbours
+from metaplastic.readings.evidence import weigh
 from metaplastic.readings.graph import build_graph
 from metaplastic.readings.neighbours import exact_search, nearest_to_all
 from metaplastic.readings.poisson import rows_to_check, spread_labels
+from metaplastic.readings.settings import STATISTICS
 
 SETTINGS = ReadingSettings(leak=1e-8, tolerance=1e-9)
 HEADS = ("auto", "graph")
@@ -179,6 +181,14 @@ def test_auto_weighs_by_its_settings_and_tells_so(moons):
         # Both are in what is spread anew over the graph.
         assert np.mean(agreed) > (0.9 if graph > 0 else 0.95)
         assert ("more than" if graph > 0 else "less than") in reading.explain()
+
+
+def test_factors_of_one_label_fade():
+    settings = ReadingSettings(single=(0.25, 2.0))
+    for each, linear, graph in ((1, 0.25, 2.0), (2, 0.25**0.25, 2.0**0.25), (50, 1.0, 1.0)):
+        values = dict.fromkeys(STATISTICS, 0.0) | {"log_labels": float(np.log(each))}
+        found = weigh(values, settings)
+        np.testing.assert_allclose((found.linear, found.graph), (linear, graph), rtol=1e-3)
 
 
 @pytest.mark.parametrize(

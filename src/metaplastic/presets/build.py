@@ -30,8 +30,9 @@ SMALL = "small"
 """The preset whose rules were taught by those of `base` (studies/501-taught-rules)."""
 
 READING = ReadingSettings(
-    linear=(-0.421, 0.288, -0.023, -1.519, 1.504, -0.079, 2.741, -1.303, -0.200),
-    graph=(-2.765, 0.010, 0.399, 2.385, 1.448, -1.596, -0.394, -0.813, 0.719),
+    linear=(-0.881, 0.257, -0.007, -1.042, 2.180, -0.168, 1.520, -0.596, -0.361),
+    graph=(-2.724, 0.009, 0.418, 2.428, 2.205, -2.970, 0.625, -1.753, 1.103),
+    single=(0.25, 1.25),
     balance=0.75,
 )
 """Factors of `readings.settings.STATISTICS`, in their order."""

@@ -36,6 +36,8 @@ class ReadingSettings:
     graph : tuple of float, optional
         Coefficients of `STATISTICS` for the logarithm of the weight of both readings, spread anew
         over the graph.
+    single : tuple of float, default=(1.0, 1.0)
+        Factors of both weights with one label a class; with `k` labels their power `1 / k^2`.
     balance : float, default=0.75
         With one label a class, how far scores are shifted towards the expected shares of the
         classes: 0 not at all, 1 until the shares are as expected. With `k` labels a class
@@ -54,6 +56,7 @@ class ReadingSettings:
     tolerance: float = 1e-4
     linear: tuple[float, ...] = (0.0,) * len(STATISTICS)
     graph: tuple[float, ...] = (0.0,) * len(STATISTICS)
+    single: tuple[float, float] = (1.0, 1.0)
     balance: float = 0.75
     least: float = -5.0
     most: float = 3.5
@@ -74,6 +77,9 @@ class ReadingSettings:
                 "leak must be positive and tolerance between 0 and 1, got "
                 f"{self.leak} and {self.tolerance}"
             )
+        object.__setattr__(self, "single", tuple(self.single))
+        if len(self.single) != 2 or not all(0 < factor < math.inf for factor in self.single):
+            raise InputError(f"single takes two positive numbers, got {self.single}")
         if not 0 <= self.balance <= 1:
             raise InputError(f"balance must lie between 0 and 1, got {self.balance}")
         if not -math.inf < self.least <= self.most < math.inf:

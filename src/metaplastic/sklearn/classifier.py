@@ -48,13 +48,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         scalar. "logistic" is multinomial logistic regression (C = 1) on features standardised
         over all rows. "graph" spreads the labels over a graph of the nearest rows; a new row is
         read through its nearest rows. It gains most with few labels a class, and loses where
-        classes form no clusters. "auto" is "ridge" and "graph" together, each weighted by what
-        the pool and the labelled rows, left out in turn, say of it.
+        classes form no clusters. "auto" weighs "ridge" and what both say together, spread anew
+        over the graph, by what the pool and the labelled rows, left out in turn, say of them.
     n_neighbors : int, default=None
         Nearest rows that each row is joined to in the graph; what the preset says if None.
     class_prior : array-like of shape (n_classes,), default=None
-        Shares of the classes, in the order of `classes_`, for "graph" and "auto"; those of the
-        labelled rows if None.
+        Shares of the classes among all rows, in the order of `classes_`, for "graph" and "auto":
+        their mean probabilities have these shares. If None, they come nearer to the shares of the
+        labelled rows, the less the more labels there are.
     random_state : int, RandomState instance or None, default=None
         As in `RuleTransformer`; the head has no randomness.
     flatten, prepare : bool
