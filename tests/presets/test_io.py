@@ -142,7 +142,7 @@ def test_what_cannot_be_saved_leaves_the_old_file(saved: Path):
 
 
 def test_names_and_objects():
-    assert list_presets() == [BASE]
+    assert list_presets() == [BASE, "small"]
     base = load_preset("base")
     assert load_preset(base) is base and base.name == BASE
     with pytest.raises(InputError, match="unknown preset 'bass'; did you mean base"):
@@ -151,6 +151,15 @@ def test_names_and_objects():
         load_preset("xyzzy")
     with pytest.raises(InputError, match="a preset is a name, a path or a preset object, got int"):
         load_preset(3)  # pyright: ignore[reportArgumentType]
+
+
+def test_small_is_base_with_smaller_rules_of_the_same_roles():
+    base, small = load_preset("base"), load_preset("small")
+    assert settings_of(small) == {**settings_of(base), "name": "small"}
+    assert small.rules.named().keys() == base.rules.named().keys()
+    for role, rule in small.rules.named().items():
+        assert isinstance(rule, LocalRule)
+        assert rule.hidden == 8 and rule.with_outputs == base.rules.named()[role].with_outputs
 
 
 def test_a_rule_file_of_version_0_1_is_the_shipped_preset():
