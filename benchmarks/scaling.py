@@ -5,8 +5,9 @@ that is not work of the workers. Then gradients per second with workers that onl
 as a gradient takes (8 to 256 of them, in two processes), against a model of measured parts: the
 least of what workers give (`workers / (gradient time + round trip / truncations)`), what reducers
 take and what the learner takes (one over their processor time per gradient). On one machine all of
-them share its cores, so that their sum counts. The model also says what to expect of numbers of
-workers that no machine here can run, where each reducer has a core of its own.
+them share its cores, so that their sum counts, against the cores that they have when no worker
+sleeps (fewer than the machine has while other programs run). The model also says what to expect of
+numbers of workers that no machine here can run, where each reducer has a core of its own.
 
     python benchmarks/scaling.py [--quick] [--json OUT] [--only simulated]
 """
@@ -42,23 +43,22 @@ SHAPES = (
 )
 """Ten tasks in all, as many as an update of the recipe `base` has."""
 
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SIMULATED = (
     # workers, truncations, reducers
     (8, 1, 0),
     (64, 1, 0),
     (256, 1, 0),
-    (256, 8, 0),
-    (8, 8, 2),
-    (64, 8, 2),
-    (256, 8, 2),
+    (8, 16, 2),
+    (64, 16, 2),
+    (256, 16, 2),
+    (256, 64, 2),
 )
 PREDICTED = (8, 64, 512, 4096)
 TRUNCATIONS = 8
 """Of the predictions with reducers."""
 
 WORKERS_PER_REDUCER = 64
-SECONDS = 15.0
+SECONDS = 10.0
 """Of a measurement with simulated workers."""
 
 
@@ -99,8 +99,6 @@ def real(recipe: Recipe, n_updates: int) -> dict[str, Any]:
         settings = ClusterSettings(workers=workers, mode=mode)
         with RayExecutor(buckets, estimator, theta, settings) as executor:
             add(f"{workers} worker(s), {mode}", timed(rule, executor, buckets, n_updates), 1.0)
-    one = rows["1 worker(s), synchronous"]
-    one["engine_share"] = 1.0 - one["worker_seconds"] / one["update_s"]
     return {"rows": rows, "tasks": tasks, "task_steps_per_update": steps}
 
 
@@ -108,19 +106,20 @@ def parts(recipe: Recipe, seconds: float) -> dict[str, Any]:
     """Round trip, and processor time per message, of workers that do not sleep at all."""
     few = simulate(recipe, Setting(2, 0.0, 1, 0, 16), seconds)
     alone = simulate(recipe, Setting(64, 0.0, 1, 0, 256), seconds)
-    tree = simulate(recipe, Setting(64, 0.0, 1, 2, 1024), seconds)
+    tree = simulate(recipe, Setting(64, 0.0, 1, 2, 128), seconds)
     return {
         "round_trip_s": 2 / few["gradients_per_s"],
         "learner_s_per_gradient": alone["learner_s"],
         "host_s_per_call": alone["workers_s"],
         "reducer_s_per_call": tree["reducers_s"],
-        "learner_s_per_summary": tree["learner_s"] * 512,
+        "learner_s_per_summary": tree["learner_s"] * 128 / 2,
+        "cores": tree["cores"],
         "busy": [few, alone, tree],
     }
 
 
-def rates(setting: Setting, found: dict[str, Any], *, cores: int | None) -> dict[str, float]:
-    """Gradients per second that each part could give; with `cores`, all share a machine."""
+def rates(setting: Setting, found: dict[str, Any], cores: float | None) -> dict[str, float]:
+    """Gradients per second that each part could give; with `cores`, all share so many."""
     k, workers = setting.truncations, setting.workers
     per_call = found["reducer_s_per_call"] if setting.reducers else found["learner_s_per_gradient"]
     summaries = setting.reducers / setting.batch  # One of each reducer an update.
@@ -142,7 +141,7 @@ def predict(workers: int, tree: bool, found: dict[str, Any]) -> dict[str, Any]:
     k = TRUNCATIONS if tree else 1
     reducers = -(-workers // WORKERS_PER_REDUCER) if tree and workers > WORKERS_PER_REDUCER else 0
     setting = Setting(workers, found["gradient_s"], k, reducers, workers * k // 2 or 1)
-    limits = rates(setting, found, cores=None)
+    limits = rates(setting, found, None)
     slowest = min(limits, key=lambda name: limits[name])
     messages = limits[slowest] / setting.batch * reducers if reducers else limits[slowest] / k
     return {
@@ -163,7 +162,7 @@ def run_simulated(recipe: Recipe, found: dict[str, Any], *, quick: bool) -> dict
         batch = max(workers * k // 2, 8)
         setting = Setting(workers, found["gradient_s"], k, reducers, batch)
         row: dict[str, Any] = simulate(recipe, setting, seconds)
-        limits = rates(setting, found, cores=CORES)
+        limits = rates(setting, found, found["cores"])
         row["predicted"] = min(limits.values())
         row["bottleneck"] = min(limits, key=lambda name: limits[name])
         row["share"] = row["gradients_per_s"] * found["gradient_s"] / workers
@@ -179,14 +178,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few updates, writes nothing")
     parser.add_argument("--json", type=Path, default=RESULTS / "scaling.json", metavar="OUT")
     parser.add_argument(
-        "--only", choices=["simulated"], help="keep what the file says of real workers"
+        "--only", choices=["simulated", "tables"], help="keep what the file says of the rest"
     )
     args = parser.parse_args()
+    if args.only == "tables":
+        text = _markdown(json.loads(args.json.read_text()))
+        write_atomically(args.json.with_suffix(".md"), text.encode())
+        return
     recipe = dataclasses.replace(RECIPES["base"], shapes=SHAPES)
-    with connect(ClusterSettings(workers=min(2, CORES))):
+    with connect(ClusterSettings(workers=min(2, os.cpu_count() or 1))):
         if args.only:
             earlier = json.loads(args.json.read_text())
             found = {name: earlier[name] for name in ("measured", "gradient_s")}
+            found["measured_provenance"] = earlier.get("measured_provenance", earlier["provenance"])
         else:
             measured = real(recipe, 3 if args.quick else 12)
             one = measured["rows"]["1 worker(s), synchronous"]
@@ -214,11 +218,15 @@ def _of_real(data: dict[str, Any]) -> Table:
             name,
             f"{row['update_s']:.3f}",
             f"{row['task_steps_per_s']:.0f}",
-            f"{100 * row['engine_share']:.1f} %" if "engine_share" in row else "",
+            _engine_share(row) if name.startswith("1 worker(s)") else "",
         )
         for name, row in data["measured"]["rows"].items()
     )
     return Table(("", "update, s", "task-steps/s", "not the worker's"), rows, "Two cores.")
+
+
+def _engine_share(row: dict[str, float]) -> str:
+    return f"{100 * (1.0 - row['worker_seconds'] / row['update_seconds']):.1f} %"
 
 
 def _of_simulated(data: dict[str, Any]) -> Table:
@@ -242,8 +250,9 @@ def _of_simulated(data: dict[str, Any]) -> Table:
         names + more,
         rows,
         f"Workers that sleep {data['gradient_s']:.3f} s a gradient; learner and reducers are the "
-        "real ones, and share the cores of one machine with those that sleep. An update takes half "
-        "of workers times truncations; the learner's milliseconds are processor time.",
+        "real ones, and share a machine with those that sleep: all had "
+        f"{data['cores']:.1f} cores. An update takes half of workers times truncations; the "
+        "learner's milliseconds are processor time.",
     )
 
 

@@ -5,6 +5,7 @@ Many of them share a few processes, so that one machine can hold hundreds.
 
 import asyncio
 import dataclasses
+import functools
 import time
 from typing import Any
 
@@ -31,7 +32,8 @@ NAMES = ("clipped", "diverged", "gradient_norm", "loss", "position", "restarted"
 class Sleepers:
     """Stands for many workers: each call sleeps as long as its gradients take."""
 
-    def __init__(self, seconds: float, size: int) -> None:
+    async def prepare(self, seconds: float, size: int) -> None:
+        """Say how long a gradient takes and how many numbers it has."""
         self._seconds, self._size = seconds, size
 
     async def hello(self) -> dict[str, str]:
@@ -65,21 +67,19 @@ class CountingReducer(Reducer):
 
 
 class _Simulated:
-    """A pool whose slots share `HOSTS` processes of `Sleepers`."""
+    """A pool whose slots share the processes `hosts` of `Sleepers`, which outlive it."""
 
-    seconds: float
-    size: int
+    hosts: list[Any]
+
+    _ray: Any
 
     def _start(self, slot: Slot) -> None:
-        import ray
-
-        if not hasattr(self, "hosts"):
-            host = ray.remote(Sleepers).options(num_cpus=0, max_concurrency=1024)
-            self.hosts: list[Any] = [host.remote(self.seconds, self.size) for _ in range(HOSTS)]
-            self._next = 0
-        slot.actor = self.hosts[self._next % HOSTS]
-        self._next += 1
+        slot.actor = self.hosts[slot.chunks[0].first % len(self.hosts)]
         slot.starting = slot.actor.hello.remote()
+
+    def close(self) -> None:
+        for post in getattr(self, "posts", []):
+            self._ray.kill(post.actor)
 
 
 class SimulatedPool(_Simulated, WorkerPool):
@@ -103,14 +103,22 @@ class Setting:
     batch: int
 
 
+@functools.cache
+def _hosts() -> list[Any]:
+    import ray
+
+    host = ray.remote(Sleepers).options(num_cpus=0, max_concurrency=1024)
+    return [host.remote() for _ in range(HOSTS)]
+
+
 def simulate(recipe: Recipe, setting: Setting, seconds: float) -> dict[str, float]:
     """What the real learner takes of workers that sleep, for about `seconds` after a start.
 
     Returns
     -------
     dict of str to float
-        Gradients per second, staleness in updates, processor seconds of learner and reducers a
-        gradient, processor seconds of all processes a call.
+        Gradients per second, staleness in updates, processor seconds a gradient of the learner, of
+        the processes of the workers and of the reducers, and the cores that all of them had.
     """
     import ray
 
@@ -120,7 +128,8 @@ def simulate(recipe: Recipe, setting: Setting, seconds: float) -> dict[str, floa
     buckets = [dataclasses.replace(b, n_tasks=share) for b in build_buckets(recipe, free)]
     size = sum(leaf.size for leaf in jax.tree.leaves(theta))
     base = SimulatedTree if setting.reducers else SimulatedPool
-    pool: Any = type("Pool", (base,), {"seconds": setting.seconds, "size": size})
+    pool: Any = type("Pool", (base,), {"hosts": _hosts()})
+    ray.get([host.prepare.remote(setting.seconds, size) for host in _hosts()])
     settings = ClusterSettings(
         workers=setting.workers,
         cpus_per_worker=0.0,
@@ -150,6 +159,7 @@ def simulate(recipe: Recipe, setting: Setting, seconds: float) -> dict[str, floa
     return {
         **dataclasses.asdict(setting),
         "gradients_per_s": gradients / wall,
+        "cores": float(used.sum()) / wall,
         "updates": len(found),
         "staleness": float(np.mean([c["staleness"] for c in found])),
         "learner_s": float(used[0]) / gradients,
