@@ -120,7 +120,8 @@ def draw(result: Mapping[str, Any]) -> Any:
         found = []
         for way in WAYS:
             points, error = _mean_runs(result, way)
-            found.append(Line(way, points[:, column], points[:, 2], error))
+            y = points[:, 2].tolist()
+            found.append(Line(way, points[:, column].tolist(), y, error.tolist()))
         return found
 
     panels = {"over gradients": lines(0), "over seconds": lines(1)}

@@ -78,8 +78,10 @@ class _Busy(Reducer):
         super().__init__(settings)
         self._one = asyncio.Lock()
 
-    async def _one_call(self, member: Any, slot: Any, *rest: Any) -> str | None:
-        reason = await super()._one_call(member, slot, *rest)
+    async def _one_call(
+        self, member: Member, slot: Slot, news: News, chunks: tuple[Chunk, ...], calls: int
+    ) -> str | None:
+        reason = await super()._one_call(member, slot, news, chunks, calls)
         async with self._one:
             await asyncio.sleep(self.message)
         return reason
@@ -110,7 +112,7 @@ class VirtualPool(WorkerPool):
 
     async def _join(self, count: int) -> list[Reducer]:
         kind = type("Busy", (_Busy,), {"message": self.costs.message})
-        reducers = [kind(self._settings) for _ in range(count)]
+        reducers: list[Reducer] = [kind(self._settings) for _ in range(count)]
         for number, slot in enumerate(self.slots if count else ()):
             member = Member(number, slot.actor, slot.chunks, frozenset(slot.chunks), number)
             await reducers[number % count].join(member)
