@@ -51,14 +51,13 @@ SIMULATED = (
     (8, 16, 2),
     (64, 16, 2),
     (256, 16, 2),
-    (256, 64, 2),
 )
 PREDICTED = (8, 64, 512, 4096)
 TRUNCATIONS = 8
 """Of the predictions with reducers."""
 
 WORKERS_PER_REDUCER = 64
-SECONDS = 10.0
+SECONDS = 8.0
 """Of a measurement with simulated workers."""
 
 
