@@ -11,9 +11,9 @@ PATH = Path("docs") / "experiments.md"
 GROUPS = {
     "0": "How the rule was made, and what it achieves",
     "1": "Reading classes from features",
-    "2": "Teaching",
     "3": "Presentation of inputs",
     "4": "Other questions",
+    "5": "Rules taught by rules",
 }
 """Headings of the index, by the first digit of a study's number."""
 

@@ -1,0 +1,173 @@
+"""The published rule taught by `base`: one network, beside its teacher, inputs and autoencoders."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from laboratory import STUDIES, Call, Table
+from laboratory.pools import validation_pool
+from laboratory.public_sets import load
+from laboratory.rules import learner_of
+from laboratory.runs import updates_of
+from metaplastic.evaluation import Record, evaluate
+from metaplastic.learners import AbstractLearner
+from metaplastic.report import Line, line_figure
+from metaplastic.rules import load_rule
+
+SEEDS = (0, 1, 2)
+DRAWS, SHOTS = 30, 10
+SETS = ("mnist14", "digits", "glyphs_heldout_scripts", "fashion14")
+POOLS = ("strokes 14x14", "glyphs 14x14")
+STEPS = (60, 100, 200)
+"""Of which one is chosen, on `POOLS`."""
+
+NETWORK: dict[str, Any] = {
+    "n_networks": 1,
+    "hidden_sizes": (64, 64),
+    "n_components": 48,
+    "batch_size": 64,
+    "activation": "relu",
+}
+OTHERS = ("raw", "vae", "autoencoder", "metz2018_small")
+"""Measured by study 007, with the same draws."""
+
+RULES = {
+    "untrained": "metz2018_equivariant",
+    "taught": "metz2018_taught",
+    "its teacher": "base",
+}
+WINDOW = 25
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Runs that are there already."""
+    parser.add_argument("--run", type=Path, nargs="+", help="directories of the runs, in order")
+    parser.add_argument("--sets", nargs="+", default=list(SETS), help="names of `data list`")
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """The number of steps is chosen on pools; then every set is reported."""
+    found: dict[str, Any] = dict(call.earlier or {}) if not call.quick else {}
+    runs = [] if call.quick else call.options.run or []
+    if runs:
+        updates = [updates_of(run) for run in runs]
+        losses = np.asarray([u["loss"] for each in updates for u in each])
+        whole = losses[: len(losses) // WINDOW * WINDOW].reshape(-1, WINDOW)
+        found["losses"] = np.round(whole.mean(1), 4).tolist()
+        found["seconds"] = sum(each[-1]["seconds"] for each in updates)
+    if "pools" not in found:
+        found["pools"] = _steps(call)
+        call.save(found)
+    steps = chosen(found["pools"])
+    records = found.setdefault("records", {})
+    for name in ("digits",) if call.quick else call.options.sets:
+        records[name] = {
+            label: _of(call, name, learner, in_place=label == "taught" and name == SETS[0])
+            for label, learner in _learners(steps, call).items()
+        }
+        print(name, records[name], flush=True)
+        call.save(found)
+    return found
+
+
+def _learner(name: str, steps: int) -> AbstractLearner:
+    """One network without direct features."""
+    return learner_of(load_rule(name), direct=False, n_steps=steps, **NETWORK)
+
+
+def _learners(steps: int, call: Call) -> dict[str, AbstractLearner]:
+    if call.quick:
+        return {"untrained": _learner("metz2018_equivariant", 2)}
+    rules = {label: _learner(name, steps) for label, name in RULES.items()}
+    return rules
+
+
+def _of(call: Call, name: str, learner: AbstractLearner, *, in_place: bool) -> dict[str, Any]:
+    """Percent and standard error by readout, columns permuted; and not, if `in_place`."""
+    draws, seeds = (2, (0,)) if call.quick else (DRAWS, SEEDS)
+    data = load(name)
+    found: dict[str, Any] = {}
+    for permute in (True, False) if in_place else (True,):
+        records = evaluate({"": learner}, data, n_draws=draws, seeds=seeds, permute=permute)
+        found |= {_key(r, permute): [100 * r.mean, 100 * r.standard_error] for r in records}
+    return found
+
+
+def _key(record: Record, permute: bool) -> str:
+    return record.readout if permute else f"{record.readout}, in place"
+
+
+def _steps(call: Call) -> dict[str, dict[str, float]]:
+    """Accuracy under ridge on validation pools by the number of steps."""
+    found: dict[str, dict[str, float]] = {}
+    for kind in POOLS[:1] if call.quick else POOLS:
+        pool = validation_pool(kind, 0, 200 if call.quick else 2000)
+        name = RULES["untrained" if call.quick else "taught"]
+        for steps in (2,) if call.quick else STEPS:
+            records = evaluate(
+                {"": _learner(name, steps)},
+                pool,
+                n_draws=2 if call.quick else DRAWS,
+                seeds=(0,),
+                readouts=("ridge",),
+            )
+            found.setdefault(str(steps), {})[kind] = round(100 * records[0].mean, 2)
+            print(kind, steps, found[str(steps)][kind], flush=True)
+    return found
+
+
+def chosen(pools: Mapping[str, Mapping[str, float]]) -> int:
+    """The number of steps with the best mean."""
+    return int(max(pools, key=lambda steps: np.mean(list(pools[steps].values()))))
+
+
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """Accuracy by set, and the choice of the number of steps."""
+    records = result["records"]
+    page = STUDIES / "007-paper-experiments" / "page" / "few-shot.json"
+    known = {
+        (r["learner"], r["dataset"], r["readout"]): [100 * r["mean"], 100 * r["standard_error"]]
+        for r in json.loads(page.read_text("utf-8"))["result"]["rows"]
+        if r["shots"] == SHOTS
+    }
+    rows = []
+    for label in OTHERS:
+        cells = [[known[label, name, r] for r in ("ridge", "logistic")] for name in records]
+        rows.append((label, *map(_cell, cells)))
+    for label in RULES:
+        cells = [[records[name][label][r] for r in ("ridge", "logistic")] for name in records]
+        rows.append((label, *map(_cell, cells)))
+    first = records.get(SETS[0], {}).get("taught", {})
+    if "ridge, in place" in first:
+        cell = _cell([first[f"{r}, in place"] for r in ("ridge", "logistic")])
+        rows.append(("taught, pixels in place", cell, *[""] * (len(records) - 1)))
+    note = (
+        "Accuracy in percent with 10 labels a class, ridge / logistic, 3 seeds x 30 draws, the "
+        "standard error under ridge in brackets. One network of 64-64-48 units without direct "
+        f"features, {chosen(result['pools'])} steps. The first four rows are of study 007: more "
+        "features, and two networks of `metz2018_small`."
+    )
+    sets = Table(("", *records), tuple(rows), note)
+    kinds = list(next(iter(result["pools"].values())))
+    steps = Table(
+        ("steps", *kinds),
+        tuple((n, *(f"{one[k]:.1f}" for k in kinds)) for n, one in result["pools"].items()),
+        "Accuracy in percent under ridge on validation pools, by which the number was chosen.",
+    )
+    return {"sets": sets, "steps": steps}
+
+
+def _cell(both: list[list[float]]) -> str:
+    (ridge, error), (logistic, _) = both
+    return f"{ridge:.1f} / {logistic:.1f} ({error:.1f})"
+
+
+def draw(result: Mapping[str, Any]) -> Any:
+    """What teaching did: the mismatch by updates."""
+    losses = result["losses"]
+    line = Line("", [WINDOW * (i + 1) for i in range(len(losses))], losses)
+    return line_figure({"": [line]}, x_label="updates", y_label="mismatch", columns=1, height=2.6)
