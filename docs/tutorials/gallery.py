@@ -5,7 +5,8 @@
 
 Blocks of Python of one page are run together and in order, in an empty folder. A block fenced as
 `python no-run` is left alone. Output stands in a block fenced as `text` right below its code. In a
-check, numbers may differ a little: they depend on the machine.
+check, numbers may differ a little: they depend on the machine. A PNG that a page saves is kept
+beside it.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import io
 import math
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -60,6 +62,8 @@ def main() -> int:
         before = page.read_text("utf-8")
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             after = rendered(before, page.name)
+            for picture in () if check else Path(folder).glob("*.png"):
+                shutil.copy(picture, FOLDER)
         if not alike(before, after):
             stale.append(page.name)
         if not check and before != after:

