@@ -1,0 +1,291 @@
+"""Rules that `base` taught: accuracy against hidden units, and the preset `small` beside `base`."""
+
+import dataclasses
+import shutil
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from laboratory import Call, Table
+from laboratory.pools import KINDS, validation_pool
+from laboratory.runs import updates_of
+from metaplastic.data import Dataset
+from metaplastic.data.sets import load_set
+from metaplastic.errors import MissingDataError
+from metaplastic.evaluation import evaluate
+from metaplastic.learners import RuleLearner
+from metaplastic.meta.run import RunOptions
+from metaplastic.presets import Preset, load_preset
+from metaplastic.presets.io import BASE
+from metaplastic.recipes.config import change_recipe, named_recipe
+from metaplastic.recipes.training import distilled, run_recipe
+from metaplastic.report import Line, line_figure
+from metaplastic.rules import AbstractUpdateRule, LocalRule, RuleSet, load_rule
+from metaplastic.rules.local import narrowed
+from metaplastic.rules.rule_set import ROLES
+from metaplastic.trees import count_parameters
+
+FOLDER = Path(__file__).parent
+SEEDS = (0,)
+HIDDEN = (1, 2, 4, 8, 16, 24)
+SHIPPED = 8
+"""Hidden units of the preset `small`."""
+
+READINGS = ("ridge", "logistic", "graph", "auto")
+CURVE_KINDS = ("glyphs 14x14", "strokes 14x14")
+"""Pools of one number of columns, which share a compiled program."""
+
+SETS = ("mnist14", "fashion14", "digits", "iris", "wine", "breast_cancer", "movie_snippets")
+DRAWS, QUICK_DRAWS, QUICK_ROWS = 10, 2, 200
+CURVE_UPDATES, CURVE_SHAPES = 400, 1
+WINDOW = 25
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Which part, and runs that are there already."""
+    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
+    parser.add_argument("--runs", type=Path, help="folder of runs ROLE-HIDDEN (teach anew)")
+
+
+def measure(call: Call) -> dict[str, Any]:
+    """Every part that is asked for; the others stay as they were measured."""
+    found: dict[str, Any] = {}
+    if not call.quick and call.earlier:
+        found = {name: call.earlier[name] for name in PARTS if name in call.earlier}
+    for name in PARTS if call.quick else call.options.parts:
+        found[name] = PARTS[name](call, found.get(name, {}))
+        call.save(found)
+    return found
+
+
+def _curve(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """The main rule cut to fewer hidden units, before and after a short teaching."""
+    for hidden in (1,) if call.quick else HIDDEN:
+        name = f"curve-{hidden}"
+        run = _runs(call) / name
+        if not run.exists():
+            few = 2 if call.quick else CURVE_UPDATES
+            _teach(run, "main", hidden, few, CURVE_SHAPES)
+        taught = load_rule(run / "rule.safetensors")
+        found[str(hidden)] = {
+            "numbers": count_parameters(taught),
+            "losses": _smooth([u["loss"] for u in updates_of(run)]),
+            "seconds": updates_of(run)[-1]["seconds"],
+            "before": _on_pools(call, _with_main(_cut(hidden)), CURVE_KINDS),
+            "after": _on_pools(call, _with_main(taught), CURVE_KINDS),
+        }
+        call.save({**(call.earlier or {}), "curve": found})
+    return found
+
+
+def _cut(hidden: int) -> AbstractUpdateRule:
+    """The main rule of `base` with so many of its hidden units, not taught."""
+    rule = load_rule(BASE)
+    assert isinstance(rule, LocalRule)
+    return narrowed(rule, hidden)
+
+
+def _with_main(rule: AbstractUpdateRule) -> Preset:
+    """`base` with another main rule."""
+    base = load_preset(BASE)
+    return dataclasses.replace(base, rules=dataclasses.replace(base.rules, main=rule))
+
+
+def _both() -> dict[str, Preset]:
+    """`base`, and the same with the rules that are kept here."""
+    kept = {role: load_rule(FOLDER / f"{role}.safetensors") for role in ROLES}
+    base = load_preset(BASE)
+    return {BASE: base, "small": dataclasses.replace(base, rules=RuleSet(**kept))}
+
+
+def _roles(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """Every rule of `base` taught to one of `SHIPPED` hidden units; the rules are kept here."""
+    for role in ROLES[:1] if call.quick else ROLES:
+        run = _runs(call) / f"{role}-{SHIPPED}"
+        if not run.exists():
+            few = {"outer.n_updates": 2} if call.quick else {}
+            _teach(run, role, SHIPPED, few.get("outer.n_updates", 0), 1 if call.quick else 0)
+        updates = updates_of(run)
+        found[role] = {
+            "updates": len(updates),
+            "seconds": updates[-1]["seconds"],
+            "losses": _smooth([u["loss"] for u in updates]),
+        }
+        if not call.quick:
+            shutil.copy(run / "rule.safetensors", FOLDER / f"{role}.safetensors")
+    return found
+
+
+def _pools(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """`base` and `small` on every kind of validation pool, under every reading."""
+    for name, preset in _both().items():
+        found[name] = _on_pools(call, preset, KINDS[-1:] if call.quick else KINDS)
+    return found
+
+
+def _public(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """The same on public sets; a report, not a choice."""
+    for key in ("wine",) if call.quick else SETS:
+        try:
+            data = load_set(key)
+        except MissingDataError as error:
+            print(f"{key} is left out: {error}", file=sys.stderr)
+            continue
+        for name, preset in _both().items():
+            found.setdefault(name, {})[key] = _accuracies(call, preset, data)
+    return found
+
+
+def _seconds(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """Processor seconds of a later fit to 5,000 rows of 196 columns."""
+    rows = 300 if call.quick else 5000
+    x = np.random.default_rng(0).random((rows, 196), np.float32)
+    for name, preset in _both().items():
+        learner = RuleLearner(preset)
+        learner.fit(x, seed=0)
+        seconds = []
+        for seed in (1,) if call.quick else (1, 2, 3):
+            start = time.process_time()
+            learner.fit(x, seed=seed)
+            seconds.append(time.process_time() - start)
+        found[name] = {"seconds": seconds}
+    return found
+
+
+def _on_pools(call: Call, preset: Preset, kinds: Sequence[str]) -> dict[str, Any]:
+    """Accuracies by kind of pool."""
+    kinds = kinds[-1:] if call.quick else kinds
+    rows = {"n_rows": QUICK_ROWS} if call.quick else {}
+    return {kind: _accuracies(call, preset, validation_pool(kind, 0, **rows)) for kind in kinds}
+
+
+def _accuracies(call: Call, preset: Preset, data: Dataset) -> dict[str, float]:
+    """Percent by reading with 10 labels a class, and the standard error under ridge."""
+    draws = QUICK_DRAWS if call.quick else DRAWS
+    learner = {"": RuleLearner(preset)}
+    records = evaluate(learner, data, n_draws=draws, seeds=SEEDS, readouts=READINGS, max_test=1000)
+    found = {record.readout: round(100 * record.mean, 2) for record in records}
+    print(preset.name, count_parameters(preset.rules.main), data.name, found, flush=True)
+    return found
+
+
+def _smooth(losses: Sequence[float]) -> list[float]:
+    """Means over `WINDOW` updates."""
+    whole = np.asarray(losses[: len(losses) // WINDOW * WINDOW or None])
+    return np.round(whole.reshape(-1, min(WINDOW, len(whole))).mean(1), 4).tolist()
+
+
+PARTS = {
+    "curve": _curve,
+    "roles": _roles,
+    "pools": _pools,
+    "public": _public,
+    "seconds": _seconds,
+}
+
+
+def _runs(call: Call) -> Path:
+    """Where runs are or are made."""
+    return getattr(call.options, "runs", None) or Path("runs/501")
+
+
+def _teach(run: Path, role: str, hidden: int, updates: int = 0, shapes: int = 0) -> None:
+    """One run of `metaplastic distill base narrowed`; of the first `shapes` shapes if not 0."""
+    changes = [f"hidden={hidden}", f"teaching.role={role}"]
+    if updates:
+        changes += [f"outer.n_updates={updates}", f"outer.warmup={min(updates - 1, 20)}"]
+    recipe = distilled(change_recipe(named_recipe("taught"), changes), BASE, "narrowed")
+    if shapes:
+        recipe = dataclasses.replace(recipe, shapes=recipe.shapes[:shapes])
+    run_recipe(recipe, run, RunOptions(keep_tasks=False), validate=False)
+
+
+def tables(result: Mapping[str, Any]) -> dict[str, Table]:
+    """Hidden units; `small` beside `base` on pools and on public sets; seconds."""
+    sets = {"pools": "validation pools", "public": "public sets"}
+    found = {name: _beside(result[name], what) for name, what in sets.items() if name in result}
+    if "curve" in result:
+        found["hidden"] = _hidden(result["curve"])
+    if "roles" in result:
+        found["roles"] = _taught(result["roles"])
+    if "seconds" in result:
+        found["seconds"] = _times(result)
+    return found
+
+
+def _taught(roles: Mapping[str, Any]) -> Table:
+    rows = tuple(
+        (
+            role,
+            str(one["updates"]),
+            f"{one['seconds']:.0f}",
+            *(f"{one['losses'][i]:.2f}" for i in (0, -1)),
+        )
+        for role, one in roles.items()
+    )
+    note = (
+        f"Means of the first and of the last {WINDOW} updates. Seconds include compiling, on a "
+        "core shared with other work."
+    )
+    return Table(("rule", "updates", "seconds", "first mismatch", "last"), rows, note)
+
+
+def _hidden(curve: Mapping[str, Any]) -> Table:
+    rows = [
+        (
+            hidden,
+            str(one["numbers"]),
+            *(f"{_mean(one[when]):.1f}" for when in ("before", "after")),
+            f"{one['losses'][-1]:.3f}",
+            f"{one['seconds']:.0f}",
+        )
+        for hidden, one in curve.items()
+    ]
+    note = (
+        f"Accuracy in percent under ridge, mean of {len(CURVE_KINDS)} kinds of pools of images, "
+        f"{DRAWS} draws each, after {CURVE_UPDATES} updates on letters of 14x14 alone. Seconds "
+        "include compiling, on a core shared with other work."
+    )
+    header = ("hidden units", "numbers", "cut", "cut and taught", "loss", "seconds")
+    return Table(header, tuple(rows), note)
+
+
+def _beside(found: Mapping[str, Any], what: str) -> Table:
+    rows = []
+    for name, own in found[BASE].items():
+        other = found["small"][name]
+        apart = [f"{other[r] - own[r]:+.1f}" for r in READINGS]
+        rows.append((name, *(f"{own[r]:.1f}" for r in READINGS), *apart))
+    gaps = [[found["small"][n][r] - found[BASE][n][r] for r in READINGS] for n in found[BASE]]
+    rows.append(("mean", *[""] * len(READINGS), *(f"{g:+.2f}" for g in np.mean(gaps, axis=0))))
+    note = (
+        f"Accuracy in percent with 10 labels a class on {what}, {DRAWS} draws of labels: `base`, "
+        "and how far `small` is from it."
+    )
+    header = ("", *READINGS, *(f"small, {r}" for r in READINGS))
+    return Table(header, tuple(rows), note)
+
+
+def _times(result: Mapping[str, Any]) -> Table:
+    found = result["seconds"]
+    rows = tuple((name, f"{np.median(one['seconds']):.2f}") for name, one in found.items())
+    note = "Processor seconds of a later fit to 5,000 rows of 196 columns, one thread, median."
+    return Table(("preset", "seconds"), rows, note)
+
+
+def draw(result: Mapping[str, Any]) -> Any:
+    """The mismatch while the rules were taught."""
+    lines = [
+        Line(role, [WINDOW * (i + 1) for i in range(len(one["losses"]))], one["losses"])
+        for role, one in result["roles"].items()
+    ]
+    return line_figure({"": lines}, x_label="updates", y_label="mismatch", columns=1, height=2.8)
+
+
+def _mean(by_kind: Mapping[str, Mapping[str, float]]) -> float:
+    return float(np.mean([one["ridge"] for one in by_kind.values()]))
