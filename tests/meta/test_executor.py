@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from metaplastic.errors import ConfigurationError, InputError
-from metaplastic.gradients import BriefBackprop, TruncatedBackprop
+from metaplastic.gradients import TruncatedBackprop
 from metaplastic.meta.devices import configure_cpu_devices
 from metaplastic.meta.executor import Bucket, LocalExecutor, _place
 from metaplastic.trees import global_norm
@@ -63,7 +63,7 @@ def test_mean_of_clipped_task_gradients(rule, executor, states):
 
 def test_tasks_of_a_brief_estimator_are_begun_anew_when_they_are_done(toy, rule):
     bucket = toy.make_buckets()[0]
-    brief = LocalExecutor([bucket], BriefBackprop(1), clip=CLIP)
+    brief = LocalExecutor([bucket], TruncatedBackprop(1, brief=True), clip=CLIP)
     states = brief.init(rule, key=jax.random.key(0))
     fresh, restarts = states[0].carry, 0
     for step in range(3 * int(np.max(states[0].horizon)) + 3):

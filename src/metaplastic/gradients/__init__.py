@@ -2,7 +2,7 @@
 
 from metaplastic.gradients.base import AbstractGradientEstimator, AbstractInnerProblem, Carry
 from metaplastic.gradients.evolution import PES, AntitheticES
-from metaplastic.gradients.truncated import BriefBackprop, TruncatedBackprop
+from metaplastic.gradients.truncated import TruncatedBackprop
 from metaplastic.gradients.unroll import Unroll, shorten
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "AbstractGradientEstimator",
     "AbstractInnerProblem",
     "AntitheticES",
-    "BriefBackprop",
     "Carry",
     "TruncatedBackprop",
     "Unroll",

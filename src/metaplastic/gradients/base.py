@@ -1,7 +1,7 @@
 """What a gradient estimator sees: an unrolled problem, and nothing of tasks, models or rules."""
 
 import abc
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, PyTree
@@ -46,8 +46,10 @@ class AbstractGradientEstimator(eqx.Module):
     truncation: eqx.AbstractVar[int]
     """Problem steps per call."""
 
-    restarts: ClassVar[bool] = True
-    """Whether `estimate` begins tasks anew that are done; if not, callers do."""
+    @property
+    def restarts(self) -> bool:
+        """Whether `estimate` begins tasks anew that are done; if not, callers do."""
+        return True
 
     @abc.abstractmethod
     def init(self, problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Any:

@@ -1,7 +1,5 @@
 """Truncated backpropagation through the unroll."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -28,14 +26,23 @@ class TruncatedBackprop(AbstractGradientEstimator):
         Problem steps of one estimate.
     checkpoint : bool, default=True
         Whether steps are computed again in the backward pass instead of stored.
+    brief : bool, default=False
+        For short runs: tasks that are done are begun anew by the caller
+        (`meta.programs.begun_anew`), and the program is compiled in less time.
     """
 
     truncation: int = eqx.field(static=True)
     checkpoint: bool = eqx.field(static=True, default=True)
+    brief: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         if self.truncation < 1:
             raise InputError(f"truncation must be at least 1, got {self.truncation}")
+
+    @property
+    def restarts(self) -> bool:
+        """Not if `brief`."""
+        return not self.brief
 
     def init(self, problem: AbstractInnerProblem, theta: Theta, *, key: PRNGKey) -> Unroll:
         """See `AbstractGradientEstimator.init`."""
@@ -69,10 +76,3 @@ class TruncatedBackprop(AbstractGradientEstimator):
             "position": after.position,
         }
         return gradient, after, metrics
-
-
-class BriefBackprop(TruncatedBackprop):
-    """`TruncatedBackprop` for short runs: tasks that are done are begun anew by the caller
-    (`meta.programs.begun_anew`), and the program is compiled in less time."""
-
-    restarts: ClassVar[bool] = False

@@ -15,7 +15,6 @@ from metaplastic.gradients import (
     PES,
     AbstractGradientEstimator,
     AntitheticES,
-    BriefBackprop,
     TruncatedBackprop,
 )
 from metaplastic.meta.executor import Bucket
@@ -219,8 +218,8 @@ def build_estimator(recipe: Recipe) -> AbstractGradientEstimator:
     """The gradient estimator that a recipe names: `truncated`, `pes` or `es`."""
     if recipe.estimator == "truncated":
         # Teaching is short: most of it would be compiling.
-        kind = BriefBackprop if recipe.teaching.teacher else TruncatedBackprop
-        return kind(recipe.truncation, checkpoint=False)
+        brief = bool(recipe.teaching.teacher)
+        return TruncatedBackprop(recipe.truncation, checkpoint=False, brief=brief)
     if recipe.estimator == "pes":
         return PES(recipe.truncation, recipe.sigma)
     if recipe.estimator == "es":
