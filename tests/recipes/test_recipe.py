@@ -57,7 +57,9 @@ def test_different_top_layers_are_refused_but_by_the_equivariant_variant():
 
 
 def test_an_unknown_rule_is_refused():
-    message = "unknown rule 'metz'; choose local, context, metz2018 or metz2018_equivariant"
+    message = (
+        "unknown rule 'metz'; choose local, context, narrowed, metz2018 or metz2018_equivariant"
+    )
     with pytest.raises(ConfigurationError, match=message):
         build_rule(with_tops("metz", 8))
 
