@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import sys
+import tempfile
 import time
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
@@ -190,7 +191,9 @@ PARTS = {
 
 
 def _runs(call: Call) -> Path:
-    """Where runs are or are made."""
+    """Where runs are or are made; a quick call leaves nothing there."""
+    if call.quick:
+        return Path(tempfile.mkdtemp())
     return getattr(call.options, "runs", None) or Path("runs/501")
 
 
