@@ -137,12 +137,14 @@ def test_how_many_go_at_a_time_changes_nothing(monkeypatch):
 
 def test_options_of_the_compiler_unless_the_user_has_set_flags(monkeypatch):
     options = programs._compiler_options.__wrapped__
-    assert options(True) == {}  # the flags of the tests
+    assert options(0) == {}  # the flags of the tests
     monkeypatch.delenv("XLA_FLAGS")
-    assert options(True) == {
-        "xla_cpu_use_fusion_emitters": False,
-        "xla_backend_optimization_level": 0,
-    }
+    assert options(None) == {"xla_cpu_use_fusion_emitters": False}
+    for level in (0, 1):
+        assert options(level) == {
+            "xla_cpu_use_fusion_emitters": False,
+            "xla_backend_optimization_level": level,
+        }
     monkeypatch.setattr(programs, "_compiler_options", options)
     own = programs.compiled(once=True)(lambda x: x + 1)
     assert own(np.float32(1)) == 2
