@@ -52,6 +52,7 @@ def test_a_field_that_came_later_counts_only_where_it_changes_something(monkeypa
 
 OTHER = {
     "order": 6,
+    "shape": "ranks",
     "activation": "relu",
     "dense": "tanh",
     "pictures": "tanh",
