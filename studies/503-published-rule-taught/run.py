@@ -139,6 +139,8 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         cells = [[known[label, name, r] for r in ("ridge", "logistic")] for name in records]
         rows.append((label, *map(_cell, cells)))
     for label in RULES:
+        if any(label not in of for of in records.values()):  # a quick call has one alone
+            continue
         cells = [[records[name][label][r] for r in ("ridge", "logistic")] for name in records]
         rows.append((label, *map(_cell, cells)))
     first = records.get(SETS[0], {}).get("taught", {})
