@@ -124,5 +124,5 @@ def draw(result: Mapping[str, Any]) -> Any:
             found.append(Line(way, points[:, column].tolist(), y, error.tolist()))
         return found
 
-    panels = {"over gradients": lines(0), "over seconds": lines(1)}
-    return line_figure(panels, x_label="gradients; virtual seconds", y_label="validation loss")
+    panels = {"by gradients": lines(0), "by virtual seconds": lines(1)}
+    return line_figure(panels, x_label="", y_label="validation loss")

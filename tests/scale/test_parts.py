@@ -144,6 +144,16 @@ def test_nothing_is_overwritten(run, data, encoder):
     assert before == {path: path.read_bytes() for path in out.rglob("*.parquet")}
 
 
+def test_files_of_others_stay(run, data):
+    out = data.parent / "features"
+    out.mkdir()
+    table = pa.table({"id": [1]}).replace_schema_metadata({"metaplastic": "{not ours"})
+    parquet.write_table(table, out / "part-0.parquet")
+    status, _, err = run("--out", "features", "--keep", "id", "--resume")
+    assert status == 2 and "part-0.parquet is not of this encoder, these rows" in err
+    assert parquet.read_table(out / "part-0.parquet").equals(table)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

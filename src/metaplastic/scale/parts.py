@@ -140,10 +140,10 @@ def _is_done(part: Part, job: Job) -> bool:
     if not part.target.exists():
         return False
     try:
-        noted = (parquet.read_schema(part.target).metadata or {}).get(_NOTE, b"null")
-    except (pa.ArrowException, OSError):
-        noted = b"null"
-    if json.loads(noted) != _note(part, job):
+        noted = json.loads((parquet.read_schema(part.target).metadata or {}).get(_NOTE, b"null"))
+    except (pa.ArrowException, OSError, ValueError):  # another's file, which is refused below
+        noted = None
+    if noted != _note(part, job):
         raise InputError(
             f"{part.target} is not of this encoder, these rows and these options; name another "
             "folder"
