@@ -23,6 +23,9 @@ from metaplastic.scale.reducer import Reducer
 from metaplastic.scale.tree import ReducerPool
 from metaplastic.scale.worker import Call, greeting
 
+WARM_UPDATES = 3
+"""Updates that are not counted: the learner's programs are compiled in the first."""
+
 HOSTS = 2
 """Processes that the simulated workers share."""
 
@@ -150,8 +153,7 @@ def simulate(recipe: Recipe, setting: Setting, seconds: float) -> dict[str, floa
 
         updates = meta_train(rule, executor, config, weights=[float(b.n_tasks) for b in buckets])
         warm = 2.0 + 2 * setting.seconds * setting.truncations
-        for _ in _until(updates, warm):
-            pass
+        _until(updates, warm, at_least=WARM_UPDATES)
         before, begin = spent(), time.monotonic()
         found = [metrics["cluster"] for metrics in _until(updates, seconds)]
         wall, used = time.monotonic() - begin, spent() - before
@@ -168,11 +170,11 @@ def simulate(recipe: Recipe, setting: Setting, seconds: float) -> dict[str, floa
     }
 
 
-def _until(updates: Any, seconds: float) -> list[Any]:
-    """Metrics of updates until so much time has passed, at least one."""
+def _until(updates: Any, seconds: float, at_least: int = 1) -> list[Any]:
+    """Metrics of updates until so much time has passed."""
     limit, found = time.monotonic() + seconds, []
     for _, metrics in updates:
         found.append(dict(metrics))
-        if time.monotonic() > limit:
+        if len(found) >= at_least and time.monotonic() > limit:
             break
     return found

@@ -132,11 +132,14 @@ def meta_train(
     root = jax.random.key(config.seed)
     if state is None:
         state = initial_state(theta, executor, config)
+    device = jax.devices()[0]
+    # A program is compiled again for arguments that are bound to a device, as later states are.
+    state = _with_tasks(jax.device_put(_with_tasks(state, ()), device), state.tasks)
     share = np.asarray(weights, np.float32) / np.sum(weights)
     for step in range(int(state.step) + 1, config.n_updates + 1):
         key = jax.random.fold_in(root, step)
         gradients, tasks, parts = executor.gradients(state.theta, state.tasks, key=key)
-        gradients = jax.device_put(gradients, jax.devices()[0])
+        gradients = jax.device_put(gradients, device)
         gradient = _weighted_sum(share, gradients)
         state, norm = _update(optimiser, config.average, state, gradient, tasks)
         # Nothing of the state itself, whose buffers the next update may use up.
@@ -169,7 +172,7 @@ def with_new_tasks(state: MetaState, executor: AbstractExecutor, config: OuterCo
     """`state` with its tasks begun anew, as those of `initial_state` were."""
     key = jax.random.fold_in(jax.random.key(config.seed), 0)
     key = jax.random.fold_in(key, int(state.step))
-    return eqx.tree_at(lambda s: s.tasks, state, executor.init(state.theta, key=key))
+    return _with_tasks(state, executor.init(state.theta, key=key))
 
 
 def state_shapes(theta: Theta, executor: AbstractExecutor, config: OuterConfig) -> MetaState:
@@ -216,6 +219,10 @@ def averaged_rule(rule: Rule, state: MetaState) -> Rule:
     return averaged
 
 
+def _with_tasks(state: MetaState, tasks: TaskStates) -> MetaState:
+    return eqx.tree_at(lambda s: s.tasks, state, tasks)
+
+
 def _optimiser(config: OuterConfig) -> optax.GradientTransformation:
     schedule = optax.warmup_cosine_decay_schedule(
         0.0,
@@ -256,7 +263,7 @@ def _update(
     gradient: Theta,
     tasks: TaskStates,
 ) -> tuple[MetaState, Float[Array, ""]]:
-    small = eqx.tree_at(lambda s: s.tasks, state, ())
+    small = _with_tasks(state, ())
     theta, average, moments, skip, norm = _apply_update(optimiser, decay, small, gradient)
     skipped = state.skipped + skip.astype(jnp.int32)
     return MetaState(state.step + 1, theta, average, moments, skipped, tasks), norm
