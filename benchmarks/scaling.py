@@ -106,14 +106,19 @@ def parts(recipe: Recipe, seconds: float) -> dict[str, Any]:
     few = simulate(recipe, Setting(2, 0.0, 1, 0, 16), seconds)
     alone = simulate(recipe, Setting(64, 0.0, 1, 0, 256), seconds)
     tree = simulate(recipe, Setting(64, 0.0, 1, 2, 128), seconds)
+    wide = simulate(recipe, Setting(64, 0.0, 1, 8, 512), seconds)
+    # One summary of each reducer an update.
+    of_two, of_eight = tree["learner_s"] * 128, wide["learner_s"] * 512
+    summary = max((of_eight - of_two) / 6, 0.0)
     return {
         "round_trip_s": 2 / few["gradients_per_s"],
         "learner_s_per_gradient": alone["learner_s"],
         "host_s_per_call": alone["workers_s"],
         "reducer_s_per_call": tree["reducers_s"],
-        "learner_s_per_summary": tree["learner_s"] * 128 / 2,
+        "learner_s_per_summary": summary,
+        "learner_s_per_update": of_two - 2 * summary,
         "cores": tree["cores"],
-        "busy": [few, alone, tree],
+        "busy": [few, alone, tree, wide],
     }
 
 
@@ -121,8 +126,8 @@ def rates(setting: Setting, found: dict[str, Any], cores: float | None) -> dict[
     """Gradients per second that each part could give; with `cores`, all share so many."""
     k, workers = setting.truncations, setting.workers
     per_call = found["reducer_s_per_call"] if setting.reducers else found["learner_s_per_gradient"]
-    summaries = setting.reducers / setting.batch  # One of each reducer an update.
-    learner = found["learner_s_per_summary"] * summaries if setting.reducers else per_call / k
+    update = found["learner_s_per_update"] + found["learner_s_per_summary"] * setting.reducers
+    learner = update / setting.batch if setting.reducers else per_call / k
     limits = {
         "workers": workers / (setting.seconds + found["round_trip_s"] / k),
         "learner": 1.0 / learner,
@@ -273,8 +278,9 @@ def _of_predictions(data: dict[str, Any]) -> Table:
         (*names, "MB/s to the learner"),
         rows,
         f"Model: a message takes {1e3 * data['learner_s_per_gradient']:.2f} ms of the learner "
-        f"alone or {1e3 * data['reducer_s_per_call']:.2f} ms of a reducer, a summary "
-        f"{1e3 * data['learner_s_per_summary']:.1f} ms of the learner, the way there and back "
+        f"alone or {1e3 * data['reducer_s_per_call']:.2f} ms of a reducer, an update "
+        f"{1e3 * data['learner_s_per_update']:.1f} ms of the learner and "
+        f"{1e3 * data['learner_s_per_summary']:.1f} ms for each summary, the way there and back "
         f"{1e3 * data['round_trip_s']:.0f} ms; each reducer has a core of its own.",
     )
 

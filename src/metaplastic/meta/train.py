@@ -140,8 +140,7 @@ def meta_train(
         key = jax.random.fold_in(root, step)
         gradients, tasks, parts = executor.gradients(state.theta, state.tasks, key=key)
         gradients = jax.device_put(gradients, device)
-        gradient = _weighted_sum(share, gradients)
-        state, norm = _update(optimiser, config.average, state, gradient, tasks)
+        state, norm = _update(optimiser, config.average, state, (share, gradients), tasks)
         # Nothing of the state itself, whose buffers the next update may use up.
         told = functools.partial(summary, step, state.skipped, parts, norm, executor.report())
         yield state, Report(told)
@@ -234,6 +233,10 @@ def _optimiser(config: OuterConfig) -> optax.GradientTransformation:
     return optax.adam(schedule, b1=config.b1, b2=config.b2)
 
 
+Weighed = tuple[NDArray[np.float32], list[Theta]]
+"""Shares of the buckets, and their mean gradients."""
+
+
 def _weighted_sum(share: NDArray[np.float32], trees: list[Theta]) -> Theta:
     def add(*leaves: Array) -> Array:
         return sum((w * x for w, x in zip(share, leaves, strict=True)), jnp.zeros_like(leaves[0]))
@@ -243,8 +246,9 @@ def _weighted_sum(share: NDArray[np.float32], trees: list[Theta]) -> Theta:
 
 @eqx.filter_jit
 def _apply_update(
-    optimiser: optax.GradientTransformation, decay: float, state: MetaState, gradient: Theta
+    optimiser: optax.GradientTransformation, decay: float, state: MetaState, gradients: Weighed
 ) -> tuple[Any, ...]:
+    gradient = _weighted_sum(*gradients)
     norm = global_norm(gradient)
     finite = all_finite(gradient)
     updates, moments = optimiser.update(gradient, state.optimiser, state.theta)
@@ -260,10 +264,10 @@ def _update(
     optimiser: optax.GradientTransformation,
     decay: float,
     state: MetaState,
-    gradient: Theta,
+    gradients: Weighed,
     tasks: TaskStates,
 ) -> tuple[MetaState, Float[Array, ""]]:
     small = _with_tasks(state, ())
-    theta, average, moments, skip, norm = _apply_update(optimiser, decay, small, gradient)
+    theta, average, moments, skip, norm = _apply_update(optimiser, decay, small, gradients)
     skipped = state.skipped + skip.astype(jnp.int32)
     return MetaState(state.step + 1, theta, average, moments, skipped, tasks), norm

@@ -77,7 +77,8 @@ class RayExecutor(AbstractExecutor):
         self.settings = settings
         self._sizes = [b.n_tasks for b in buckets]
         self._wanted = settings.batch or self.n_tasks
-        self._unravel = ravel_pytree(theta)[1]
+        self._ravel = jax.jit(lambda tree: ravel_pytree(tree)[0])
+        self._unravel = jax.jit(ravel_pytree(theta)[1])
         chunks = cut([(b.n_tasks, b.cost) for b in buckets], settings.workers)
         if settings.mode == "asynchronous":  # Every task by itself, so that none waits for others.
             chunks = [
@@ -146,7 +147,7 @@ class RayExecutor(AbstractExecutor):
         return {"cluster": dict(self._report)}
 
     def _next_version(self, theta: Theta, key: PRNGKey) -> News:
-        vector = np.asarray(ravel_pytree(theta)[0])
+        vector = np.asarray(self._ravel(theta))
         start = jax.random.fold_in(key, 1 << 20) if self._start_key is None else self._start_key
         raw, raw_start = (np.asarray(jax.random.key_data(k)) for k in (key, start))
         self._version += 1
