@@ -2,15 +2,17 @@
 
     python docs/tutorials/gallery.py            # run all, write the output
     python docs/tutorials/gallery.py --check    # run all, fail if an output is another
+    python docs/tutorials/gallery.py cells.md   # run one page
 
 Blocks of Python of one page are run together and in order, in an empty folder. A block fenced as
 `python no-run` is left alone. Output stands in a block fenced as `text` right below its code. In a
 check, numbers may differ a little: they depend on the machine. A PNG that a page saves is kept
-beside it.
+beside it. A page that names a package as `<!-- needs NAME -->` is left out where it is missing.
 """
 
 import argparse
 import contextlib
+import importlib.util
 import io
 import math
 import os
@@ -26,6 +28,7 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NEEDS = re.compile(r"<!-- needs (\w+) -->")
 
 
 def rendered(content: str, name: str) -> str:
@@ -44,6 +47,11 @@ def rendered(content: str, name: str) -> str:
     return _BLOCK.sub(run, content)
 
 
+def missing(content: str) -> list[str]:
+    """Packages that a page needs and that are not installed."""
+    return [name for name in _NEEDS.findall(content) if importlib.util.find_spec(name) is None]
+
+
 def alike(one: str, other: str) -> bool:
     """Whether two texts are the same, but for small differences of numbers."""
     if _NUMBER.sub("#", one) != _NUMBER.sub("#", other):
@@ -56,10 +64,14 @@ def main() -> int:
     """Run every page; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
-    check = parser.parse_args().check
-    stale = []
-    for page in sorted(FOLDER.glob("*.md")):
+    parser.add_argument("pages", nargs="*", metavar="NAME.md", help="these pages (all)")
+    options = parser.parse_args()
+    check, stale = options.check, []
+    for page in [FOLDER / name for name in options.pages] or sorted(FOLDER.glob("*.md")):
         before = page.read_text("utf-8")
+        if absent := missing(before):
+            print(f"{page.name} is left out: no {', '.join(absent)}", file=sys.stderr)
+            continue
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             after = rendered(before, page.name)
             for picture in () if check else Path(folder).glob("*.png"):

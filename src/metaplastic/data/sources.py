@@ -40,7 +40,7 @@ class AbstractSource(eqx.Module):
     def draw(
         self, task: SourceTask, labels: Int[Array, " sample"], *, key: PRNGKey
     ) -> Float[Array, "sample ..."]:
-        """One sample of each label `0 .. n_classes - 1`, shape `(sample, *shape)`."""
+        """One sample for each label `0 .. n_classes - 1`: floats `(sample, *shape)`."""
 
 
 class ImageSource(AbstractSource):

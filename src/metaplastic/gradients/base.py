@@ -27,7 +27,7 @@ class AbstractInnerProblem(eqx.Module):
     def step(
         self, theta: Theta, carry: Carry, *, key: PRNGKey
     ) -> tuple[Carry, Float[Array, ""], Bool[Array, ""]]:
-        """One step: the next carry, this step's loss, and whether the unroll has diverged."""
+        """One step: the next carry, this step's loss (float32), whether the unroll has diverged."""
 
     @abc.abstractmethod
     def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
@@ -59,7 +59,7 @@ class AbstractGradientEstimator(eqx.Module):
     def estimate(
         self, problem: AbstractInnerProblem, theta: Theta, state: Any, *, key: PRNGKey
     ) -> tuple[Theta, Any, Metrics]:
-        """Gradient, next state, metrics.
+        """Gradient (shaped as theta), next state, metrics.
 
         Metrics (scalars): `loss` (mean over this truncation, 0 where diverged), `diverged`
         (0 or 1), `restarted` (0 or 1), `position` (steps done in this unroll).

@@ -57,7 +57,8 @@ class Answers:
     ------
     InputError
         If the files cannot be written, belong to another pool, are open in another
-        process or were written by one, or hold a class that `classes` does not name.
+        process or were written by one, or hold a class that `classes` does not name; every answer
+        raises it too, if something else wrote the files meanwhile.
     """
 
     def __init__(

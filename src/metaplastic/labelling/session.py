@@ -115,7 +115,10 @@ class Session:
             }
 
     def label(self, row: int, name: str) -> dict[str, Any]:
-        """A person gives the shown row a class, old or new; the state after it."""
+        """A person gives the shown row a class, old or new; the state after it.
+
+        `InputError` if another row is shown, there are too many classes, or files were changed.
+        """
         with self._lock:
             drawn = self._check(row)
             if name not in self._answers.classes and len(self._answers.classes) >= MOST_CLASSES:
@@ -124,14 +127,14 @@ class Session:
             return self._go_on()
 
     def skip(self, row: int) -> dict[str, Any]:
-        """A person cannot say what the shown row is."""
+        """A person cannot say what the shown row is; the state after it. Raises as `label`."""
         with self._lock:
             self._check(row)
             self._answers.skip(row)
             return self._go_on()
 
     def undo(self) -> dict[str, Any]:
-        """Take the last answer back and show its row again."""
+        """Take the last answer back and show its row again; raises `InputError` if none is left."""
         with self._lock:
             checks = set(self._answers.checks)
             row = self._answers.undo()
@@ -143,7 +146,7 @@ class Session:
             return self.state()
 
     def name_class(self, name: str) -> dict[str, Any]:
-        """A class more to choose from."""
+        """A class more to choose from; raises as `label`."""
         with self._lock:
             if len(self._answers.classes) >= MOST_CLASSES:
                 raise InputError(f"at most {MOST_CLASSES} classes can be told apart here")

@@ -43,6 +43,11 @@ class AbstractLearner(abc.ABC):
         -------
         Encoder
             A fitted feature map.
+
+        Raises
+        ------
+        InputError
+            For a pool that is no matrix of finite numbers with at least two rows.
         """
 
 
@@ -91,4 +96,9 @@ class AbstractClassifier(abc.ABC):
         -------
         Predictor
             What predicts labels of rows of this pool.
+
+        Raises
+        ------
+        InputError
+            For a pool that is no matrix of finite numbers with at least two rows.
         """

@@ -118,6 +118,11 @@ class PCA(AbstractLearner):
     presentation : {"raw", "scaled"}, default="raw"
         `raw` for inputs as they are, `scaled` for inputs as networks see them.
 
+    Raises
+    ------
+    InputError
+        For numbers below 1, and in `fit` for a pool that is no matrix of finite numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -164,6 +169,11 @@ class KMeansTriangle(AbstractLearner):
         Number of starts, of which the best is kept.
     presentation : {"raw", "scaled"}, default="raw"
         `raw` for inputs as they are, `scaled` for inputs as networks see them.
+
+    Raises
+    ------
+    InputError
+        For numbers below 1, and in `fit` for a pool that is no matrix of finite numbers.
 
     Examples
     --------

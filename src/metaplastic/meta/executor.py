@@ -42,6 +42,11 @@ class Bucket:
         Number of tasks that are under way.
     cost : float, default=1.0
         Relative cost of one task-step, for sharing buckets among devices.
+
+    Raises
+    ------
+    InputError
+        For fewer tasks than one.
     """
 
     name: str
@@ -76,7 +81,7 @@ class AbstractExecutor(abc.ABC):
     def gradients(
         self, theta: Theta, states: TaskStates, *, key: PRNGKey
     ) -> tuple[list[Theta], TaskStates, list[Metrics]]:
-        """Mean clipped gradient, next states and metrics of every bucket, in bucket order."""
+        """Mean clipped gradient (shaped as theta), next states, metrics: one of each a bucket."""
 
     def report(self) -> Metrics:
         """What there is to say of the last call besides the buckets' metrics."""
@@ -113,6 +118,12 @@ class LocalExecutor(AbstractExecutor):
         `map` runs a bucket's tasks one after another (best on CPU), `vmap` together (best on GPU);
         `None` chooses by the device. `shard` cuts the tasks of every bucket over all devices, which
         then work on one bucket after another.
+
+    Raises
+    ------
+    InputError
+        For no bucket, two of one name, a clip that is not positive, or tasks that cannot be cut
+        evenly over the devices.
     """
 
     def __init__(

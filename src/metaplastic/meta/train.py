@@ -44,6 +44,11 @@ class OuterConfig:
         Decay of the moving average of theta.
     seed : int, default=0
         Seed of all random draws.
+
+    Raises
+    ------
+    InputError
+        For numbers that are not allowed.
     """
 
     n_updates: int = 1000

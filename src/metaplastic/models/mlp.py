@@ -92,7 +92,10 @@ class MLP(eqx.Module):
         return (self.layers[0].weight.shape[0], *(layer.weight.shape[1] for layer in self.layers))
 
     def trace(self, x: Float[Array, "batch pre"]) -> Trace:
-        """Run a batch upwards with that batch's own statistics; raw inputs, any real dtype."""
+        """Run a batch upwards with that batch's own statistics.
+
+        Raw inputs may have any real dtype; traces are float32, or float64 for inputs in float64.
+        """
         signal = self.presentation(x.astype(jnp.float32) if x.dtype != jnp.float64 else x)
         trace = []
         for layer in self.layers:

@@ -167,16 +167,39 @@ class Preset:
         return dataclasses.replace(self, preparation=NO_PREPARATION)
 
     def prepare(self, x: Rows) -> AbstractPreparation | None:
-        """What the raw pool `x` `(n, d)` goes through first; `None` if it stays as it is."""
+        """What raw inputs go through first, fitted to a pool.
+
+        Parameters
+        ----------
+        x : array or sparse matrix (n, d)
+            The raw pool.
+
+        Returns
+        -------
+        AbstractPreparation or None
+            `None` if inputs stay as they are.
+        """
         if self.preparation == NO_PREPARATION:
             return None
         return fit_preparation(x, self.preparation, pictures=self.pictures.seen_in(x))
 
     def plan(self, x: Rows, seed: int) -> Plan:
-        """The networks to train on the prepared pool `x` `(n, d)`. The first of them has `seed`.
+        """The networks to train on a pool.
 
         All networks have one shape, so that those of one nonlinearity and rule share a compiled
         program. What they have too many of together is left out when they are frozen.
+
+        Parameters
+        ----------
+        x : array or sparse matrix (n, d)
+            The prepared pool.
+        seed : int
+            Seed of the first network; those of the others follow from it.
+
+        Returns
+        -------
+        Plan
+            Members, presentation and number of direct features.
 
         Raises
         ------

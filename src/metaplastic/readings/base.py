@@ -36,7 +36,7 @@ class AbstractReading(abc.ABC):
 
     @abc.abstractmethod
     def probabilities(self, features: Features, near: Neighbours | None = None) -> Scores:
-        """Probabilities `(n, C)`, ordered as the scores of a row are; every row sums to 1."""
+        """Probabilities `(n, C)`, float64, ordered as a row's scores; every row sums to 1."""
 
     @abc.abstractmethod
     def explain(self) -> str:

@@ -122,6 +122,16 @@ class ReadingPool:
         prior : Prior, optional
             Shares of the classes, for the readings of the graph; those of the labelled rows if left
             out.
+
+        Returns
+        -------
+        AbstractReading
+            It reads rows of the pool and other rows.
+
+        Raises
+        ------
+        InputError
+            For a name that is none of `READINGS`.
         """
         return READINGS[check_reading(name)](self, rows, labels, prior)
 

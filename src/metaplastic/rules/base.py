@@ -90,13 +90,30 @@ class AbstractUpdateRule(eqx.Module):
 
     @abc.abstractmethod
     def init(self, model: MLP, *, key: PRNGKey) -> RuleState:
-        """The rule's state before the first step."""
+        """The rule's state before the first step: arrays of fixed shapes and dtypes, or `()`."""
 
     @abc.abstractmethod
     def update(
         self, model: MLP, trace: Trace, state: RuleState, *, key: PRNGKey
     ) -> tuple[Delta, RuleState]:
-        """The change of every layer's parameters, and the rule's next state."""
+        """The change of every layer's parameters, and the rule's next state.
+
+        Parameters
+        ----------
+        model : MLP
+            The model as it was when it ran the batch.
+        trace : Trace
+            Of every layer inputs `(batch, pre)`, drive and outputs `(batch, post)`.
+        state : RuleState
+            What the call before returned, or `init`.
+        key : PRNG key
+            Key of random draws.
+
+        Returns
+        -------
+        (Delta, RuleState)
+            What is added to every parameter, of its shape, and the next state.
+        """
 
 
 def init_model(

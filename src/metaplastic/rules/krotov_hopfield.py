@@ -48,6 +48,11 @@ class KrotovHopfield(AbstractLayerwiseRule):
         Norm at which learning ends.
     k : int, default=7
         Rank of the unit that is pushed away.
+
+    Raises
+    ------
+    InputError
+        For a rank below 2.
     """
 
     variants: ClassVar[tuple[Variant, ...]] = (

@@ -57,6 +57,11 @@ class ClusterSettings:
     wait_for_resources : bool, default=False
         Start although the cluster has too little, because it grows (an autoscaler) or nodes will
         join.
+
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
     """
 
     address: str = ""
@@ -136,7 +141,7 @@ class ClusterSettings:
         return dict(_pairs(self.environment, "environment"))
 
     def actor_options(self) -> dict[str, Any]:
-        """Options of a worker, as Ray names them."""
+        """Options of a worker, as Ray names them; raises as `amounts` and `variables`."""
         return self._options() | {
             "num_cpus": self.cpus_per_worker,
             "num_gpus": self.gpus_per_worker,
@@ -144,11 +149,14 @@ class ClusterSettings:
         }
 
     def reducer_options(self) -> dict[str, Any]:
-        """Options of a reducer, as Ray names them; it needs no core for itself."""
+        """Options of a reducer, as Ray names them; it needs no core for itself.
+
+        Raises as `variables`.
+        """
         return self._options() | {"num_cpus": 0, "scheduling_strategy": "SPREAD"}
 
     def task_options(self) -> dict[str, Any]:
-        """Options of a task that may be done again, as Ray names them."""
+        """Options of a task that may be done again, as Ray names them; raises as a worker's."""
         own = {k: v for k, v in self.actor_options().items() if not k.startswith("max_")}
         return own | {"max_retries": self.retries}
 

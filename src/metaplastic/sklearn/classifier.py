@@ -131,6 +131,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels; -1 for unlabelled rows.
 
+        Returns
+        -------
+        FewShotClassifier
+            Itself.
+
         Raises
         ------
         InputError
@@ -171,6 +176,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         n : int
             How many; all rows without a label if there are fewer.
 
+        Returns
+        -------
+        ndarray of shape (n,), int64
+
         Raises
         ------
         InputError
@@ -202,6 +211,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples,), of the dtype of `classes_`
+
+        Raises
+        ------
+        NotFittedError
+            before `fit`.
+        InputError
+            (a ValueError) for other columns than those of `fit`, or numbers that are not finite.
         """
         features = self._features(X)
         return self.classes_[np.argmax(self.head_.scores(features), axis=1)]
@@ -216,6 +232,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), float64
+
+        Raises
+        ------
+        NotFittedError
+            before `fit`.
+        InputError
+            (a ValueError) for other columns than those of `fit`, or numbers that are not finite.
         """
         features = self._features(X)
         return self.head_.probabilities(features)

@@ -221,6 +221,13 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Returns
         -------
         ndarray of shape (n_samples, n_components), float32
+
+        Raises
+        ------
+        NotFittedError
+            before `fit`.
+        InputError
+            (a ValueError) for other columns than those of `fit`, or numbers that are not finite.
         """
         check_is_fitted(self)
         return self._stream.encoder(check_rows(self, X, reset=False))

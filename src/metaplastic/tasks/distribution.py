@@ -53,10 +53,10 @@ class AbstractTaskDistribution(eqx.Module):
     def draw(
         self, task: Task, labels: Int[Array, " sample"], *, key: PRNGKey
     ) -> Float[Array, "sample feature"]:
-        """One input per label."""
+        """One input `(feature,)` for each label `0 .. n_classes - 1`."""
 
     def unlabelled(self, task: Task, n: int, *, key: PRNGKey) -> Float[Array, "sample feature"]:
-        """`n` inputs of random classes."""
+        """Inputs `(n, feature)` of random classes."""
         label_key, draw_key = jax.random.split(key)
         labels = jax.random.randint(label_key, (n,), 0, self.n_classes)
         return self.draw(task, labels, key=draw_key)
@@ -64,7 +64,7 @@ class AbstractTaskDistribution(eqx.Module):
     def labelled(
         self, task: Task, shots: int, *, key: PRNGKey
     ) -> tuple[Float[Array, "sample feature"], Int[Array, " sample"]]:
-        """`shots` inputs of every class, and their labels."""
+        """`shots` inputs of every class `(shots * n_classes, feature)`, and their labels."""
         labels = jnp.tile(jnp.arange(self.n_classes), shots)
         return self.draw(task, labels, key=key), labels
 
