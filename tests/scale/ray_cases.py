@@ -408,6 +408,16 @@ def case_learner(folder):
     }
 
 
+def case_no_start(folder):
+    """A temporary folder whose path is too long for a socket."""
+    os.environ["RAY_TMPDIR"] = str(folder / ("long" * 40))
+    try:
+        with connect(HERE):
+            return {"said": "nothing was raised"}
+    except MetaplasticError as error:
+        return {"said": str(error)}
+
+
 def case_errors(folder):
     found = {}
 

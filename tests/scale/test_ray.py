@@ -123,6 +123,12 @@ def test_errors_come_before_work_and_say_what_to_mend(case, tmp_path):
     assert "lost 3 times in a row" in found["retries"] and "broken on purpose" in found["retries"]
 
 
+def test_a_ray_that_does_not_start_is_one_line(case, tmp_path):
+    said = case("no_start", tmp_path)["said"]
+    assert said.startswith("Ray did not start on this machine: ") and "RAY_TMPDIR" in said
+    assert "\n" not in said
+
+
 def test_an_address_that_does_not_answer_is_given_up(case, tmp_path):
     found = case("silent", tmp_path)
     assert "cannot reach a Ray cluster" in found["said"]

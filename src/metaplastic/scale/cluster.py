@@ -44,8 +44,8 @@ def connect(settings: ClusterSettings) -> Iterator[None]:
     MissingDataError
         If Ray is not installed; says which extra.
     ConfigurationError
-        If the address cannot be reached within half a minute, or the cluster has fewer resources
-        than the workers need (unless `wait_for_resources`).
+        If Ray does not start here, the address cannot be reached within half a minute, or the
+        cluster has fewer resources than the workers need (unless `wait_for_resources`).
     """
     require_ray()
     with _own_cluster() if not settings.address else contextlib.nullcontext():
@@ -102,15 +102,23 @@ def _start(settings: ClusterSettings) -> None:
     import ray
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    ray.init(
-        address="local",
-        num_cpus=cores,
-        resources={name: settings.workers * each for name, each in settings.amounts().items()},
-        include_dashboard=False,
-        _node_ip_address=LOOPBACK,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cores,
+            resources={name: settings.workers * each for name, each in settings.amounts().items()},
+            include_dashboard=False,
+            _node_ip_address=LOOPBACK,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:  # Of many kinds, ValueError and OSError among them.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigurationError(
+            f"Ray did not start on this machine: {reason}; give it memory and disk space, or a "
+            "temporary folder with a short path (RAY_TMPDIR); its logs are in ray/session_latest "
+            "there"
+        ) from error
     if not ray.get_runtime_context().gcs_address.startswith(LOOPBACK + ":"):
         ray.shutdown()
         raise ConfigurationError(
