@@ -41,6 +41,10 @@ principal components."""
 PRINCIPAL_SAMPLES = 256
 """Unlabelled inputs from which these are taken."""
 
+SEEN = DirectSettings(components=32)
+"""Direct features that the readout of a meta-loss sees. An encoder has more of them: that was
+settled after the shipped rules had been trained."""
+
 
 class RuleCarry(eqx.Module):
     """What goes from step to step along one unroll.
@@ -95,6 +99,13 @@ class RuleProblem(AbstractInnerProblem):
     direct : DirectSettings, optional
         Shares of direct features that the meta-loss sees beside the learned ones; none when left
         out. With them the rule need not preserve what the inputs say.
+    queries : int, default=0
+        Rows a class on which the meta-loss is judged; as many as `shots` if 0.
+    second : AbstractMetaObjective, optional
+        A second meta-objective, on the same rows. It sees direct features always, as a reading does
+        at use.
+    share : float, default=0.5
+        Share of the second in the meta-loss, from 0 to 1.
     """
 
     tasks: AbstractTaskDistribution
@@ -109,6 +120,9 @@ class RuleProblem(AbstractInnerProblem):
     checkpoint: bool = eqx.field(static=True, default=True)
     presentation: PresentationSettings = eqx.field(static=True, default=PLAIN)
     direct: DirectSettings | None = eqx.field(static=True, default=None)
+    queries: int = eqx.field(static=True, default=0)
+    second: AbstractMetaObjective | None = None
+    share: float = eqx.field(static=True, default=0.5)
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
@@ -116,6 +130,11 @@ class RuleProblem(AbstractInnerProblem):
             raise InputError(
                 "batch_size must be at least 2, shots and steps_per_loss at least 1, got "
                 f"{self.batch_size}, {self.shots} and {self.steps_per_loss}"
+            )
+        if self.queries < 0 or not 0.0 <= self.share <= 1.0:
+            raise InputError(
+                "queries must not be negative and share from 0 to 1, got "
+                f"{self.queries} and {self.share}"
             )
         low, high = self.horizons
         if not self.steps_per_loss <= low <= high:
@@ -176,33 +195,49 @@ class RuleProblem(AbstractInnerProblem):
 
     def score(self, task: Task, model: MLP, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of a model's features on fresh labelled samples of a task."""
-        x, labels = self.tasks.labelled(task, 2 * self.shots, key=key)
-        trace = model.trace(checkpoint_name(x, "batch"))
-        features = model.read(trace)
-        if self.direct is not None:
-            inputs = model.presentation.scaled(x)
-            if inputs.shape[1] > MAX_DIRECT:
-                inputs = inputs @ self._principal_axes(task, model, key=jax.random.fold_in(key, 1))
-            features = jnp.concatenate([_unit_power(inputs), _unit_power(features)], axis=1)
-        half = labels.shape[0] // 2
-        extra = self.tasks.targets(task, 2 * self.shots, key=key)
-        return self.objective(
-            features[:half],
-            labels[:half],
-            features[half:],
-            labels[half:],
-            n_classes=self.tasks.n_classes,
-            extra=None if extra is None else (extra[:half], extra[half:]),
-        )
+        drawn = self.shots + (self.queries or self.shots)
+        x, labels = self.tasks.labelled(task, drawn, key=key)
+        learned = model.read(model.trace(checkpoint_name(x, "batch")))
+        n, extra = self.shots * self.tasks.n_classes, self.tasks.targets(task, drawn, key=key)
+
+        def judged(by: AbstractMetaObjective, features: Array) -> tuple[Array, Metrics]:
+            return by(
+                features[:n],
+                labels[:n],
+                features[n:],
+                labels[n:],
+                n_classes=self.tasks.n_classes,
+                extra=None if extra is None else (extra[:n], extra[n:]),
+            )
+
+        if self.direct is None and self.second is None:
+            return judged(self.objective, learned)
+        both = self._with_direct(task, model, x, learned, key=jax.random.fold_in(key, 1))
+        first = judged(self.objective, learned if self.direct is None else both)
+        if self.second is None:
+            return first
+        return jax.tree.map(self._weighed, first, judged(self.second, both))
+
+    def _weighed(self, first: Array, second: Array) -> Array:
+        return (1.0 - self.share) * first + self.share * second
+
+    def _with_direct(
+        self, task: Task, model: MLP, x: Array, learned: Array, *, key: PRNGKey
+    ) -> Float[Array, "sample both"]:
+        """Direct features beside the learned ones, of as much variance."""
+        inputs = model.presentation.scaled(x)
+        if inputs.shape[1] > MAX_DIRECT:
+            inputs = inputs @ self._principal_axes(task, model, key=key)
+        return jnp.concatenate([_unit_power(inputs), _unit_power(learned)], axis=1)
 
     def _principal_axes(
         self, task: Task, model: MLP, *, key: PRNGKey
     ) -> Float[Array, "pre direct"]:
         """Leading principal axes of the task's presented inputs; they do not depend on theta."""
-        assert self.direct is not None
+        components = (self.direct or SEEN).components
         data_key, start_key = jax.random.split(key)
         x = self.tasks.unlabelled(task, PRINCIPAL_SAMPLES, key=data_key)
-        axes = leading_axes(model.presentation.scaled(x), self.direct.components, key=start_key)
+        axes = leading_axes(model.presentation.scaled(x), components, key=start_key)
         return checkpoint_name(jax.lax.stop_gradient(axes), "batch")
 
     def _remat(self, function: Callable[..., Any]) -> Callable[..., Any]:

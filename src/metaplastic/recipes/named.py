@@ -7,6 +7,7 @@ from metaplastic.recipes.shapes import (
     BROAD_SHAPES,
     DRAWN_SHAPES,
     MIXED_SHAPES,
+    READ_SHAPES,
     TAUGHT_PUBLISHED,
     TAUGHT_SHAPES,
     Shape,
@@ -47,6 +48,19 @@ RECIPES: dict[str, Recipe] = {
         horizons=(10, 250),
         hidden=48,
         direct=True,
+        settle=100,
+        whitening=0.25,
+    ),
+    "read": Recipe(
+        name="read",
+        shapes=READ_SHAPES,
+        outer=OuterConfig(n_updates=800, learning_rate=1.5e-3, warmup=20, average=0.98),
+        start="base",
+        shots=5,
+        horizons=(10, 250),
+        hidden=48,
+        direct=True,
+        spread=0.5,
         settle=100,
         whitening=0.25,
     ),
@@ -156,5 +170,5 @@ RECIPES: dict[str, Recipe] = {
 }
 """Named recipes; `small` needs no fonts, `images` has letters alone. `metz2018` has the paper's
 settings as far as it states them, on glyphs: for many machines (the paper took 512 workers 8 days);
-`metz2018_small` runs on a laptop. `broad`, `drawn` and `mixed` start from `base`
+`metz2018_small` runs on a laptop. `broad`, `drawn`, `read` and `mixed` start from `base`
 (docs/experiments.md)."""

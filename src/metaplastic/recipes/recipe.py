@@ -18,11 +18,11 @@ from metaplastic.gradients import (
     TruncatedBackprop,
 )
 from metaplastic.meta.executor import Bucket
-from metaplastic.meta.problem import RuleProblem
+from metaplastic.meta.problem import SEEN, RuleProblem
 from metaplastic.meta.teaching import TeachingProblem
 from metaplastic.meta.train import OuterConfig
-from metaplastic.models import DirectSettings, PresentationSettings
-from metaplastic.objectives import FewShotRidge
+from metaplastic.models import PresentationSettings
+from metaplastic.objectives import FewShotRidge, LabelSpreading
 from metaplastic.recipes.shapes import (
     WRITINGS,
     Shape,
@@ -34,10 +34,6 @@ from metaplastic.rules.catalog import load_rule
 from metaplastic.rules.local import ContextRule, grown
 from metaplastic.scale import ClusterSettings
 from metaplastic.tasks import Augmentation, SourceTasks
-
-SEEN = DirectSettings(components=32)
-"""Direct features that the readout of a meta-loss sees. An encoder has more of them: that was
-settled after the shipped rules had been trained."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,11 +47,13 @@ class Recipe:
     `unit_norm` or not. With a teacher in `teaching` the rule is taught and not meta-trained.
     `regress` makes the augmentation's coefficients extra targets. `settle` and `with_outputs` are
     those of `LocalRule`.
-    `direct` lets the readout of the meta-loss see inputs beside the learned features; `whitening`
-    is that of `PresentationSettings`. `own` is that of `WordSource` for writings, `shade` that of
-    `Augmentation` for pictures, `rows` that of `SourceTasks`. `cluster` is used by the executor
-    `ray` and is no part of what identifies a run. The other fields are those of the classes that
-    they configure; `truncation` is in meta-losses (`steps_per_loss` inner steps each).
+    `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
+    class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
+    learned features; `whitening` is that of `PresentationSettings`. `own` is that of `WordSource`
+    for writings, `shade` that of `Augmentation` for pictures, `rows` that of `SourceTasks`.
+    `cluster` is used by the executor `ray` and is no part of what identifies a run. The other
+    fields are those of the classes that they configure; `truncation` is in meta-losses
+    (`steps_per_loss` inner steps each).
     """
 
     name: str
@@ -81,6 +79,8 @@ class Recipe:
     shade: float = 0.0
     rows: tuple[int, int] = (0, 0)
     direct: bool = False
+    spread: float = 0.0
+    labels: tuple[int, ...] = (1, 3)
     settle: int = 0
     with_outputs: bool = False
     whitening: float = 0.0
@@ -183,6 +183,9 @@ def _problem(
         recipe.horizons,
         presentation=PresentationSettings(whitening=recipe.whitening),
         direct=SEEN if recipe.direct and shape.direct else None,
+        queries=shape.queries,
+        second=LabelSpreading(recipe.labels) if recipe.spread else None,
+        share=recipe.spread,
     )
 
 

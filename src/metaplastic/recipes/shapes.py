@@ -12,8 +12,8 @@ class Shape:
 
     `source` is `glyphs`, `pictures`, `strokes` or `silhouettes` (then `features` is the side of the
     image), `writings` or a synthetic family (then it is the number of columns). `shots` left at 0
-    are the recipe's. With `direct` the readout of the meta-loss sees inputs beside the learned
-    features, if the recipe has direct features at all.
+    are the recipe's; `queries` are those of `RuleProblem`. With `direct` the readout of
+    the meta-loss sees inputs beside the learned features, if the recipe has direct features at all.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Shape:
     activation: str = "relu"
     shots: int = 0
     direct: bool = True
+    queries: int = 0
 
 
 BASE_SHAPES = (
@@ -130,3 +131,28 @@ TAUGHT_PUBLISHED = (
     Shape("silhouettes8-2", "silhouettes", 8, (64, 32), 32, 20, 2, shots=10),
 )
 """Those that the published rule and its variant are taught on: images, and 32 units at the top."""
+
+READ_SHAPES = (
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 32, 1, direct=False, queries=10),
+    Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 24, 1, direct=False, queries=15),
+    Shape("glyphs8-2", "glyphs", 8, (64, 64), 64, 24, 1, direct=False, queries=15),
+    Shape("strokes14-3", "strokes", 14, (128, 128, 64), 128, 32, 1, direct=False, queries=10),
+    Shape("strokes12-3", "strokes", 12, (64, 64, 64), 64, 24, 2, direct=False, queries=15),
+    Shape("strokes8-2", "strokes", 8, (64, 64), 64, 24, 2, direct=False, queries=15),
+    Shape(
+        "silhouettes14-3",
+        "silhouettes",
+        14,
+        (128,) * 2 + (64,),
+        128,
+        16,
+        1,
+        direct=False,
+        queries=25,
+    ),
+    Shape("silhouettes10-3", "silhouettes", 10, (64,) * 3, 64, 16, 2, direct=False, queries=25),
+    Shape("table24-3", "table", 24, (64, 64, 64), 64, 4, 3, queries=75),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 48, 10, 1, queries=35),
+)
+"""Drawn things, letters, tables and clusters with pools of 300 to 500 rows, over which labels can
+spread."""
