@@ -17,6 +17,7 @@ RECIPES = (
     "metz2018",
     "metz2018_small",
     "mixed",
+    "read",
     "small",
     "taught",
     "taught_equivariant",

@@ -180,13 +180,14 @@ def _score(
     """Mean cosine and share of hits with `k` labels a class, over all disjoint draws of them."""
     n, n_draws = len(truth), shots // k
     used = n_draws * k * n_classes
-    member = jax.nn.one_hot(truth[:used].reshape(n_draws, -1), n_classes) / k
-    scores = jnp.einsum("nds,dsc->dnc", spread[:, :used].reshape(n, n_draws, -1), member)
+    draw = jnp.arange(used) // (k * n_classes)
+    member = jax.nn.one_hot(draw * n_classes + truth[:used], n_draws * n_classes) / k
+    scores = (spread[:, :used] @ member).reshape(n, n_draws, n_classes)
     scores = scores - jnp.mean(scores, axis=2, keepdims=True)
-    wanted = jax.nn.one_hot(truth, n_classes) - 1.0 / n_classes
+    wanted = jax.nn.one_hot(truth, n_classes)[:, None] - 1.0 / n_classes
     length = jnp.sqrt(jnp.sum(jnp.square(scores), axis=2) + 1e-12)
     cosine = jnp.sum(scores * wanted, axis=2) / (length * jnp.sqrt(1.0 - 1.0 / n_classes))
-    place = jnp.where(jnp.arange(n) < used, jnp.arange(n) // (k * n_classes), n_draws)
-    free = place != jnp.arange(n_draws)[:, None]
-    hits = jnp.argmax(scores, axis=2) == truth
+    own = jnp.concatenate([draw, jnp.full(n - used, n_draws)])
+    free = own[:, None] != jnp.arange(n_draws)
+    hits = jnp.argmax(scores, axis=2) == truth[:, None]
     return jnp.mean(cosine, where=free), jnp.mean(hits.astype(jnp.float32), where=free)
