@@ -12,7 +12,7 @@ from metaplastic.data import GaussianMixture, HiddenManifold
 from metaplastic.errors import InputError
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.models import DirectSettings, PresentationSettings
-from metaplastic.objectives import FewShotRidge
+from metaplastic.objectives import FewShotRidge, LabelSpreading
 from metaplastic.rules import LocalRule, apply_rule
 from metaplastic.tasks import SourceTasks
 
@@ -128,6 +128,28 @@ def test_readouts_see_direct_inputs_where_it_is_asked_for(start, monkeypatch, mo
     assert missing == pytest.approx(least, rel=0.3, abs=1e-3)
 
 
+def test_a_second_objective_has_its_share_and_always_sees_inputs(start):
+    _, problem, carry = start
+    key, seen = jax.random.key(5), []
+
+    class Spy(LabelSpreading):
+        def __call__(self, support, support_labels, query, *arguments, **options):
+            seen.append((support.shape, query.shape))
+            return super().__call__(support, support_labels, query, *arguments, **options)
+
+    def score(share, second=None):
+        own = dataclasses.replace(problem, queries=5, second=second or Spy((1,), 3), share=share)
+        return own.score(carry.task, carry.model, key=key)
+
+    first, second, both = (score(share) for share in (0.0, 1.0, 0.25))
+    assert seen == [((12, 8 + 4), (15, 8 + 4))] * 3
+    alone = dataclasses.replace(problem, queries=5).score(carry.task, carry.model, key=key)
+    np.testing.assert_allclose(first[0], alone[0], rtol=1e-6)
+    assert abs(float(second[0] - first[0])) > 1e-3
+    for a, b, mixed in zip(*map(jax.tree.leaves, (first, second, both)), strict=True):
+        np.testing.assert_allclose(mixed, 0.75 * a + 0.25 * b, rtol=1e-5)
+
+
 def test_divergence_is_reported_not_raised(start):
     theta, problem, carry = start
     broken = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan), theta)
@@ -154,6 +176,8 @@ def test_horizons_are_log_uniform_in_problem_steps(start):
         {"horizons": (50, 40)},
         {"sizes": (9, 6, 4)},
         {"activation": "cube"},
+        {"queries": -1},
+        {"share": 1.5},
     ],
 )
 def test_bad_problems_are_refused(bad):

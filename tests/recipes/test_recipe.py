@@ -12,6 +12,7 @@ from metaplastic.errors import ConfigurationError
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import OuterConfig
 from metaplastic.models import PLAIN, PresentationSettings
+from metaplastic.objectives import LabelSpreading
 from metaplastic.recipes import sources, training
 from metaplastic.recipes.named import RECIPES
 from metaplastic.recipes.recipe import SEEN, Recipe, build_buckets, build_rule
@@ -141,6 +142,11 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     table, topics = (bucket.problem for bucket in build_buckets(asked, split_rule(rule)[1]))
     assert table.direct == SEEN and topics.direct is None
     assert table.presentation == topics.presentation == PresentationSettings(whitening=0.25)
+    assert table.second is None
+    shape = dataclasses.replace(shapes[-2], queries=9)
+    spread = dataclasses.replace(TINY, shapes=(shape,), spread=0.3, labels=(2,))
+    (table,) = (bucket.problem for bucket in build_buckets(spread, split_rule(rule)[1]))
+    assert (table.second, table.share, table.queries) == (LabelSpreading((2,)), 0.3, 9)
     unknown = (dataclasses.replace(shapes[0], source="tables"),)
     with pytest.raises(
         ConfigurationError, match="choose one of glyphs, pictures, strokes, silhouettes, writings"
