@@ -10,8 +10,9 @@ features = metaplastic.RuleTransformer().fit_transform(x)
 JAX and scikit-learn are imported only when something that needs them is used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from metaplastic.lazy import lazy
 
 if TYPE_CHECKING:
     from metaplastic.presets import load_preset, save_preset
@@ -31,22 +32,14 @@ __all__ = [
     "save_rule",
 ]
 
-_HOMES = {
-    "FewShotClassifier": "sklearn",
-    "RuleTransformer": "sklearn",
-    "list_rules": "rules",
-    "load_preset": "presets",
-    "load_rule": "rules",
-    "save_preset": "presets",
-    "save_rule": "rules",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name at its first use (PEP 562)."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"metaplastic.{_HOMES[name]}"), name)
+__getattr__ = lazy(
+    __name__,
+    {
+        "presets": ("load_preset", "save_preset"),
+        "rules": ("list_rules", "load_rule", "save_rule"),
+        "sklearn": ("FewShotClassifier", "RuleTransformer"),
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -1,14 +1,15 @@
 """Names for the arrays and trees that cross a seam."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from jaxtyping import Array, Key, PyTree
+if TYPE_CHECKING:
+    from jaxtyping import Array, Key, PyTree
 
-PRNGKey = Key[Array, ""]
-"""A typed key made by `jax.random.key`; always passed by keyword and never stored."""
+    PRNGKey = Key[Array, ""]
+    """A typed key made by `jax.random.key`; always passed by keyword and never stored."""
 
-Theta = PyTree
-"""Meta-parameters: a rule with everything but its inexact-array leaves replaced by `None`."""
+    Theta = PyTree
+    """Meta-parameters: a rule with everything but its inexact-array leaves replaced by `None`."""
 
 Metrics = dict[str, Any]
 """Scalars to report, by name; under `jit` they are zero-dimensional arrays."""
@@ -24,3 +25,12 @@ Locality = Literal["synapse", "neuron", "layer", "network"]
 
 Rows = Any
 """Inputs `(n, d)`: an array of any real dtype or a SciPy sparse matrix; they share no type."""
+
+
+def __getattr__(name: str) -> Any:
+    """`PRNGKey` and `Theta` at their first use, because they import JAX (PEP 562)."""
+    if name not in ("PRNGKey", "Theta"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from jaxtyping import Array, Key, PyTree
+
+    return Key[Array, ""] if name == "PRNGKey" else PyTree

@@ -8,7 +8,8 @@ from metaplastic.evaluation.registry import Network
 from metaplastic.learners import RandomNetwork
 from metaplastic.presets import NetworkSettings, load_preset
 from metaplastic.sklearn import FewShotClassifier, RuleTransformer
-from metaplastic.sklearn.parameters import NETWORKS, make_learner
+from metaplastic.sklearn.fitting import make_learner
+from metaplastic.sklearn.parameters import NETWORKS
 
 
 @pytest.mark.parametrize("estimator", [RuleTransformer, FewShotClassifier])

@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 
 import equinox as eqx
+import jax
+import numpy as np
 import pytest
 
 import metaplastic
+from metaplastic.models import freeze, init_mlp, save_encoder
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES_OF_A_FILE = 300
@@ -91,6 +94,31 @@ with contextlib.suppress(SystemExit):
 def test_a_light_start_imports_no_heavy_package(start: str):
     probe = f"import sys\n{start}\nheavy = {{'jax', 'numpy', 'sklearn'}} & set(sys.modules)\n"
     probe += "assert not heavy, heavy"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+USES_OF_AN_ENCODER = {
+    "load": "import numpy as np\nfrom metaplastic.models import load_encoder\n"
+    "encoder, _ = load_encoder({path!r})\nassert encoder(np.ones((3, 5))).shape == (3, 4)",
+    "estimators": "from metaplastic.sklearn import FewShotClassifier, RuleTransformer, suggest",
+    "transform": "import sys\nfrom metaplastic.cli.main import main\n"
+    "assert not main(['transform', {rows!r}, '--encoder', {path!r}, '--out', {rows!r} + '.npy'])",
+    "parts": "from metaplastic.scale.parts import do_part\nimport metaplastic.scale.rows",
+    "readings": "from metaplastic.readings.io import load_reading\nimport metaplastic.suggest",
+}
+
+
+@pytest.mark.parametrize("use", USES_OF_AN_ENCODER)
+def test_encoders_are_used_without_jax(use: str, tmp_path):
+    encoder = freeze(init_mlp((5, 4), key=jax.random.key(0)), np.eye(8, 5, dtype=np.float32))
+    save_encoder(tmp_path / "encoder.safetensors", encoder, {})
+    np.savetxt(tmp_path / "rows.csv", np.ones((3, 5)), delimiter=",")
+    names = {"path": str(tmp_path / "encoder.safetensors"), "rows": str(tmp_path / "rows.csv")}
+    probe = USES_OF_AN_ENCODER[use].format(**names)
+    probe += "\nimport sys\nassert not {'jax', 'equinox'} & set(sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, check=False
     )

@@ -1,23 +1,31 @@
-"""Data: sources that draw samples on the device, public sets, readers of users' files."""
+"""Data: sources that draw samples on the device, public sets, readers of users' files.
+
+What needs JAX is imported at its first use, so that files are read without it.
+"""
+
+from typing import TYPE_CHECKING
 
 from metaplastic.data.cache import cache_dir
 from metaplastic.data.dataset import Dataset
-from metaplastic.data.drawings import PenStrokes, Silhouettes
 from metaplastic.data.files import Table, read_table
-from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
 from metaplastic.data.named import load_named
-from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
 from metaplastic.data.sets import SetInfo, list_sets, load_set
-from metaplastic.data.snippets import build_movie_snippets
-from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask, WordSource
-from metaplastic.data.synthetic import (
-    GaussianMixture,
-    HiddenManifold,
-    MixedTable,
-    Prototypes,
-    SparseTopics,
-)
-from metaplastic.data.writings import WritingSet, build_writings, load_writings
+from metaplastic.lazy import lazy
+
+if TYPE_CHECKING:
+    from metaplastic.data.drawings import PenStrokes, Silhouettes
+    from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
+    from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
+    from metaplastic.data.snippets import build_movie_snippets
+    from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask, WordSource
+    from metaplastic.data.synthetic import (
+        GaussianMixture,
+        HiddenManifold,
+        MixedTable,
+        Prototypes,
+        SparseTopics,
+    )
+    from metaplastic.data.writings import WritingSet, build_writings, load_writings
 
 __all__ = [
     "AbstractSource",
@@ -50,3 +58,22 @@ __all__ = [
     "load_writings",
     "read_table",
 ]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "drawings": ("PenStrokes", "Silhouettes"),
+        "glyphs": ("GlyphSet", "build_glyphs", "load_glyphs"),
+        "pictures": ("PictureSet", "build_pictures", "load_pictures"),
+        "snippets": ("build_movie_snippets",),
+        "sources": ("AbstractSource", "ImageSource", "SourceTask", "WordSource"),
+        "synthetic": (
+            "GaussianMixture",
+            "HiddenManifold",
+            "MixedTable",
+            "Prototypes",
+            "SparseTopics",
+        ),
+        "writings": ("WritingSet", "build_writings", "load_writings"),
+    },
+)

@@ -14,8 +14,7 @@ from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractLearner, Encoder
 from metaplastic.learners.pool import FREEZE_ROWS, check_pool, pool_presentation, subsample
 from metaplastic.learners.programs import training
-from metaplastic.models import FrozenMLP, Presentation, freeze, init_mlp, row_blocks
-from metaplastic.models.presentation import apply_scaling
+from metaplastic.models import FrozenMLP, Presentation, apply_scaling, freeze, init_mlp, row_blocks
 from metaplastic.types import Rows
 
 InputKind = Literal["raw", "scaled"]

@@ -1,31 +1,25 @@
-"""Base models: networks whose parameters a rule changes. They know no rule."""
+"""Base models: networks whose parameters a rule changes. They know no rule.
 
+What needs JAX is imported at its first use, so that encoders are loaded and used without it.
+"""
+
+from typing import TYPE_CHECKING
+
+from metaplastic.lazy import lazy
 from metaplastic.models.activations import (
     ACTIVATIONS,
     AUTO,
     BOUNDED,
     SEVERAL,
+    Readout,
     activate,
     check_activation,
     check_activations,
     plain_activation,
 )
-from metaplastic.models.direct import NO_DIRECT, DirectSettings, leading_axes, with_direct
-from metaplastic.models.frozen import FrozenMLP, freeze, principal_axes
+from metaplastic.models.direct import NO_DIRECT, DirectSettings, with_direct
+from metaplastic.models.frozen import FrozenMLP, principal_axes
 from metaplastic.models.io import load_encoder, save_encoder
-from metaplastic.models.mlp import (
-    MLP,
-    Delta,
-    Initialisation,
-    Layer,
-    LayerTrace,
-    Readout,
-    Trace,
-    init_mlp,
-    normalise,
-    unit_columns,
-    unit_rows,
-)
 from metaplastic.models.pictures import NO_PICTURES, PictureSettings
 from metaplastic.models.preparation import (
     NO_PREPARATION,
@@ -33,15 +27,6 @@ from metaplastic.models.preparation import (
     PreparationSettings,
     fit_preparation,
     prepare,
-)
-from metaplastic.models.presentation import (
-    PLAIN,
-    Presentation,
-    PresentationSettings,
-    apply_scaling,
-    fit_presentation,
-    identity_presentation,
-    scaling_from_moments,
 )
 from metaplastic.models.rows import (
     BLOCK_ROWS,
@@ -51,8 +36,35 @@ from metaplastic.models.rows import (
     row_blocks,
     share_of_least,
 )
+from metaplastic.models.scaling import (
+    PLAIN,
+    PresentationSettings,
+    apply_scaling,
+    scaling_from_moments,
+)
 from metaplastic.models.several import first_features, side_by_side
-from metaplastic.models.whitening import Whitening, fit_whitening, whitening_from_moments
+
+if TYPE_CHECKING:
+    from metaplastic.models.axes import leading_axes
+    from metaplastic.models.freezing import freeze
+    from metaplastic.models.mlp import (
+        MLP,
+        Delta,
+        Initialisation,
+        Layer,
+        LayerTrace,
+        Trace,
+        init_mlp,
+        normalise,
+        unit_columns,
+        unit_rows,
+    )
+    from metaplastic.models.presentation import (
+        Presentation,
+        fit_presentation,
+        identity_presentation,
+    )
+    from metaplastic.models.whitening import Whitening, fit_whitening, whitening_from_moments
 
 __all__ = [
     "ACTIVATIONS",
@@ -109,3 +121,25 @@ __all__ = [
     "whitening_from_moments",
     "with_direct",
 ]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "axes": ("leading_axes",),
+        "freezing": ("freeze",),
+        "mlp": (
+            "MLP",
+            "Delta",
+            "Initialisation",
+            "Layer",
+            "LayerTrace",
+            "Trace",
+            "init_mlp",
+            "normalise",
+            "unit_columns",
+            "unit_rows",
+        ),
+        "presentation": ("Presentation", "fit_presentation", "identity_presentation"),
+        "whitening": ("Whitening", "fit_whitening", "whitening_from_moments"),
+    },
+)

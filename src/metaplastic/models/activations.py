@@ -5,12 +5,10 @@ encoder (NumPy) share one definition. The first eleven are those of Metz et al. 
 or their closest relatives; `linear` turns the base model into a chain of projections.
 """
 
+import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
-
-import jax
-import jax.numpy as jnp
+from typing import Any, Literal
 
 from metaplastic.errors import InputError
 
@@ -24,22 +22,31 @@ def _gelu(np: ModuleType, x: Any) -> Any:
     return 0.5 * x * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
 
 
-@jax.custom_jvp
-def _learnable_step(x: Any) -> Any:
-    return jnp.where(x > 0, jnp.ones_like(x), jnp.zeros_like(x))
+@functools.cache
+def _learnable_step() -> Callable[[Any], Any]:
+    """The step function for JAX, made at its first use: encoders do without JAX."""
+    import jax
+    import jax.numpy as jnp
 
+    @jax.custom_jvp
+    def step(x: Any) -> Any:
+        return jnp.where(x > 0, jnp.ones_like(x), jnp.zeros_like(x))
 
-@_learnable_step.defjvp
-def _(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
-    (x,), (tangent,) = primals, tangents
-    slope = 1.0 - jnp.tanh(x) ** 2
-    return _learnable_step(x), 0.5 * slope * tangent
+    @step.defjvp
+    def _(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+        (x,), (tangent,) = primals, tangents
+        slope = 1.0 - jnp.tanh(x) ** 2
+        return step(x), 0.5 * slope * tangent
+
+    return step
 
 
 def _step(np: ModuleType, x: Any) -> Any:
     # For JAX with the slope of sigmoid(2 x) in place of none (a straight-through estimator, Bengio
     # et al. 2013, arXiv 1308.3432): meta-gradients would pass no layer otherwise.
-    return _learnable_step(x) if np is jnp else np.where(x > 0, np.ones_like(x), np.zeros_like(x))
+    if np.__name__ == "jax.numpy":
+        return _learnable_step()(x)
+    return np.where(x > 0, np.ones_like(x), np.zeros_like(x))
 
 
 _FUNCTIONS: dict[str, Callable[[ModuleType, Any], Any]] = {
@@ -64,6 +71,9 @@ BOUNDED = ("tanh", "sigmoid", "sine", "step")
 
 SEVERAL = "+"
 """Between names where networks side by side have different ones."""
+
+Readout = Literal["drive", "post"]
+"""Whether features are the top layer's drive or what its nonlinearity makes of it."""
 
 AUTO = "auto"
 """In place of a name where the inputs may choose (`RuleLearner.nonlinearities`)."""

@@ -6,19 +6,12 @@ survive a narrow nonlinear network.
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
 from metaplastic.models.frozen import FrozenMLP, principal_axes
 from metaplastic.models.rows import block_rows, dense
-from metaplastic.types import PRNGKey, Rows
-
-ROUNDS = 3
-"""Rounds of subspace iteration in `leading_axes`."""
-
+from metaplastic.types import Rows
 
 ROUNDING = 1e-8
 """Least mean variance of presented columns, whose mean squares are about 1, that is no rounding."""
@@ -123,31 +116,3 @@ def with_direct(
         factor = np.sqrt(encoder.n_features_out / total) if total > ROUNDING * n_in else 0.0
         direct = factor * axes @ np.linalg.qr(random)[0].T
     return dataclasses.replace(encoder, direct=direct.astype(np.float32))
-
-
-def leading_axes(
-    x: Float[Array, "batch pre"], components: int, *, key: PRNGKey
-) -> Float[Array, "pre component"]:
-    """Leading principal axes of a batch, by subspace iteration; traceable.
-
-    The meta-loss sees wide inputs as these, where an encoder has `principal_axes`.
-
-    Parameters
-    ----------
-    x : array (batch, pre) of float
-        The batch.
-    components : int
-        Number of axes.
-    key : PRNG key
-        Key of the first subspace.
-
-    Returns
-    -------
-    array (pre, component) of float
-        The axes, as columns.
-    """
-    x = x - jnp.mean(x, axis=0)
-    axes = jax.random.normal(key, (x.shape[1], components))
-    for _ in range(ROUNDS):
-        axes = jnp.linalg.qr(x.T @ (x @ axes))[0]
-    return axes

@@ -14,13 +14,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
-from metaplastic.models.activations import activate, check_activation
+from metaplastic.models.activations import Readout, activate, check_activation
 from metaplastic.models.columns import column_mean, spread
 from metaplastic.models.presentation import Presentation, identity_presentation
 from metaplastic.types import PRNGKey
 
 Initialisation = Literal["unit_norm", "published"]
-Readout = Literal["drive", "post"]
 
 EPSILON = 1e-6
 """Added to the batch variance before the square root."""

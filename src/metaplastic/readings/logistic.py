@@ -8,8 +8,6 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from metaplastic.readings.base import (
     AbstractReading,
@@ -89,6 +87,10 @@ def fit_logistic(
     """
     x = (np.asarray(support, np.float64) - shift) * factor
     wide = x.shape[1] > x.shape[0]
+    # Predicting does without scikit-learn's models.
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     basis = np.linalg.svd(x, full_matrices=False)[2].T if wide else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

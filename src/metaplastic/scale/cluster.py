@@ -112,7 +112,9 @@ def _start(settings: ClusterSettings) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except Exception as error:  # Of many kinds, ValueError and OSError among them.
+    except BaseException as error:
+        if not isinstance(error, Exception):  # Ctrl-C.
+            raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigurationError(
             f"Ray did not start on this machine: {reason}; give it memory and disk space, or a "
@@ -195,3 +197,9 @@ def check_resources(settings: ClusterSettings) -> None:
             f"{settings.workers} worker(s) need more than the cluster has free ({said}); ask for "
             "fewer or smaller workers, or set cluster.wait_for_resources=true if it will grow"
         )
+
+
+def reason_of(error: BaseException) -> str:
+    """The last line of an error."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from metaplastic.errors import ConfigurationError, DivergenceError
+from metaplastic.scale.cluster import reason_of
 from metaplastic.scale.means import BucketMean
 from metaplastic.scale.settings import ClusterSettings
 from metaplastic.scale.worker import Call, Chunk, Jobs, TaskWorker, versions
@@ -238,12 +239,6 @@ def check_versions(theirs: dict[str, str]) -> None:
             f"a worker has other versions than this process ({said}); install the same on all "
             "nodes, for example from the same requirements.lock"
         )
-
-
-def reason_of(error: BaseException) -> str:
-    """The last line of an error."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__
 
 
 def assign(chunks: Sequence[Chunk], n_workers: int) -> list[tuple[Chunk, ...]]:

@@ -5,8 +5,9 @@ import contextlib
 import dataclasses
 from typing import Any
 
+from metaplastic.scale.cluster import reason_of
 from metaplastic.scale.means import BucketMean, Sums
-from metaplastic.scale.pool import LATE, NOT_FINITE, News, Slot, reason_of
+from metaplastic.scale.pool import LATE, NOT_FINITE, News, Slot
 from metaplastic.scale.settings import ClusterSettings
 from metaplastic.scale.worker import Chunk, greeting
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from metaplastic.errors import ConfigurationError
 from metaplastic.models import FrozenMLP
+from metaplastic.scale.cluster import reason_of
 from metaplastic.scale.parts import Job, Outcome, Part, do_part, environment
-from metaplastic.scale.pool import reason_of
 from metaplastic.scale.settings import ClusterSettings
 
 

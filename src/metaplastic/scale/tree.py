@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from metaplastic.errors import DivergenceError
+from metaplastic.scale.cluster import reason_of
 from metaplastic.scale.pool import (
     LATE,
     NOT_FINITE,
@@ -14,7 +15,6 @@ from metaplastic.scale.pool import (
     Slot,
     WorkerPool,
     check_versions,
-    reason_of,
 )
 from metaplastic.scale.reducer import Member, Reducer, Summary
 from metaplastic.scale.settings import ClusterSettings

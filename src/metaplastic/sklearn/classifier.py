@@ -1,7 +1,7 @@
 """`FewShotClassifier`: features from all rows, classes from the few that have a label."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,9 +11,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from metaplastic.errors import InputError
-from metaplastic.presets import Preset
 from metaplastic.readings import ReadingPool
-from metaplastic.rules import AbstractUpdateRule
 from metaplastic.sklearn.head import (
     HeadName,
     check_head,
@@ -26,6 +24,10 @@ from metaplastic.sklearn.parameters import NETWORKS, check_integer, draw_seed
 from metaplastic.sklearn.rows import check_rows, check_rows_and_labels
 from metaplastic.sklearn.transformer import Auto, RuleTransformer
 from metaplastic.suggest import doubts, suggest_rows
+
+if TYPE_CHECKING:
+    from metaplastic.presets import Preset
+    from metaplastic.rules import AbstractUpdateRule
 
 
 class FewShotClassifier(ClassifierMixin, BaseEstimator):
@@ -91,14 +93,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        rule: str | Path | AbstractUpdateRule = "base",
+        rule: "str | Path | AbstractUpdateRule" = "base",
         hidden_sizes: tuple[int, ...] | Auto = "auto",
         n_components: int | Auto = "auto",
         activation: str = "auto",
         n_steps: int | Auto | None = "auto",
         batch_size: int | Auto = "auto",
         n_networks: int | Auto = "auto",
-        preset: str | Path | Preset = "base",
+        preset: "str | Path | Preset" = "base",
         head: HeadName = "auto",
         n_neighbors: int | None = None,
         class_prior: ArrayLike | None = None,

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
-from metaplastic.presets import load_preset
 from metaplastic.readings import ReadingSettings
 from metaplastic.readings.memory import check_memory
 from metaplastic.sklearn.parameters import check_integer
@@ -27,6 +26,8 @@ def check_head(head: Any) -> HeadName:
 
 def check_size(n_rows: int, n_components: Any, n_classes: int, preset: Any, head: str) -> None:
     """`InputError` if the features of so many rows, and their reading, do not fit into memory."""
+    from metaplastic.presets import load_preset  # And JAX with it, when it is needed.
+
     own = load_preset(preset).networks.n_components
     count = int(n_components) if isinstance(n_components, Integral) else own
     check_memory(n_rows, count, n_classes, head)
@@ -56,6 +57,8 @@ def reading_settings(preset: Any, head: str, n_neighbors: Any, n_rows: int) -> R
     InputError
         For a number that is not allowed.
     """
+    from metaplastic.presets import load_preset
+
     settings = load_preset(preset).reading
     if n_neighbors is None:
         return settings

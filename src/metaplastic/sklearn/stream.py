@@ -4,11 +4,12 @@ What comes out depends on the rows and their order, never on how they were cut i
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 from numpy.typing import NDArray
 
 from metaplastic.learners import RuleLearner, train
@@ -16,7 +17,6 @@ from metaplastic.learners.programs import compiled
 from metaplastic.learners.rule_learner import starts
 from metaplastic.models import MLP, AbstractPreparation, FrozenMLP, prepare, row_blocks
 from metaplastic.rules import AbstractUpdateRule, RuleState
-from metaplastic.sklearn.parameters import nothing, to_numpy
 from metaplastic.types import PRNGKey
 
 WARM_UP_ROWS = 1024
@@ -207,3 +207,17 @@ class Stream:
         rows = prepare(preparation, self._waiting)
         trainings = begin(self._learner, rows, self._seed)
         return advance(trainings, self._batch_size, rows), preparation
+
+
+def to_numpy(tree: PyTree) -> PyTree:
+    """The tree with NumPy arrays for JAX's: it pickles and needs no device."""
+
+    def convert(leaf: Any) -> Any:
+        return np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf
+
+    return jax.tree.map(convert, tree)
+
+
+def nothing(n_columns: int) -> NDArray[np.float32]:
+    """No rows yet."""
+    return np.zeros((0, n_columns), np.float32)

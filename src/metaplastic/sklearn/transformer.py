@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Float
@@ -11,14 +11,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from metaplastic.learners import RuleLearner
-from metaplastic.learners.programs import training
-from metaplastic.models import MLP, FrozenMLP, prepare
-from metaplastic.presets import Preset
-from metaplastic.rules import AbstractUpdateRule, RuleState
-from metaplastic.sklearn.parameters import NETWORKS, draw_seed, make_learner, stable_batch_size
-from metaplastic.sklearn.rows import check_one_pass, check_rows
-from metaplastic.sklearn.stream import Stream, Training, later_keys
+from metaplastic.models import FrozenMLP
+from metaplastic.sklearn.rows import check_rows
+
+if TYPE_CHECKING:
+    from metaplastic.models import MLP
+    from metaplastic.presets import Preset
+    from metaplastic.rules import AbstractUpdateRule
+    from metaplastic.sklearn.stream import Stream
 
 Auto = Literal["auto"]
 """What the preset says."""
@@ -106,14 +106,14 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
 
     def __init__(
         self,
-        rule: str | Path | AbstractUpdateRule = "base",
+        rule: "str | Path | AbstractUpdateRule" = "base",
         hidden_sizes: tuple[int, ...] | Auto = "auto",
         n_components: int | Auto = "auto",
         activation: str = "auto",
         n_steps: int | Auto | None = "auto",
         batch_size: int | Auto = "auto",
         n_networks: int | Auto = "auto",
-        preset: str | Path | Preset = "base",
+        preset: "str | Path | Preset" = "base",
         random_state: int | np.random.RandomState | None = None,
         flatten: bool = False,
         prepare: bool = True,
@@ -130,7 +130,6 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self.flatten = flatten
         self.prepare = prepare
 
-    @training()
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn from the rows of `X`; whatever was learned before is forgotten.
 
@@ -149,34 +148,10 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         DivergenceError
             if the rule leaves the finite numbers.
         """
-        learner = self._learner()
-        x = check_rows(self, X, reset=True, least=2)
-        seed = draw_seed(self.random_state)
-        if self.n_steps is None:
-            check_one_pass(x.shape[0], learner.preset.networks.batch_size)
-            stream = Stream(learner, x.shape[1], seed)
-            stream.extend(x)
-            return self._keep(stream)
-        n_steps = learner.preset.networks.n_steps
-        batch_size = stable_batch_size(learner.preset.networks.batch_size, x.shape[0])
-        fitted = RuleLearner(learner.preset.with_networks(batch_size=batch_size))
-        trained: list[tuple[tuple[MLP, ...], tuple[RuleState, ...]]] = []
-        encoder = fitted.fit_with_snapshots(
-            x,
-            seed=seed,
-            snapshot_steps=(n_steps,),
-            on_snapshot=lambda step, models, states: trained.append((models, states)),
-        )
-        # Of the steps after fit's own, should `partial_fit` make any.
-        members = learner.preset.plan(prepare(encoder.preparation, x, keep=False), seed).members
-        keys = later_keys(np.uint32(seed), np.int32(n_steps), len(members))
-        trainings = tuple(
-            Training.of(member.rule, model, state, key, n_steps)
-            for member, model, state, key in zip(members, *trained[0], keys, strict=True)
-        )
-        return self._keep(Stream(learner, x.shape[1], seed, trainings, encoder))
+        from metaplastic.sklearn.fitting import fit_rows  # And JAX with it, when it is needed.
 
-    @training()
+        return self._keep(fit_rows(self, X))
+
     def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.
 
@@ -201,15 +176,9 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             for chunk in X:
                 self.partial_fit(chunk)
             return self
-        first = not hasattr(self, "_stream")
-        learner = self._learner() if first else None
-        x = check_rows(self, X, reset=first)
-        if learner is None:
-            stream = self._stream
-        else:
-            stream = Stream(learner, x.shape[1], draw_seed(self.random_state))
-        stream.extend(x)
-        return self._keep(stream)
+        from metaplastic.sklearn.fitting import extend_stream
+
+        return self._keep(extend_stream(self, getattr(self, "_stream", None), X))
 
     def transform(self, X: ArrayLike) -> Float[np.ndarray, "n_samples n_components"]:
         """Features of the rows of `X`, each by itself.
@@ -239,7 +208,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return self._stream.encoder
 
     @property
-    def models_(self) -> tuple[MLP, ...]:
+    def models_(self) -> "tuple[MLP, ...]":
         """The trained networks, with NumPy arrays."""
         check_is_fitted(self)
         return self._stream.models
@@ -277,11 +246,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
-    def _learner(self) -> RuleLearner:
-        networks = {name: getattr(self, name) for name in NETWORKS}
-        return make_learner(self.rule, self.preset, networks, self.prepare)
-
-    def _keep(self, stream: Stream) -> Self:
+    def _keep(self, stream: "Stream") -> Self:
         self._stream = stream
         self.n_steps_ = stream.n_steps
         self._n_features_out = stream.n_components

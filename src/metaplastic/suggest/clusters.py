@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from metaplastic.readings.neighbours import exact_search
 
@@ -54,6 +52,9 @@ def find_clusters(
     seed : int
         Of the first centres.
     """
+    from sklearn.cluster import KMeans, MiniBatchKMeans  # Half a second; few ask for rows.
+    from sklearn.exceptions import ConvergenceWarning
+
     often = RESTARTS if len(nodes) * n_clusters <= CHEAP else 1
     options: Any = {"n_init": often, "random_state": seed}
     if len(nodes) <= SMALL:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
 
 from metaplastic.errors import InputError
 from metaplastic.models.preparation.base import AbstractPreparation
@@ -124,6 +123,8 @@ def fit_counts(x: Rows, n_components: int) -> CountWeights:
     weighting = CountWeights(weights.astype(np.float32), np.zeros((d, 1), np.float32))
     rows = weighting.weighted(dense(x[:: -(-n // BLOCK_ROWS)]))
     count = min(n_components, *rows.shape)
+    from sklearn.decomposition import TruncatedSVD  # Encoders in use do without it.
+
     leading: Any = TruncatedSVD(count, n_iter=4, random_state=0)
     leading.fit(scipy.sparse.csr_array(rows))
     turned = np.linalg.qr(np.random.default_rng(0).normal(size=(count, count)))[0]

@@ -1,0 +1,98 @@
+"""What `RuleTransformer` does when it learns; here, and not before, JAX is imported."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from metaplastic.errors import InputError
+from metaplastic.learners import RuleLearner
+from metaplastic.learners.programs import training
+from metaplastic.models import MLP, prepare
+from metaplastic.presets.io import resolve
+from metaplastic.rules import RuleState
+from metaplastic.sklearn.parameters import NETWORKS, check_network, draw_seed
+from metaplastic.sklearn.rows import check_one_pass, check_rows
+from metaplastic.sklearn.stream import Stream, Training, later_keys, to_numpy
+
+
+@training()
+def fit_rows(transformer: Any, X: Any) -> Stream:
+    """The networks of a `RuleTransformer` trained on the rows `X`; raises what its `fit` says."""
+    learner = _learner(transformer)
+    x = check_rows(transformer, X, reset=True, least=2)
+    seed = draw_seed(transformer.random_state)
+    if transformer.n_steps is None:
+        check_one_pass(x.shape[0], learner.preset.networks.batch_size)
+        stream = Stream(learner, x.shape[1], seed)
+        stream.extend(x)
+        return stream
+    n_steps = learner.preset.networks.n_steps
+    batch_size = stable_batch_size(learner.preset.networks.batch_size, x.shape[0])
+    fitted = RuleLearner(learner.preset.with_networks(batch_size=batch_size))
+    trained: list[tuple[tuple[MLP, ...], tuple[RuleState, ...]]] = []
+    encoder = fitted.fit_with_snapshots(
+        x,
+        seed=seed,
+        snapshot_steps=(n_steps,),
+        on_snapshot=lambda step, models, states: trained.append((models, states)),
+    )
+    # Of the steps after fit's own, should `partial_fit` make any.
+    members = learner.preset.plan(prepare(encoder.preparation, x, keep=False), seed).members
+    keys = later_keys(np.uint32(seed), np.int32(n_steps), len(members))
+    trainings = tuple(
+        Training.of(member.rule, model, state, key, n_steps)
+        for member, model, state, key in zip(members, *trained[0], keys, strict=True)
+    )
+    return Stream(learner, x.shape[1], seed, trainings, encoder)
+
+
+@training()
+def extend_stream(transformer: Any, stream: Stream | None, X: Any) -> Stream:
+    """The stream, or a fresh one, after the rows `X`; raises what `partial_fit` says."""
+    learner = _learner(transformer) if stream is None else None
+    x = check_rows(transformer, X, reset=stream is None)
+    if learner is not None:
+        stream = Stream(learner, x.shape[1], draw_seed(transformer.random_state))
+    assert stream is not None
+    stream.extend(x)
+    return stream
+
+
+def _learner(transformer: Any) -> RuleLearner:
+    networks = {name: getattr(transformer, name) for name in NETWORKS}
+    return make_learner(transformer.rule, transformer.preset, networks, transformer.prepare)
+
+
+def make_learner(
+    rule: Any, preset: Any, networks: Mapping[str, Any], prepare: Any = True
+) -> RuleLearner:
+    """The learner that an estimator's parameters describe; its rules hold NumPy arrays.
+
+    `networks` has the parameters named `NETWORKS`; `AUTO` is what the preset says. `prepare` says
+    whether the preset may prepare the inputs.
+
+    Raises
+    ------
+    InputError
+        For values that are not allowed.
+    FileFormatError
+        For a path that cannot be read as a rule or a preset.
+    """
+    given = {name: check_network(name, value) for name, value in networks.items()}
+    if not isinstance(prepare, (bool, np.bool_)):
+        raise InputError(f"prepare is True or False, got {prepare!r}")
+    chosen = resolve(rule, preset)
+    if not prepare:
+        chosen = chosen.without_preparation()
+    chosen = chosen.with_networks(**{k: v for k, v in given.items() if v is not None})
+    return RuleLearner(dataclasses.replace(chosen, rules=chosen.rules.map(to_numpy)))
+
+
+def stable_batch_size(batch_size: int, n_rows: int) -> int:
+    """The batch size, or the largest power of two within a smaller pool.
+
+    Pools of nearby sizes then share one compiled program.
+    """
+    return batch_size if n_rows >= batch_size else 1 << (n_rows.bit_length() - 1)
