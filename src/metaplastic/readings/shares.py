@@ -8,7 +8,6 @@ graphs, Calder et al. 2020, section 3).
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
 from metaplastic.readings.base import Labels, Scores
 
@@ -59,7 +58,10 @@ def shift_to_shares(
     scores = scores[::every]
     counts = np.ones(len(scores)) if counts is None else counts[::every]
     shift, wanted = np.zeros(scores.shape[1]), np.log(shares)
+    # The softmax of shifted scores is `odds * e^shift` over its sum: one exponential for all steps.
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
     for _ in range(STEPS):
-        now = counts @ softmax(scores + shift, axis=1) / counts.sum()
+        factor = np.exp(shift)
+        now = factor * ((counts / (odds @ factor)) @ odds) / counts.sum()
         shift += wanted - np.log(np.maximum(now, 1e-12))
     return shift - shift.mean()

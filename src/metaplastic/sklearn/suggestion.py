@@ -29,7 +29,8 @@ def suggest(
 
     The features of `X` fall into as many clusters as there will be labels; clusters without a
     labelled row come first, and each gives its most typical row. Where labels of two classes or
-    more are there already, clusters that are still unsure come before others.
+    more are there already, clusters that are still unsure come before others. From 20 labels on,
+    rows that are unsure and would tell most of others come first; ask for some ten at a time.
 
     Parameters
     ----------

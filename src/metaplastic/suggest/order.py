@@ -11,9 +11,13 @@ from metaplastic.errors import InputError
 from metaplastic.readings.graph import distinct_rows
 from metaplastic.readings.neighbours import leading_components
 from metaplastic.suggest.clusters import Cluster, find_clusters, rank_cluster
+from metaplastic.suggest.helpful import helpful_nodes
 
 MOST_CLUSTERS = 500
 """Most clusters; beyond, each gives several rows."""
+
+ENOUGH = 20
+"""Labels from which on doubt counts for more than being typical."""
 
 NONE = np.zeros(0, np.int64)
 
@@ -32,9 +36,10 @@ def suggest_rows(
 
     Typical clustering (Hacohen, Dekel, Weinshall 2022, arXiv 2202.02794): the features fall into
     as many clusters as there will be labels. Clusters with the fewest labelled rows come first,
-    among them the heaviest; each gives the row whose nearest rows are nearest. A cluster's weight
-    is the number of its rows, or, where `unsure` is known, the sum of it: rows that lie dense and
-    are still unsure.
+    among them the heaviest, by rows or by the sum of `unsure`; each gives its most typical row.
+
+    From 20 labels on, with `unsure` known, rows come first whose labels would leave least open of
+    the others (`helpful_nodes`). They hold for the present reading: at most half as many as labels.
 
     Parameters
     ----------
@@ -75,11 +80,35 @@ def suggest_rows(
     known = np.zeros(len(nodes), bool)
     known[node_of[labelled]] = True
     times = np.bincount(node_of, minlength=len(nodes)).astype(np.float64)
-    n_clusters = min(int(known.sum()) + count, MOST_CLUSTERS, len(nodes))
-    cluster = find_clusters(short, n_clusters, times, seed)
     weights = times if unsure is None else np.bincount(node_of, unsure, minlength=len(nodes))
-    chosen = _in_turn(short, cluster, np.where(known, 0.0, weights), known, seed)
+    helpful = 0 if unsure is None else _helpful(len(np.unique(labelled)))
+    chosen = _chosen(short, times, weights, known, min(helpful, count), count, seed)
     return _rows_of(chosen, node_of, labelled, count)
+
+
+def _helpful(n_labels: int) -> int:
+    """How many rows may be chosen by one reading of so many labels."""
+    return n_labels // 2 if n_labels >= ENOUGH else 0
+
+
+def _chosen(
+    nodes: Float[np.ndarray, "node dim"],
+    times: Float[np.ndarray, " node"],
+    weights: Float[np.ndarray, " node"],
+    known: np.ndarray,
+    n_helpful: int,
+    count: int,
+    seed: int,
+) -> Iterator[int]:
+    """Nodes without a label: the helpful ones, then typical ones of clusters in turn."""
+    n_clusters = min(int(known.sum()) + count, MOST_CLUSTERS, len(nodes))
+    if n_helpful:
+        first = helpful_nodes(nodes, times, weights / times, known, n_helpful, seed)
+        yield from first.tolist()
+        known = known.copy()
+        known[first] = True
+    cluster = find_clusters(nodes, n_clusters, times, seed)
+    yield from _in_turn(nodes, cluster, np.where(known, 0.0, weights), known, seed)
 
 
 def _check(features: Any, n: int, labelled: Any) -> int:
