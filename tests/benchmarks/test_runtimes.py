@@ -22,6 +22,7 @@ def test_the_document_holds_the_table_of_the_results(runtimes):
     assert max(max(row["largest"].values()) for row in kept["runtimes"]) < 1e-3
 
 
+@pytest.mark.slow
 def test_differences_and_lost_nan_are_seen(runtimes, tmp_path: Path):
     encoder = runtimes.networks(quick=True)["relu"]
     path = tmp_path / "relu.onnx"

@@ -41,6 +41,7 @@ def encoder(table: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_fit_then_transform(table: Path, encoder: Path, capsys: pytest.CaptureFixture[str]):
     found, metadata = load_encoder(encoder)
     assert (found.n_features_in, found.n_features_out) == (5, 3)

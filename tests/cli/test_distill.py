@@ -34,6 +34,7 @@ def words(out: Path, *changes: str, rules: tuple[str, ...] = ("oja", "hebb")) ->
     return found
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "run"
     first = words(out, "outer.n_updates=4", "teaching.student=0.25")
@@ -52,6 +53,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
     assert "configuration" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extra", "says"),
     [

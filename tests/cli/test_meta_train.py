@@ -195,6 +195,7 @@ def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(tmp_path: Path):
     assert found["updates"] == interrupted + 1
 
 
+@pytest.mark.slow
 def test_light_checkpoints_without_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "run"
     light = ["--light", "--no-evaluation"]

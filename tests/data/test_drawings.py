@@ -46,6 +46,7 @@ def test_a_spline_begins_and_ends_at_its_outer_knots_and_keeps_straight_lines():
     np.testing.assert_allclose(away, 0.0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SOURCES)
 def test_a_finer_grid_shows_the_same_drawing(kind):
     coarse, fine = kind(12, 3), kind(48, 3)
@@ -79,6 +80,7 @@ def test_classes_can_be_told_apart_and_tasks_differ(kind):
     assert np.abs(means[0] - means[1]).max() > 0.1
 
 
+@pytest.mark.slow
 def test_strokes_that_a_character_lacks_leave_no_ink():
     source = PenStrokes(16, 40)
     forms, there, moves, pen = draw_task(source)
@@ -91,6 +93,7 @@ def test_strokes_that_a_character_lacks_leave_no_ink():
     assert np.all(drawn.max(axis=(1, 2)) > 0.5)
 
 
+@pytest.mark.slow
 def test_only_mirrored_things_have_two_equal_halves():
     source = Silhouettes(16, 8)
     forms, fat, _, tone, looks = draw_task(source)
@@ -103,6 +106,7 @@ def test_only_mirrored_things_have_two_equal_halves():
         assert np.all(uneven < 1e-4) if mirrored else np.all(uneven > 0.1)
 
 
+@pytest.mark.slow
 def test_the_tone_of_a_thing_is_its_samples_own():
     """As long as nothing else varies, samples of a class differ by one factor."""
     source = Silhouettes(16, 3)

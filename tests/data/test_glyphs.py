@@ -56,6 +56,7 @@ def test_unknown_split():
         characters_of("test")
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=20))
 def test_a_family_is_in_one_split_whatever_its_case(family):
@@ -234,6 +235,7 @@ def test_a_rendering_looks_like_its_letter(built):
     assert not np.array_equal(glyphs["A"], glyphs["B"])
 
 
+@pytest.mark.slow
 def test_building_again_gives_the_same_files(built, tmp_path):
     out, _ = built
     build_glyphs(tmp_path, folders=[DEJAVU], min_per_class=2, workers=1)

@@ -33,6 +33,7 @@ def images():
     return np.broadcast_to(values[:, None, None], (12, 4, 4)).astype(np.uint8).copy(), labels
 
 
+@pytest.mark.slow
 def test_images_come_from_the_class_asked_for(images):
     source = ImageSource.create(*images, n_classes=3)
     task = source.draw_task(key=jax.random.key(0))
@@ -98,6 +99,7 @@ def test_topics_are_sparse_counts():
     assert (x == 0).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_prototypes_are_grey_values():
     source = SYNTHETIC["prototypes"]
     task = source.draw_task(key=jax.random.key(0))

@@ -81,6 +81,7 @@ def test_missing_and_damaged_files_say_what_to_do(built, tmp_path):
         load_writings("train", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_task_is_classes_of_one_corpus(built):
     texts = built[0]["train"]
     corpora = np.array([0, 0, 0, 1, 1, 1, 1, 2])

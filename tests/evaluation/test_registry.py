@@ -23,6 +23,7 @@ def test_every_name_makes_a_learner_of_the_shape_that_is_asked_for():
     assert found["vae-gaussian"].label == "vae-gaussian"
 
 
+@pytest.mark.slow
 def test_a_rule_made_for_one_top_layer_gets_networks_of_that_size():
     found = learners(["metz2018", "oja"], [], Network(n_components=24, n_networks=3))
     assert found["metz2018"].preset.networks.n_components == 3 * 32

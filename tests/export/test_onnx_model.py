@@ -180,6 +180,7 @@ def test_without_onnx_the_error_names_the_extra(make_encoder, monkeypatch: pytes
         onnx_model(make_encoder(), {})
 
 
+@pytest.mark.slow
 def test_onnx_is_imported_only_when_used():
     probe = "import sys\nimport metaplastic.export\nassert 'onnx' not in sys.modules"
     subprocess.run([sys.executable, "-c", probe], check=True)

@@ -135,6 +135,7 @@ def mean_and_error(gradient):
     return each.mean(0), each.std(0, ddof=1) / np.sqrt(len(each))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truncation", [1, 3])
 def test_pes_is_unbiased_where_truncation_is_biased(problem, theta, truncation):
     calls = HORIZON // truncation

@@ -62,6 +62,7 @@ def test_every_learner_is_measured_on_all_pools(pools):
     assert len(saved) == len(learners)
 
 
+@pytest.mark.slow
 def test_pools_are_those_of_their_kind_and_seed():
     small = [validation_pool("small blobs, 13 columns", seed) for seed in (0, 0, 1)]
     assert small[0].x.shape == (200, 13)

@@ -44,6 +44,7 @@ def digits():
     return load_digits().data[:300]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_contract(name, digits):
     learner = LEARNERS[name]

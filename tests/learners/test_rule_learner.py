@@ -70,6 +70,7 @@ def first_start(own, pool, seed):
     return starts(plan, pool, own.preset.networks.hidden_sizes)[0]
 
 
+@pytest.mark.slow
 def test_training_in_pieces_equals_training_at_once(pool):
     model, state, key = first_start(learner(), pool, seed=0)
     rows = np.random.default_rng(1).integers(0, 90, (70, 16))
@@ -127,6 +128,7 @@ def test_several_networks_are_the_single_ones_side_by_side(pool):
     assert not np.allclose(parts[0][:, 0], parts[1][:, 0], atol=0.1)
 
 
+@pytest.mark.slow
 def test_networks_of_several_nonlinearities_are_the_single_ones_side_by_side(pool):
     several = learner(
         Oja(), n_networks=4, n_components=8, hidden_sizes=(6, 4), activation="relu+tanh"
@@ -142,6 +144,7 @@ def test_networks_of_several_nonlinearities_are_the_single_ones_side_by_side(poo
         encoder.layer_outputs(pool, 3)
 
 
+@pytest.mark.slow
 def test_each_network_is_trained_by_the_rule_that_the_plan_says(pool):
     rules = [LocalRule.create(key=jax.random.key(i), hidden=4) for i in (0, 1)]
     pair = RuleSet(rules[0], bounded=rules[1])
@@ -153,6 +156,7 @@ def test_each_network_is_trained_by_the_rule_that_the_plan_says(pool):
     assert np.abs(mixed[:, 3:] - first[:, 3:]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_mostly_zero_inputs_get_their_rule_and_their_nonlinearities(pool):
     rules = [LocalRule.create(key=jax.random.key(i), hidden=4) for i in (0, 1)]
     few = np.random.default_rng(1).poisson(0.05, size=(90, 6)).astype(np.float32)
@@ -165,6 +169,7 @@ def test_mostly_zero_inputs_get_their_rule_and_their_nonlinearities(pool):
         np.testing.assert_array_equal(encoder(inputs), same(inputs))
 
 
+@pytest.mark.slow
 def test_inputs_are_whitened_for_the_networks_and_not_among_the_features():
     rng = np.random.default_rng(3)
     turn = np.linalg.qr(rng.normal(size=(40, 40)))[0]

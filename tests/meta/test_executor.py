@@ -107,6 +107,7 @@ def test_shapes_are_those_of_init(rule, executor, states):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
 
 
+@pytest.mark.slow
 def test_tasks_start_staggered(toy, rule):
     buckets = [Bucket("many", toy.ToyProblem(jnp.asarray(0.9)), 300)]
     executor = LocalExecutor(buckets, TruncatedBackprop(1), devices=jax.devices()[:1])
@@ -125,6 +126,7 @@ def test_tasks_start_staggered(toy, rule):
     assert max(restarts) < 0.3 and min(restarts[1:]) > 0
 
 
+@pytest.mark.slow
 def test_compiles_once_per_bucket(toy, rule):
     traces = []
 

@@ -42,6 +42,7 @@ def start():
 WHITENED = PresentationSettings(whitening=0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_columns", "expected"), [(WHITENED.components, False), (60, True)])
 def test_inputs_are_whitened_where_it_is_asked_for(n_columns, expected):
     tasks = SourceTasks.create(HiddenManifold(n_columns, 3))

@@ -74,6 +74,7 @@ def signal_at(step, number):
     return evaluate
 
 
+@pytest.mark.slow
 def test_layout(toy, executor, tmp_path):
     rules = []
     result = toy.run(
@@ -102,6 +103,7 @@ def test_layout(toy, executor, tmp_path):
     assert record["licence"] == "Apache-2.0" and record["fingerprint"] == "toy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_resumed_run_is_the_same_bit_for_bit(
     toy, executor, whole, tmp_path, number

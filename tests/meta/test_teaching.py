@@ -44,6 +44,7 @@ def one_step(teacher, student, **changes):
     return problem, carry, *found
 
 
+@pytest.mark.slow
 def test_a_rule_is_its_own_best_student():
     _, _, _, loss, diverged = one_step(Oja(), Oja())
     assert abs(float(loss)) < 1e-5
@@ -67,6 +68,7 @@ def test_a_part_that_is_not_to_change_counts_for_nothing():
     assert all(np.all(np.asarray(g) == 0) for g in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_one_of_the_two_leads(share):
     teacher, student = Oja(learning_rate=0.5), Hebb(learning_rate=0.2)
@@ -97,6 +99,7 @@ def test_lengths_are_no_part_of_what_is_compared():
     np.testing.assert_allclose(one.feedback, 0.0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_gradient_passes_from_step_to_step():
     theta, problem = make(Oja(), Hebb(learning_rate=0.2))
     carry = eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))

@@ -154,6 +154,7 @@ def test_state_shapes_are_those_of_the_initial_state(toy):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
 
 
+@pytest.mark.slow
 def test_meta_training_learns(toy):
     """The drift that minimises the toy's loss is near the mean target times (1 - decay)."""
     executor, config = toy.make_executor(), OuterConfig(n_updates=150, learning_rate=0.05)

@@ -29,6 +29,7 @@ def pool():
     return (rng.normal(size=(700, 12)) @ rng.normal(size=(12, 12))).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_trace_has_normalised_drives_and_chained_layers(pool):
     model = init_mlp(
         (12, 9, 5), key=jax.random.key(0), presentation=fit_presentation(jnp.asarray(pool))

@@ -95,6 +95,7 @@ def refused(path: Path) -> str:
     return message
 
 
+@pytest.mark.slow
 def test_a_preset_comes_back_and_makes_the_same_features(saved: Path):
     made, found = small(), load_preset(saved)
     assert_equal(found, made)
@@ -376,6 +377,7 @@ def test_truncated_changed_newer_and_other_files_are_refused(saved: Path):
     assert "cannot read" in refused(saved.with_name("missing.safetensors"))
 
 
+@pytest.mark.slow
 def test_damaged_files_are_refused_or_equal(saved: Path):
     """Of 2,000 damaged files none crashes, hangs or loads silently wrong."""
     made, count = small(), 0

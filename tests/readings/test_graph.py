@@ -207,6 +207,7 @@ def test_settings_are_checked(changes):
         dataclasses.replace(ReadingSettings(), **changes)
 
 
+@pytest.mark.slow
 def test_readings_need_no_jax():
     probe = "import sys, metaplastic.readings; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", probe], check=True)

@@ -93,6 +93,7 @@ def rows_of(tasks):
     return jax.eval_shape(rows, jax.random.key(0)).shape
 
 
+@pytest.mark.slow
 def test_every_source_of_shapes_makes_tasks(monkeypatch):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (30, 20, 20)).astype(np.uint8)

@@ -132,6 +132,7 @@ def test_compiled_once_for_new_values_of_everything(rule, start):
     assert len(traced) == before
 
 
+@pytest.mark.slow
 def test_meta_parameters_are_float32_arrays_and_have_finite_gradients(rule, start):
     model, state, x = start
     theta, static = eqx.partition(rule, eqx.is_inexact_array)

@@ -71,6 +71,7 @@ def test_pairs_of_factors_make_the_hebbian_term(case):
     assert float(cosine) == pytest.approx(1.0, abs=tolerance)
 
 
+@pytest.mark.slow
 def test_ablations_change_what_they_name_and_nothing_of_the_shape(case):
     rule, model, trace, state = case
     whole, _ = rule.update(model, trace, state, key=jax.random.key(3))

@@ -67,6 +67,7 @@ def cosines(a, b):
     return a @ b.T
 
 
+@pytest.mark.slow
 def test_sanger_finds_the_principal_components_in_order(gaussian, principal):
     weight = np.asarray(train(Sanger(), gaussian, 3).layers[0].weight, np.float64)
     assert np.all(np.abs(np.diag(cosines(weight.T, principal))) > 0.98)
@@ -92,6 +93,7 @@ def test_hebb_follows_the_first_component_and_stays_bounded(gaussian, principal)
     assert np.linalg.norm(weight, axis=0).max() < 1.0 / float(Hebb().decay)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [KrotovHopfield(), SoftHebb()], ids=lambda r: type(r).__name__)
 def test_competing_units_become_prototypes(clusters, rule):
     x, centres = clusters
@@ -107,6 +109,7 @@ def test_krotov_hopfield_shrinks_winners_to_its_radius(clusters):
     assert np.any(np.abs(lengths - float(rule.radius)) < 0.02), lengths
 
 
+@pytest.mark.slow
 def test_softhebb_keeps_unit_norm(clusters):
     weight = train(SoftHebb(), clusters[0], 5).layers[0].weight
     np.testing.assert_allclose(np.linalg.norm(np.asarray(weight), axis=0), 1.0, atol=0.15)
@@ -151,6 +154,7 @@ def reference(rule, w, x, z):
     return eta * w.shape[1] * change / n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule",
     [

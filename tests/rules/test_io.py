@@ -63,6 +63,7 @@ def rewrite(path: Path, *, tensors=None, **described: str) -> None:
     path.write_bytes(save(found, metadata=text))
 
 
+@pytest.mark.slow
 def test_local_rule_comes_back_with_its_metadata(saved: Path, local: LocalRule):
     found, metadata = load_rule_file(saved)
     assert_equal(found, local)
@@ -91,6 +92,7 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lateral", [False, True])
 def test_fields_of_the_local_rule_come_back(tmp_path: Path, lateral: bool):
     rule = LocalRule.create(key=jax.random.key(0), hidden=3, lateral=lateral)
@@ -112,6 +114,7 @@ def test_static_fields_come_back(tmp_path: Path):
     assert not load_rule_file(tmp_path / "a.safetensors")[0].subspace
 
 
+@pytest.mark.slow
 def test_every_class_of_rules_has_a_name():
     assert {type(load_rule(name)).__name__ for name in list_rules()} == set(RULE_CLASSES)
     assert all(name == rule.__name__ for name, rule in RULE_CLASSES.items())

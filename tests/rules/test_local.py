@@ -235,6 +235,7 @@ def test_a_narrowed_rule_keeps_the_units_that_say_most_and_all_that_needs_none()
         narrowed(made, 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lateral", [True, False])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "step"])
 def test_a_rule_told_the_outputs_does_the_same_until_it_listens(lateral, activation):

@@ -19,6 +19,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         RuleTransformer("oja", **SMALL),

@@ -26,6 +26,7 @@ def few_labels(y, shots, seed=0):
     return few
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("shots", [1, 2, 10])
 def test_few_labels_are_enough(make_classifier, blobs, head, shots):
@@ -66,6 +67,7 @@ def test_probabilities(make_classifier, blobs, head, n_classes):
     assert log_loss(y, probability) < 0.6 * np.log(n_classes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(("shots", "most"), [(1, 0.4), (5, 0.12), (25, 0.06)])
 def test_probabilities_are_calibrated(make_classifier, blobs, head, shots, most):
@@ -118,6 +120,7 @@ def test_new_rows_without_numbers_are_refused(make_classifier, blobs, head):
             classifier.predict_proba(np.where(np.arange(8) == 3, value, x[:2]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [-1, None])
 def test_string_labels(make_classifier, blobs, mark):
     x, y = blobs

@@ -257,6 +257,7 @@ def fitted():
 DTYPES = ["bool", "uint8", "int16", "int64", "float16", "float32", "float64"]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     n=st.integers(1, 60),
@@ -282,6 +283,7 @@ def test_any_real_rows_have_finite_features_each_by_itself(fitted, n, dtype, pow
     np.testing.assert_array_equal(fitted.transform(sp.csr_matrix(x.astype(float))), features)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     n=st.integers(2, 80),

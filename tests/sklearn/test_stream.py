@@ -111,6 +111,7 @@ def test_goes_on_from_fit(make_transformer, blobs):
     np.testing.assert_allclose(features.var(0), 1.0, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_rule_for_sparse_inputs_is_used_from_the_first_rows_on(make_transformer):
     rule, other = (LocalRule.create(key=jax.random.key(i), hidden=4) for i in (0, 1))
     preset = Preset("pair", RuleSet(rule, sparse=other), mostly_zero=0.86)

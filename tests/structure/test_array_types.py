@@ -18,6 +18,7 @@ def test_wrong_shapes_and_types_of_arrays_are_noticed():
         Layer(jnp.zeros((3, 2)), jnp.zeros(3), jnp.zeros((3, 2)))
 
 
+@pytest.mark.slow
 def test_plain_arguments_reach_the_package():
     with pytest.raises(InputError):
         init_mlp((3, 2.5), key=jax.random.key(0))  # pyright: ignore[reportArgumentType]
