@@ -148,7 +148,7 @@ def test_half_of_the_networks_are_tanh_where_inputs_are_mostly_zero(pool, few):
 @pytest.mark.parametrize(("share", "names"), [(0.895, ["relu", "tanh"]), (0.825, ["relu"] * 2)])
 def test_the_bound_of_base_is_between_words_and_letters(share, names):
     """Least and most zeros of validation pools of real words and of letters."""
-    x = np.random.default_rng(0).random((2000, 40)) > share
+    x = np.repeat(np.random.default_rng(0).random((2000, 20)) > share, 2, axis=1)
     own = load_preset("base").with_networks(n_networks=2, n_components=24)
     assert activations(own.plan(x.astype(np.float32), 0)) == names
 
@@ -168,13 +168,36 @@ def test_every_other_network_sees_inputs_as_they_are(pool):
 
 def test_direct_features_leave_the_others_to_the_networks(pool):
     direct = dataclasses.replace(
-        preset(n_components=20), direct=DirectSettings(share_few=0.5, share=0.25)
+        preset(n_components=20), dense_direct=DirectSettings(share_few=0.5, share=0.25)
     )
     plan = direct.plan(pool, 0)
     assert (plan.n_direct, plan.n_learned) == (6, 14)
     assert [member.units for member in plan.members] == [7, 7]
     without = direct.without_direct()
-    assert without.direct == NO_DIRECT and without.plan(pool, 0).n_direct == 0
+    assert without.dense_direct == NO_DIRECT and without.plan(pool, 0).n_direct == 0
+
+
+def test_pictures_and_sparse_inputs_have_direct_features_of_their_own(few):
+    """Networks tell which direct features stand beside them."""
+    pictures = PictureSettings(least_columns=10, share=0.5, likeness=0.3)
+    kinds = {"direct": DirectSettings(share=0.25, few=2)}
+    kinds["dense_direct"] = DirectSettings(share=0.5, few=2, components=9, weight=3.0)
+    own = dataclasses.replace(preset(n_components=20), pictures=pictures, **kinds)
+    generator = np.random.default_rng(0)
+    noise = generator.random((300, 30)).astype(np.float32)
+    alike = (0.5 * noise + 0.5 * noise[:, :1]).clip(0.25, 0.75)
+    for x, prepared, kind in (
+        (alike, False, "direct"),
+        (alike[:, ::-1], False, "direct"),
+        (alike, True, "dense_direct"),
+        (noise, False, "dense_direct"),
+        (few, False, "direct"),
+    ):
+        plan = own.plan(x, 0, prepared=prepared)
+        found = own.direct_beside(x.shape[1], [member.units for member in plan.members])
+        assert found == (plan.n_direct, kinds[kind])
+    with pytest.raises(InputError, match=r"no plan .* networks of \[3, 3\] top units"):
+        own.direct_beside(30, [3, 3])
 
 
 def test_nonlinearities_that_cannot_share_the_features_are_refused(pool):

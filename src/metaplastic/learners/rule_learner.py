@@ -99,7 +99,7 @@ class RuleLearner(AbstractLearner):
         raw = check_pool(x)
         preparation = self.preset.prepare(raw)
         x = prepare(preparation, raw)
-        plan = self.preset.plan(x, seed)
+        plan = self.preset.plan(x, seed, prepared=preparation is not None)
         networks = starts(plan, x, self.preset.networks.hidden_sizes)
         own = self.preset.networks
         rows = [Shuffled(x.shape[0], seed=member.seed) for member in plan.members]
@@ -135,13 +135,12 @@ class RuleLearner(AbstractLearner):
         went through before the networks were trained on them.
         """
         x = prepare(preparation, subsample(x, FREEZE_ROWS, seed=seed))
-        preset = self.preset
-        n_components = preset.networks.n_components
-        n_direct = preset.direct.count(x.shape[1], n_components)
+        preset, units = self.preset, [model.sizes[-1] for model in models]
+        n_direct, direct = preset.direct_beside(x.shape[1], units)
         encoder = side_by_side([freeze(model, x) for model in models])
-        encoder = first_features(encoder, n_components - n_direct)
+        encoder = first_features(encoder, preset.networks.n_components - n_direct)
         if n_direct:
-            encoder = with_direct(encoder, n_direct, x, preset.direct, seed=seed)
+            encoder = with_direct(encoder, n_direct, x, direct, seed=seed)
         return dataclasses.replace(encoder, preparation=preparation)
 
 

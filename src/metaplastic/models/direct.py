@@ -5,6 +5,7 @@ survive a narrow nonlinear network.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -34,19 +35,22 @@ class DirectSettings:
         Most columns of a narrow table.
     components : int, default=64
         Most principal components that direct features hold.
+    weight : float, default=1.0
+        Variance of all direct features together, over that of the learned ones.
     rows : int, default=2048
         Most rows of which principal components are taken.
 
     Raises
     ------
     InputError
-        For shares outside 0 to 1, or counts below 1.
+        For shares outside 0 to 1, counts below 1, or a weight that is not positive.
     """
 
     share_few: float = 0.0
     share: float = 0.0
     few: int = 32
     components: int = 64
+    weight: float = 1.0
     rows: int = 2048
 
     def __post_init__(self) -> None:
@@ -59,6 +63,8 @@ class DirectSettings:
                 "few, components and rows must be at least 1, got "
                 f"{self.few!r}, {self.components!r} and {self.rows!r}"
             )
+        if not 0.0 < self.weight < math.inf:
+            raise InputError(f"weight must be positive and finite, got {self.weight!r}")
 
     def count(self, n_in: int, n_components: int) -> int:
         """How many of `n_components` features are direct, for `n_in` columns.
@@ -81,8 +87,8 @@ def with_direct(
     They are copies of the columns if their number is a multiple of the number of columns. Otherwise
     they are the leading principal components of the presented rows, turned by a random rotation.
     Then all have the same variance, and a reading that standardises its features does not amplify
-    the faint ones. Together they have as much variance as the other features, or none if all rows
-    are equal.
+    the faint ones. Together they have `settings.weight` times the variance of the other features,
+    or none if all rows are equal.
 
     Parameters
     ----------
@@ -103,9 +109,10 @@ def with_direct(
         The longer encoder.
     """
     n_in = encoder.n_features_in
+    wanted = settings.weight * encoder.n_features_out
     if n_direct % n_in == 0:
         copies = np.tile(np.eye(n_in), n_direct // n_in)
-        direct = np.sqrt(encoder.n_features_out / n_direct) * copies
+        direct = np.sqrt(wanted / n_direct) * copies
     else:
         rows = dense(x[: min(settings.rows, block_rows(n_in))])
         count = min(n_direct, settings.components)
@@ -113,6 +120,6 @@ def with_direct(
         random = np.random.default_rng([seed, 12]).normal(size=(n_direct, axes.shape[1]))
         total = float(np.sum(variances))
         # Rows that are all equal, but for rounding of presented inputs near 1, have no directions.
-        factor = np.sqrt(encoder.n_features_out / total) if total > ROUNDING * n_in else 0.0
+        factor = np.sqrt(wanted / total) if total > ROUNDING * n_in else 0.0
         direct = factor * axes @ np.linalg.qr(random)[0].T
     return dataclasses.replace(encoder, direct=direct.astype(np.float32))

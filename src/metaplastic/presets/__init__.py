@@ -1,8 +1,9 @@
 """Presets: everything that experiments decided about learning features, as data in one file."""
 
 from metaplastic.presets.io import load_preset, save_preset
+from metaplastic.presets.networks import NetworkSettings
 from metaplastic.presets.plan import Member, Plan
-from metaplastic.presets.preset import NetworkSettings, Preset, plain_preset
+from metaplastic.presets.preset import Preset, plain_preset
 
 __all__ = [
     "Member",

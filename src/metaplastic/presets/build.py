@@ -20,7 +20,8 @@ from metaplastic.models import (
     PresentationSettings,
 )
 from metaplastic.presets.io import BASE, save_preset
-from metaplastic.presets.preset import NetworkSettings, Preset
+from metaplastic.presets.networks import NetworkSettings
+from metaplastic.presets.preset import Preset
 from metaplastic.readings import ReadingSettings
 from metaplastic.rules import RuleSet, load_rule_file
 from metaplastic.rules.catalog import shipped_path
@@ -43,7 +44,7 @@ def base_preset(rules: RuleSet) -> Preset:
 
     - presentation: studies/019-whitened-in-part and 020-whitened-in-turn; order:
       studies/002-scale-of-columns and 003-defaults;
-    - direct features: studies/016-share-of-inputs;
+    - direct features: studies/016-share-of-inputs, of inputs that are no pictures 301;
     - networks and steps: studies/003-defaults and 021-larger-pools;
     - how readings are combined: studies/101-reading;
     - nonlinearities of inputs that are mostly zeros: studies/011-nonlinearity-by-inputs. On
@@ -60,6 +61,7 @@ def base_preset(rules: RuleSet) -> Preset:
         ),
         sparse_presentation=PresentationSettings(order=8, clip=3.0, whitening=0.0),
         direct=DirectSettings(share_few=0.5, share=0.25, few=32, components=64),
+        dense_direct=DirectSettings(share_few=0.5, share=0.5, few=32, components=256, weight=3.0),
         networks=NetworkSettings(
             hidden_sizes=(128, 128),
             n_components=512,
@@ -76,7 +78,7 @@ def base_preset(rules: RuleSet) -> Preset:
         preparation=PreparationSettings(
             count_zeros=0.86, n_components=256, tail=3.2, shape="logarithm", quantiles=64, dead=1e-3
         ),
-        pictures=PictureSettings(least_columns=36, range=0.5, share=0.4),
+        pictures=PictureSettings(least_columns=36, range=0.5, share=0.4, likeness=0.45),
     )
 
 

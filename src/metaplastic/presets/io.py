@@ -15,7 +15,8 @@ from metaplastic.models import (
     PreparationSettings,
     PresentationSettings,
 )
-from metaplastic.presets.preset import NetworkSettings, Preset
+from metaplastic.presets.networks import NetworkSettings
+from metaplastic.presets.preset import Preset
 from metaplastic.readings import ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.rules.catalog import is_path, load_rule, shipped_path
@@ -30,6 +31,7 @@ PARTS: Mapping[str, type] = {
     "presentation": PresentationSettings,
     "sparse_presentation": PresentationSettings,
     "direct": DirectSettings,
+    "dense_direct": DirectSettings,
     "networks": NetworkSettings,
     "reading": ReadingSettings,
 }

@@ -23,73 +23,11 @@ from metaplastic.models import (
     fit_preparation,
     share_of_least,
 )
+from metaplastic.presets.networks import NetworkSettings
 from metaplastic.presets.plan import Member, Plan
 from metaplastic.readings.settings import DEFAULT, ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.types import Rows
-
-
-@dataclasses.dataclass(frozen=True)
-class NetworkSettings:
-    """Sizes, number and training of the networks.
-
-    Parameters
-    ----------
-    hidden_sizes : tuple of int, default=(128, 128)
-        Units of the hidden layers, from the input side; may be empty.
-    n_components : int, default=512
-        Features; direct ones and the units of the top layers together.
-    n_networks : int, default=8
-        Networks of one shape, at most one per learned feature.
-    activation : str, default=AUTO
-        A name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many networks
-        have each of them. `auto` is `dense`, `pictures` or `sparse`, as inputs are.
-    dense : str, default="relu"
-        The nonlinearities of `auto` for most inputs.
-    pictures : str, default="relu"
-        The nonlinearities of `auto` for pictures.
-    sparse : str, default="relu"
-        The nonlinearities of `auto` for inputs that are mostly zeros. `dense` holds if networks or
-        features cannot be shared equally.
-    n_steps : int, default=100
-        Inner steps of each network; 0 leaves it as initialised.
-    batch_size : int, default=128
-        Rows a step, drawn as shuffled epochs; the whole pool if it is smaller.
-
-    Raises
-    ------
-    InputError
-        For values that are not allowed.
-    """
-
-    hidden_sizes: tuple[int, ...] = (128, 128)
-    n_components: int = 512
-    n_networks: int = 8
-    activation: str = AUTO
-    dense: str = "relu"
-    pictures: str = "relu"
-    sparse: str = "relu"
-    n_steps: int = 100
-    batch_size: int = 128
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        sizes = (*self.hidden_sizes, self.n_components)
-        if any(int(n) != n or n < 1 for n in sizes):
-            raise InputError(f"layers need at least one unit each, got {sizes}")
-        if self.n_steps < 0 or self.batch_size < 2 or self.n_networks < 1:
-            raise InputError(
-                "n_steps must be at least 0, batch_size at least 2 and n_networks at least 1, got "
-                f"{self.n_steps}, {self.batch_size} and {self.n_networks}"
-            )
-        for names in (self.dense, self.pictures, self.sparse):
-            check_activations(names)
-        names = () if self.activation == AUTO else check_activations(self.activation)
-        if names and self.n_networks % len(names):
-            raise InputError(
-                f"{len(names)} nonlinearities ({self.activation}) need a multiple of {len(names)} "
-                f"networks, got {self.n_networks}"
-            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,7 +45,10 @@ class Preset:
     sparse_presentation : PresentationSettings, default=PLAIN
         The same for inputs that are mostly zeros.
     direct : DirectSettings, default=NO_DIRECT
-        How many of the features are the inputs themselves.
+        How many of the features are the inputs themselves, for pictures and for inputs that are
+        mostly zeros.
+    dense_direct : DirectSettings, default=NO_DIRECT
+        The same for other inputs.
     networks : NetworkSettings, optional
         Sizes, number and training of the networks.
     reading : ReadingSettings, default=DEFAULT
@@ -143,7 +84,8 @@ class Preset:
     presentation: PresentationSettings = PLAIN
     sparse_presentation: PresentationSettings = PLAIN
     direct: DirectSettings = NO_DIRECT
-    networks: NetworkSettings = NetworkSettings()
+    dense_direct: DirectSettings = NO_DIRECT
+    networks: NetworkSettings = dataclasses.field(default_factory=NetworkSettings)
     reading: ReadingSettings = DEFAULT
     mostly_zero: float = 1.0
     whiten_in_turn: bool = True
@@ -160,7 +102,7 @@ class Preset:
 
     def without_direct(self) -> "Preset":
         """The preset whose features are learned alone."""
-        return dataclasses.replace(self, direct=NO_DIRECT)
+        return dataclasses.replace(self, direct=NO_DIRECT, dense_direct=NO_DIRECT)
 
     def without_preparation(self) -> "Preset":
         """The preset whose presentation gets the inputs as they are."""
@@ -183,7 +125,7 @@ class Preset:
             return None
         return fit_preparation(x, self.preparation, pictures=self.pictures.seen_in(x))
 
-    def plan(self, x: Rows, seed: int) -> Plan:
+    def plan(self, x: Rows, seed: int, *, prepared: bool = False) -> Plan:
         """The networks to train on a pool.
 
         All networks have one shape, so that those of one nonlinearity and rule share a compiled
@@ -195,6 +137,8 @@ class Preset:
             The prepared pool.
         seed : int
             Seed of the first network; those of the others follow from it.
+        prepared : bool, default=False
+            Whether `prepare` changed the pool, which then holds no pictures.
 
         Returns
         -------
@@ -207,11 +151,14 @@ class Preset:
             If several nonlinearities cannot share the features.
         """
         own = self.networks
-        n_direct = self.direct.count(x.shape[1], own.n_components)
-        n_learned = own.n_components - n_direct
         sparse = share_of_least(x) > self.mostly_zero
+        pictures = not (sparse or prepared) and self.pictures.seen_in(x)
+        direct = self.direct if sparse or pictures else self.dense_direct
+        n_direct = direct.count(x.shape[1], own.n_components)
+        n_learned = own.n_components - n_direct
         count = min(own.n_networks, n_learned)
-        names = self._nonlinearities(self._wanted(x, sparse), count, n_learned)
+        wanted = own.sparse if sparse else own.pictures if pictures else own.dense
+        names = self._nonlinearities(wanted, count, n_learned)
         presentation = self.sparse_presentation if sparse else self.presentation
         members = [
             Member(
@@ -229,12 +176,33 @@ class Preset:
         ]
         return Plan(tuple(members), presentation, n_direct, n_learned)
 
-    def _wanted(self, x: Rows, sparse: bool) -> str:
-        """The nonlinearities for the kind of inputs that `x` is."""
-        own = self.networks
-        if own.activation != AUTO or sparse or own.dense == own.pictures:
-            return own.sparse if sparse else own.dense
-        return own.pictures if self.pictures.seen_in(x) else own.dense
+    def direct_beside(self, n_in: int, units: Sequence[int]) -> tuple[int, DirectSettings]:
+        """The direct features that stand beside the networks of a plan of this preset.
+
+        Parameters
+        ----------
+        n_in : int
+            Prepared columns.
+        units : sequence of int
+            Top units of the networks, which tell whether the plan was for dense inputs.
+
+        Returns
+        -------
+        tuple of int and DirectSettings
+            Their number and their settings.
+
+        Raises
+        ------
+        InputError
+            If no plan of this preset has such networks.
+        """
+        n, most = self.networks.n_components, self.networks.n_networks
+        for own in (self.dense_direct, self.direct):
+            n_direct = own.count(n_in, n)
+            count = min(most, n - n_direct)
+            if list(units) == [-(-(n - n_direct) // count)] * count:
+                return n_direct, own
+        raise InputError(f"no plan of this preset has networks of {list(units)} top units")
 
     def _nonlinearities(self, wanted: str, count: int, n_learned: int) -> tuple[str, ...]:
         """Those of `count` networks that share `n_learned` features, each of equally many."""

@@ -72,9 +72,9 @@ Trainings = tuple[Training, ...]
 """One for each network."""
 
 
-def begin(learner: RuleLearner, rows: NDArray, seed: int) -> Trainings:
+def begin(learner: RuleLearner, rows: NDArray, seed: int, *, prepared: bool) -> Trainings:
     """Fresh models whose presentation of inputs is fitted to prepared `rows` `(n, d)`."""
-    plan = learner.preset.plan(rows, seed)
+    plan = learner.preset.plan(rows, seed, prepared=prepared)
     fresh = starts(plan, rows, learner.preset.networks.hidden_sizes)
     return tuple(
         Training.of(member.rule, *start, 0)
@@ -188,7 +188,9 @@ class Stream:
             if self._trainings is None and len(self._waiting) >= WARM_UP_ROWS:
                 first = self._waiting[:WARM_UP_ROWS]
                 self._preparation = self._learner.preset.prepare(first)
-                self._trainings = begin(self._learner, self._prepared(first), self._seed)
+                changed = self._preparation is not None
+                rows = self._prepared(first)
+                self._trainings = begin(self._learner, rows, self._seed, prepared=changed)
             if self._trainings is not None:
                 whole = self._waiting[: len(self._waiting) // self._batch_size * self._batch_size]
                 self._trainings = advance(self._trainings, self._batch_size, self._prepared(whole))
@@ -205,7 +207,7 @@ class Stream:
             return self._trainings, self._preparation
         preparation = self._learner.preset.prepare(self._waiting)
         rows = prepare(preparation, self._waiting)
-        trainings = begin(self._learner, rows, self._seed)
+        trainings = begin(self._learner, rows, self._seed, prepared=preparation is not None)
         return advance(trainings, self._batch_size, rows), preparation
 
 
