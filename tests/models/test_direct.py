@@ -124,3 +124,19 @@ def test_settings_that_mean_nothing_are_refused(wrong):
 
 def test_no_direct_features_are_none():
     assert [NO_DIRECT.count(n_in, 512) for n_in in (1, 32, 33, 2000)] == [0, 0, 0, 0]
+
+
+def test_direct_features_weigh_as_much_as_is_asked(wide):
+    for n_direct in (80, 90):
+        heavy = dataclasses.replace(SETTINGS, components=90, weight=3.0)
+        once, thrice = (
+            with_direct(encoder(90), n_direct, wide, settings, seed=0)(wide)[:, :n_direct]
+            for settings in (dataclasses.replace(heavy, weight=1.0), heavy)
+        )
+        np.testing.assert_allclose(thrice.var(0), 3.0 * once.var(0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_weight_that_is_none_is_refused(weight):
+    with pytest.raises(InputError, match="weight must be positive"):
+        DirectSettings(weight=weight)
