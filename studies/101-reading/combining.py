@@ -109,10 +109,17 @@ def _case(
     return Case(name, variant, shots, values, parts, alone, y[test])
 
 
-def weights(cases: list[Case], factors: NDArray, settings: ReadingSettings) -> NDArray:
+def weights(
+    cases: list[Case],
+    factors: NDArray,
+    settings: ReadingSettings,
+    sharpness: NDArray | None = None,
+) -> NDArray:
     """Weights `(case, 2)` that factors `(2, statistic)` give."""
     linear, graph = (tuple(row) for row in factors.tolist())
     own = dataclasses.replace(settings, linear=linear, graph=graph)
+    if sharpness is not None:
+        own = dataclasses.replace(own, sharpness=tuple(sharpness.tolist()))
     found = [weigh(dict(zip(STATISTICS, case.values.tolist(), strict=True)), own) for case in cases]
     return np.array([(each.linear, each.graph) for each in found])
 
@@ -151,6 +158,37 @@ def fit(cases: list[Case], bounds: tuple[float, float]) -> NDArray[np.float64]:
     found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 40})
     factors = found.x.reshape(2, -1) / spread
     factors[:, 0] -= factors[:, 1:] @ mean[1:]
+    return factors
+
+
+def fit_sharpness(
+    cases: list[Case], both: NDArray, bounds: tuple[float, float]
+) -> NDArray[np.float64]:
+    """Factors `(statistic,)` of a factor of both weights `(case, 2)`: the truth most likely."""
+    values = np.array([case.values for case in cases])
+    mean, spread = values.mean(0), values.std(0) + 1e-9
+    mean[0], spread[0] = 0.0, 1.0
+    scaled = (values - mean) / spread
+    names = [(case.pool, case.variant) for case in cases]
+    share = np.array([1.0 / names.count(name) for name in names]) / len(set(names))
+    logits = [np.tensordot(own, case.parts, 1) for own, case in zip(both, cases, strict=True)]
+
+    def loss(factors: NDArray) -> tuple[float, NDArray]:
+        sure = np.exp(np.clip(scaled @ factors, *bounds))
+        total, slopes = 0.0, np.zeros(len(cases))
+        for i, case in enumerate(cases):
+            row = np.arange(len(case.truth))
+            logs = log_softmax(sure[i] * logits[i], axis=1)
+            own = logits[i][row, case.truth]
+            total -= share[i] * logs[row, case.truth].mean()
+            slopes[i] = share[i] * sure[i] * ((np.exp(logs) * logits[i]).sum(1) - own).mean()
+        shrunk = factors * (np.arange(len(factors)) > 0)
+        penalty = PENALTY * np.square(shrunk).sum()
+        return float(total + penalty), scaled.T @ slopes + 2 * PENALTY * shrunk
+
+    start = np.zeros(values.shape[1])
+    factors = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 40}).x / spread
+    factors[0] -= factors[1:] @ mean[1:]
     return factors
 
 

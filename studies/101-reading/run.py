@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from combining import SHOTS, VARIANTS, Case, calibration_error, cases_of, fit, weights
+from combining import (
+    SHOTS,
+    VARIANTS,
+    Case,
+    calibration_error,
+    cases_of,
+    fit,
+    fit_sharpness,
+    weights,
+)
 from features import pools
 
 from laboratory import Call, Table
@@ -43,9 +52,18 @@ def measure(call: Call) -> dict[str, Any]:
         out = set(groups[fold::FOLDS])
         own = [case for case in cases if group(case.pool) in out]
         rest = [case for case in cases if group(case.pool) not in out] or own
-        rows += _judged(own, weights(own, fit(rest, bounds), settings))
-    linear, graph = fit(cases, bounds).round(4).tolist()
-    return {"statistics": STATISTICS, "linear": linear, "graph": graph, "rows": rows}
+        factors, sure = _fitted(rest, bounds, settings)
+        rows += _judged(own, weights(own, factors, settings, sure))
+    factors, sure = _fitted(cases, bounds, settings)
+    linear, graph = factors.round(4).tolist()
+    found = {"linear": linear, "graph": graph, "sharpness": sure.round(4).tolist()}
+    return {"statistics": STATISTICS, **found, "rows": rows}
+
+
+def _fitted(cases: list[Case], bounds: tuple[float, float], settings: ReadingSettings) -> Any:
+    """Factors of the weights, and then of their sharpness."""
+    factors = fit(cases, bounds)
+    return factors, fit_sharpness(cases, weights(cases, factors, settings), bounds)
 
 
 def group(pool: str) -> str:
@@ -104,15 +122,16 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         f"number of pools where it is more than {CLOSE} behind; then the expected calibration "
         "error of auto, mean over pools. Rows: all of a pool, its classes made uneven, few classes."
     )
-    factors = zip(result["statistics"], result["linear"], result["graph"], strict=True)
+    names = [name for name in ("linear", "graph", "sharpness") if name in result]
+    factors = zip(result["statistics"], *(result[name] for name in names), strict=True)
     return {
         "reading": Table(
             (*header, "worst", f"behind by {CLOSE}", "calibration"), tuple(cells), note
         ),
         "factors": Table(
-            ("statistic", "linear", "graph"),
-            tuple((name, f"{a:.3f}", f"{b:.3f}") for name, a, b in factors),
-            "Factors of the logarithms of both weights.",
+            ("statistic", *names),
+            tuple((name, *(f"{value:.3f}" for value in row)) for name, *row in factors),
+            "Factors of the logarithms of both weights, and of what makes both surer.",
         ),
     }
 

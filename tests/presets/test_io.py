@@ -46,7 +46,9 @@ def small() -> Preset:
         sparse_presentation=PresentationSettings(clip=5.0),
         direct=DirectSettings(0.5, 0.25, few=40, components=7, rows=50),
         networks=NetworkSettings((5,), 8, 2, "relu+tanh", n_steps=3, batch_size=16),
-        reading=ReadingSettings(7, linear=(0.25,) * len(STATISTICS)),
+        reading=ReadingSettings(
+            7, linear=(0.25,) * len(STATISTICS), sharpness=(0.5,) * len(STATISTICS)
+        ),
         mostly_zero=0.7,
         whiten_in_turn=False,
         preparation=PreparationSettings(0.6, 9, 2.5, "ranks", 16, 0.01),

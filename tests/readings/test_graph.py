@@ -191,10 +191,24 @@ def test_factors_of_one_label_fade():
         np.testing.assert_allclose((found.linear, found.graph), (linear, graph), rtol=1e-3)
 
 
+def test_sharpness_changes_no_class(moons):
+    x, y = moons
+    few, one = np.arange(6), np.eye(len(STATISTICS))[0]
+    found = [
+        ReadingPool(x, ReadingSettings(sharpness=tuple(each * one))).fit("auto", few, y[few])
+        for each in (0.0, -1.0)
+    ]
+    sure, unsure = (reading.probabilities(x) for reading in found)
+    np.testing.assert_array_equal(sure.argmax(1), unsure.argmax(1))
+    np.testing.assert_allclose(found[1].scores(x), np.exp(-1.0) * found[0].scores(x), rtol=1e-6)
+    assert unsure.max(1).mean() < sure.max(1).mean() - 0.02
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"linear": (1.0,)},
+        {"sharpness": (0.0, float("nan"))},
         {"n_neighbors": 0},
         {"leak": 0.0},
         {"tolerance": 1.0},

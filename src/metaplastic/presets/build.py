@@ -34,6 +34,7 @@ READING = ReadingSettings(
     linear=(-0.881, 0.257, -0.007, -1.042, 2.180, -0.168, 1.520, -0.596, -0.361),
     graph=(-2.724, 0.009, 0.418, 2.428, 2.205, -2.970, 0.625, -1.753, 1.103),
     single=(0.25, 1.25),
+    sharpness=(1.692, -0.043, -0.070, -1.625, -1.565, 1.663, -0.148, 0.614, 0.088),
     balance=0.75,
 )
 """Factors of `readings.settings.STATISTICS`, in their order."""

@@ -92,9 +92,13 @@ def weigh(values: Mapping[str, float], settings: ReadingSettings) -> Evidence:
     """The weights of the readings that follow from the values of statistics."""
     given = np.array([values[name] for name in STATISTICS])
     fading = np.exp(-2.0 * values["log_labels"])  # 1 with one label a class, soon 0
+    sure = float(
+        np.exp(np.clip(given @ np.array(settings.sharpness), settings.least, settings.most))
+    )
     weights = [
         float(np.exp(np.clip(given @ np.array(factors), settings.least, settings.most)))
         * float(single**fading)
+        * sure
         for factors, single in zip((settings.linear, settings.graph), settings.single, strict=True)
     ]
     return Evidence(dict(values), *weights)

@@ -38,6 +38,9 @@ class ReadingSettings:
         over the graph.
     single : tuple of float, default=(1.0, 1.0)
         Factors of both weights with one label a class; with `k` labels their power `1 / k^2`.
+    sharpness : tuple of float, optional
+        Coefficients of `STATISTICS` for the logarithm of a factor of both weights, which makes
+        probabilities as sure as they are right and changes no class.
     balance : float, default=0.75
         With one label a class, how far scores are shifted towards the expected shares of the
         classes: 0 not at all, 1 until the shares are as expected. With `k` labels a class
@@ -57,12 +60,13 @@ class ReadingSettings:
     linear: tuple[float, ...] = (0.0,) * len(STATISTICS)
     graph: tuple[float, ...] = (0.0,) * len(STATISTICS)
     single: tuple[float, float] = (1.0, 1.0)
+    sharpness: tuple[float, ...] = (0.0,) * len(STATISTICS)
     balance: float = 0.75
     least: float = -5.0
     most: float = 3.5
 
     def __post_init__(self) -> None:
-        for name in ("linear", "graph"):
+        for name in ("linear", "graph", "sharpness"):
             values = tuple(getattr(self, name))
             object.__setattr__(self, name, values)
             if len(values) != len(STATISTICS) or not all(math.isfinite(v) for v in values):
