@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from believed import ASKED, estimates
+from of_packages import PACKAGES, installed
 from ways import FEW, READINGS, TOTALS, WAYS, Pool, labelled
 
 from laboratory import Call, Table
@@ -32,17 +33,22 @@ KINDS = (
 SETS = ("mnist14", "digits", "iris")
 PARTS = ("choice", "public", "estimate")
 POOL_ROWS, SET_ROWS = 1500, 3000
+HELD_OUT = 0.4
+"""Share of the rows of a validation pool that are tested and cannot be chosen."""
+
+EMBEDDED = "wl-"
+"""How pools of embeddings are called."""
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Where features are kept, and how many seeds."""
     parser.add_argument(
-        "--features", type=Path, help="folder of NAME.npz with x, f and y: more pools to choose on"
+        "--features", type=Path, help="folder that study 101 keeps features in: pools to choose on"
     )
     parser.add_argument(
         "--only", choices=PARTS, nargs="+", default=PARTS, help="measure these parts, keep others"
     )
-    parser.add_argument("--choice-seeds", type=int, default=2, help="on validation pools (2)")
+    parser.add_argument("--choice-seeds", type=int, default=1, help="on validation pools (1)")
 
 
 def measure(call: Call) -> dict[str, Any]:
@@ -67,8 +73,9 @@ def measure(call: Call) -> dict[str, Any]:
                 print(pool.name, kept[-1:], file=sys.stderr, flush=True)
                 call.save(result)
     if "public" in only:
-        for pool in _public(call.options.features):
-            _judge(pool, "public", tuple(WAYS), SEEDS, rows, call, result)
+        ways = [way for way in WAYS if way not in PACKAGES or way in installed()]
+        for pool in _public():
+            _judge(pool, "public", ways, SEEDS, rows, call, result)
     return result
 
 
@@ -104,37 +111,28 @@ def _made() -> Pool:
 
 
 def _validation(folder: Path | None) -> Iterator[Pool]:
-    if folder is not None:
-        for path in sorted(folder.glob("*.npz")):
-            if path.stem not in SETS:
-                yield _kept(path)
-        return
-    for kind in KINDS:
+    for path in sorted(folder.glob("*.npz")) if folder is not None else ():
+        with np.load(path) as held:
+            f, y = held["f"], held["y"]
+        rows = np.random.default_rng(0).permutation(len(y))[:POOL_ROWS]
+        none = np.zeros((len(rows), 0), np.float32)
+        yield Pool.of(path.stem, none, f[rows], y[rows], load_preset("base").reading, HELD_OUT)
+    for kind in KINDS if folder is None else ():
         data = validation_pool(kind, 0, POOL_ROWS)
-        yield _fitted(kind, data.x, np.asarray(data.y))
+        yield _fitted(kind, data.x, np.asarray(data.y), HELD_OUT)
 
 
-def _public(folder: Path | None) -> Iterator[Pool]:
+def _public() -> Iterator[Pool]:
     for name in SETS:
-        if folder is not None and (folder / f"{name}.npz").is_file():
-            yield _kept(folder / f"{name}.npz")
-            continue
         data = load_set(name)
         yield _fitted(name, np.asarray(data.inputs), np.asarray(data.labels))
 
 
-def _kept(path: Path) -> Pool:
-    with np.load(path) as held:
-        x, f, y = held["x"], held["f"], held["y"]
-    rows = np.random.default_rng(0).permutation(len(y))[:SET_ROWS]
-    return Pool.of(path.stem, x[rows], f[rows], y[rows], load_preset("base").reading)
-
-
-def _fitted(name: str, x: Any, y: Any) -> Pool:
+def _fitted(name: str, x: Any, y: Any, held_out: float = 0.0) -> Pool:
     x = x.toarray() if hasattr(x, "tocsr") else np.asarray(x)
     rows = np.random.default_rng(0).permutation(len(y))[:SET_ROWS]
     features = RuleTransformer(random_state=0).fit_transform(x[rows])
-    return Pool.of(name, x[rows], features, y[rows], load_preset("base").reading)
+    return Pool.of(name, x[rows], features, y[rows], load_preset("base").reading, held_out)
 
 
 def _mean(
@@ -177,15 +175,22 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     rows = result["rows"]
     pools = len({row["pool"] for row in rows if row["part"] == "choice"})
     note = (
-        f"Accuracy in percent on the rows without a label, ridge / auto, mean over {pools} "
+        f"Accuracy in percent on rows that could not be chosen, ridge / auto, mean over {pools} "
         "validation pools, with so many labels in all."
     )
     tables = {"choice": _table(rows, "choice", ("ridge", "auto"), note)}
+    embedded = [row for row in rows if row["pool"].startswith(EMBEDDED)]
+    if embedded:
+        note = f"The same, {len({row['pool'] for row in embedded})} pools of embeddings of texts."
+        tables["embeddings"] = _table(embedded, "choice", ("ridge", "auto"), note)
     if result.get("estimates"):
         tables["estimate"] = _estimate_table(result["estimates"])
     for name in SETS:
         if any(row["pool"] == name for row in rows):
-            note = f"{name}: ridge / graph / auto, mean of {len(SEEDS)} seeds of the choice."
+            note = (
+                f"{name}: rows without a label, ridge / graph / auto, mean of {len(SEEDS)} seeds "
+                "of the choice."
+            )
             tables[name] = _table(rows, "public", READINGS, note, name)
     return tables
 
@@ -226,9 +231,9 @@ def draw(result: Mapping[str, Any]) -> Any:
         new_figure,
     )
 
-    colours = (INK, YELLOW, SKY, GREEN, PURPLE, VERMILLION, ORANGE, BLUE)
+    colours = (INK, YELLOW, SKY, GREEN, PURPLE, VERMILLION, ORANGE, INK, VERMILLION, BLUE)
     with drawing():
-        figure = new_figure(5.4)
+        figure = new_figure(6.2)
         panels = figure.subplots(2, len(SETS), sharex=True, sharey="col")
         for column, name in zip(panels.T, SETS, strict=True):
             for panel, head in zip(column, ("ridge", "auto"), strict=True):
@@ -243,7 +248,7 @@ def draw(result: Mapping[str, Any]) -> Any:
         panels[0, 0].set_ylabel("ridge, %")
         panels[1, 0].set_ylabel("auto, %")
         handles, names = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=3)
+        figure.legend(handles, names, loc="outside lower center", ncols=2)
     return figure
 
 
@@ -259,8 +264,8 @@ def _line(panel: Any, rows: Any, name: str, head: str, way: str, colour: str) ->
     totals = [total for total, values in by_total.items() if values]
     if not totals:
         return
-    width = 2.4 if way == "suggest" else 1.3
+    width, dashes = 2.4 if way == "suggest" else 1.3, "--" if way in PACKAGES else "-"
     means = [float(np.mean(by_total[total])) for total in totals]
-    panel.plot(totals, means, color=colour, label=way, linewidth=width)
+    panel.plot(totals, means, color=colour, label=way, linewidth=width, linestyle=dashes)
     low, high = ([f(by_total[total]) for total in totals] for f in (min, max))
     panel.fill_between(totals, low, high, color=colour, alpha=0.12, linewidth=0)
