@@ -1,5 +1,6 @@
 """Gradients by a tree of reducers, by calls of several truncations, and by waiting for all."""
 
+import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -65,14 +66,21 @@ def one(name: str, way: str, seed: int, *, quick: bool) -> dict[str, Any]:
     return {"subject": name, "way": way, "seed": seed, "staleness": staleness, "points": points}
 
 
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What may be asked for beside `--quick`."""
+    parser.add_argument("--resume", action="store_true", help="keep the runs of result.json")
+
+
 def measure(call: Call) -> dict[str, Any]:
     """All runs; quick: one short run of the toy by each way (the recipe compiles for minutes)."""
     if call.quick:
         return {"runs": [one("toy", way, 0, quick=True) for way in WAYS]}
-    runs: list[dict[str, Any]] = []
+    earlier = call.earlier if call.options.resume else None
+    runs: list[dict[str, Any]] = list(earlier["runs"]) if earlier else []
+    done = {(run["subject"], run["way"], run["seed"]) for run in runs}
     for name, subject in SUBJECTS.items():
         for seed in subject.seeds:
-            for way in WAYS:
+            for way in (way for way in WAYS if (name, way, seed) not in done):
                 runs.append(one(name, way, seed, quick=False))
                 last = runs[-1]["points"][-1]
                 print(name, seed, way, json.dumps(last), file=sys.stderr, flush=True)
