@@ -57,7 +57,10 @@ def arguments(parser: ArgumentParser) -> None:
     """Sets, sizes, methods."""
     add_arguments(parser, SETS)
     parser.add_argument(
-        "--only", nargs="+", choices=METHODS, help="measure these; keep the other rows"
+        "--only",
+        nargs="+",
+        choices=METHODS,
+        help="measure these on the sets named; keep the other rows",
     )
 
 
@@ -71,16 +74,26 @@ def measure(call: Call) -> dict[str, Any]:
     """
     args = settings_of(call, SETS, ("wine", "digits"))
     only, settings = None if call.quick else call.options.only, dict(vars(args))
+    measured_now = set(args.sets)
     names = [name for name in only or METHODS if METHODS[name].available]
     kept: Rows = []
     if only and call.earlier:
+        settings["sets"] = call.earlier["settings"]["sets"]
         if call.earlier["settings"] != settings:
             raise InputError("the rows kept were measured with other settings; measure all anew")
-        kept = [row for row in call.earlier["rows"] if row["method"] not in only]
+        kept = [
+            row
+            for row in call.earlier["rows"]
+            if row["method"] not in only or row["set"] not in measured_now
+        ]
     rows: Rows = []
 
     def state() -> dict[str, Any]:
-        found = sorted(kept + rows, key=lambda row: list(METHODS).index(row["method"]))
+        order = list(METHODS), settings["sets"]
+        found = sorted(
+            kept + rows,
+            key=lambda row: (order[0].index(row["method"]), order[1].index(row["set"])),
+        )
         measured = {row["method"] for row in found}
         missing = [*(name for name in METHODS if name not in measured), *NOT_RUN]
         return {"settings": settings, "not_run": missing, "rows": found}

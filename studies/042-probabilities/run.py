@@ -79,6 +79,7 @@ def measure(call: Call) -> dict[str, Any]:
                     bins, numbers = reliability(np.concatenate(found), np.concatenate(truth))
                     key = {"set": pool.name, "shots": shots, "head": head}
                     rows.append({**key, **numbers, "bins": bins})
+        call.save({"settings": vars(args), "rows": rows})
     return {"settings": vars(args), "rows": rows}
 
 

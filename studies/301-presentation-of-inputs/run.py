@@ -23,6 +23,9 @@ from metaplastic.presets import Preset, load_preset
 SEEDS = (0,)
 SHOTS, READINGS, DRAWS = (1, 3, 10), ("ridge", "graph", "auto"), 10
 GIVEN = "as given, relu+tanh"
+FORMER = "a quarter direct"
+"""`base` with as many direct features as pictures get; the other variants have as many."""
+
 TAILS = (("ranks", 2.5), ("logarithm", 2.5), ("logarithm", 3.2), ("logarithm", 4.0))
 """What columns become whose spread in standard deviations is above a bound."""
 
@@ -51,7 +54,8 @@ def variants(kind: str, every: bool) -> dict[str, Preset]:
     `every`: those too that are measured on part of the pools.
     """
     base = load_preset("base")
-    plain = dataclasses.replace(base, preparation=NO_PREPARATION, pictures=NO_PICTURES)
+    former = dataclasses.replace(base, dense_direct=base.direct)
+    plain = dataclasses.replace(former, preparation=NO_PREPARATION, pictures=NO_PICTURES)
     found = {GIVEN: _with(plain, NAMES[-1])} if kind != "counts" or every else {}
     if kind in ("images", "tables"):
         for shape, tail in TAILS[:: 1 if kind == "tables" else 2]:
@@ -66,7 +70,7 @@ def variants(kind: str, every: bool) -> dict[str, Preset]:
         found["ranks above 2.5, order 2"] = _presented(ranks, order=2)
     if kind != "counts" and every:
         found |= {f"as given, {name}": _with(plain, name) for name in NAMES[:-1]}
-    return found | {"base": base}
+    return found | {FORMER: former, "base": base}
 
 
 def _presented(preset: Preset, **changes: Any) -> Preset:
@@ -86,10 +90,11 @@ def _tails(preset: Preset, tail: float, shape: str) -> Preset:
 def signature(preset: Preset, x: Any) -> str:
     """What a preset makes of a pool before any network is trained: equal for equal features."""
     rows = prepare(preset.prepare(x), x)
-    plan = preset.plan(rows, 0)
+    plan = preset.plan(rows, 0, prepared=rows is not x)
     names = [member.activation for member in plan.members]
     digest = hashlib.sha256(np.ascontiguousarray(rows).tobytes()).hexdigest()
-    return f"{digest} {names} {plan.presentation} {plan.n_direct}"
+    direct = preset.direct_beside(rows.shape[1], [member.units for member in plan.members])
+    return f"{digest} {names} {plan.presentation} {direct}"
 
 
 def learners(
@@ -163,7 +168,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         )
         found[kind] = Table(_HEAD, tuple(rows), note)
     scores = result["scores"]
-    peers = [(k, "base", name) for k in scores for name in PEERS[k]]
+    ours = ((k, name) for k in scores for name in (FORMER, "base"))
+    peers = [(k, own, name) for k, own in ours for name in PEERS[k]]
+    peers += [(k, "base", FORMER) for k in scores]
     found["leads"] = _leads(scores, peers, "`auto` where both were read by it, else ridge")
     parts = [(k, name, _reference(name)) for k in scores for name in variants(k, True)]
     found["variants"] = _leads(scores, [p for p in parts if p[1] != p[2]], "ridge", ("ridge",))
@@ -217,19 +224,21 @@ def _read(one: Scores, shots: str, other: Scores, readings: Sequence[str]) -> tu
 def _below(pools: Mapping[str, Any]) -> Table:
     """Tables on which a linear classifier of the inputs is ahead with the most labels."""
     shots, rows = str(max(SHOTS)), []
+    everywhere = all("base" in own for own in pools.values())
+    ours = "base" if everywhere else FORMER
     for name, own in pools.items():
         linear = {
             "ridge, raw": own["raw"]["ridge"].get(shots, 0.0),
             "ridge, standardised": own["standardised"]["ridge"].get(shots, 0.0),
             "logistic, standardised": own["standardised, logistic"]["own"].get(shots, 0.0),
         }
-        best, base = max(linear, key=lambda key: linear[key]), own["base"]["ridge"].get(shots, 0.0)
+        best, base = max(linear, key=lambda key: linear[key]), own[ours]["ridge"].get(shots, 0.0)
         if linear[best] - base > WORSE:
             rows.append((name, f"{base:.1f}", f"{linear[best]:.1f}", best))
     note = (
         f"Accuracy in percent with {shots} labels a class, ridge; more than {WORSE} points below."
     )
-    return Table(("", "base", "best linear", "which"), tuple(rows), note)
+    return Table(("", ours, "best linear", "which"), tuple(rows), note)
 
 
 def _pictures(pixels: Mapping[str, Mapping[str, tuple[int, float]]]) -> Table:
