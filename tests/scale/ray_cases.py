@@ -5,6 +5,7 @@ python ray_cases.py CASE FOLDER
 A process of its own for each case: Ray and JAX are both started in it, and some cases are killed.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -164,14 +165,31 @@ def train(made, n_updates, config=None):
     return [metrics for _, metrics in updates], updates[-1][0]
 
 
+def family():
+    """This process and all that it started, which Ray's are, too."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = {os.getpid()}
+    while more := {p for p, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
 def listening():
-    """Addresses (hexadecimal, with ports) on which anything listens."""
+    """Addresses (hexadecimal, with ports) on which this process and its children listen."""
+    sockets = set()
+    for process in family():
+        for path in Path(f"/proc/{process}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(path).removeprefix("socket:[").removesuffix("]"))
     found = set()
     for name in ("tcp", "tcp6"):
         path = Path("/proc/net") / name
         for line in path.read_text().splitlines()[1:] if path.exists() else []:
             fields = line.split()
-            if fields[3] == "0A":
+            if fields[3] == "0A" and fields[9] in sockets:
                 found.add(fields[1])
     return found
 
