@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from objectives import PARTS, STEPS, TASKS, parts_of_loss
+from heldback import PARTS, STEPS, TASKS, parts_of_loss
 
 from laboratory import Call, Table
 from laboratory.pools import validation_pool
 from laboratory.real_pools import descriptions, docstrings, embedded, read_keel
-from laboratory.runs import run_figure, run_table
 from laboratory.runs import run_figure, run_table
 from metaplastic.data import Dataset
 from metaplastic.evaluation import evaluate
