@@ -208,6 +208,6 @@ def _lead(found: Mapping[str, Any], name: str, reading: str) -> str:
         pairs = [(own[name].get(reading, {}), own[BASE].get(reading, {})) for own in found.values()]
         leads = np.array([a[shots] - b[shots] for a, b in pairs if shots in a])
         error = leads.std(ddof=1) / np.sqrt(len(leads)) if len(leads) > 1 else 0.0
-        parts.append(f"{leads.mean():+.2f} ± {error:.2f}")
+        parts.append(f"{leads.mean():+.2f} ± {error:.2f}" if len(leads) else "-")
         every += leads.tolist()
     return f"{'; '.join(parts)} ({min(every):+.1f})"
