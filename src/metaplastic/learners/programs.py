@@ -9,7 +9,6 @@ import functools
 import hashlib
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import jax
 import numpy as np
 
 from metaplastic.data.cache import cache_dir
-from metaplastic.errors import ConfigurationError
+from metaplastic.forks import check_fork
 
 FOLDER = "programs"
 """Where they are kept, within `data.cache_dir()`."""
@@ -40,7 +39,7 @@ def training() -> Iterator[None]:
     ConfigurationError
         In a process that was forked while JAX was running.
     """
-    _forks.check()
+    check_fork()
     keep_programs()
     with jax.enable_x64(False), _all_kept():
         yield
@@ -134,41 +133,6 @@ def _compiler_options(level: int | None) -> dict[str, Any]:
     except (ValueError, RuntimeError):  # another version of XLA
         return {}
     return options
-
-
-class _Forks:
-    """Remembers whether this process was forked from one in which JAX had threads.
-
-    A fork copies the calling thread alone. JAX in the child waits for ever for the others.
-    """
-
-    def __init__(self) -> None:
-        self.running = self.forked = False
-        if hasattr(os, "register_at_fork"):  # Windows has no forks.
-            os.register_at_fork(before=self._before, after_in_child=self._after)
-
-    def check(self) -> None:
-        """Raise `ConfigurationError` where JAX would hang; else note that it runs from now on."""
-        if self.forked:
-            raise ConfigurationError(
-                "this process was forked from one in which JAX was running already, and JAX would "
-                "wait in it for ever: nothing can be fitted here (predict and transform can be "
-                "called). Start processes by 'spawn' or 'forkserver' instead "
-                "(multiprocessing.get_context('spawn'); joblib's 'loky'), or fork before the first "
-                "fit"
-            )
-        self.running = True
-
-    def _before(self) -> None:
-        # JAX tells nobody whether it runs. Were this name to go, our own runs would still be known.
-        started = getattr(sys.modules.get("jax._src.xla_bridge"), "backends_are_initialized", None)
-        self.running = self.running or (started is not None and started())
-
-    def _after(self) -> None:
-        self.forked = self.running
-
-
-_forks = _Forks()
 
 
 @functools.cache
