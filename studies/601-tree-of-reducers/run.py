@@ -17,6 +17,7 @@ from metaplastic.meta.train import OuterConfig, meta_train
 from metaplastic.report.lines import Line, line_figure
 from metaplastic.scale import ClusterSettings, RayExecutor
 
+SEEDS = (0, 1, 2, 3, 4)
 QUICK_WORKERS, QUICK_UPDATES = 16, 10
 WAYS: dict[str, dict[str, Any]] = {
     "synchronous": {"mode": "synchronous"},
@@ -79,7 +80,7 @@ def measure(call: Call) -> dict[str, Any]:
     runs: list[dict[str, Any]] = list(earlier["runs"]) if earlier else []
     done = {(run["subject"], run["way"], run["seed"]) for run in runs}
     for name, subject in SUBJECTS.items():
-        for seed in subject.seeds:
+        for seed in SEEDS[: subject.n_seeds]:
             for way in (way for way in WAYS if (name, way, seed) not in done):
                 runs.append(one(name, way, seed, quick=False))
                 last = runs[-1]["points"][-1]

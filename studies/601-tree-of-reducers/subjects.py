@@ -34,7 +34,7 @@ class Subject:
     truncation: int
     learning_rate: float
     warmup: int
-    seeds: tuple[int, ...]
+    n_seeds: int
 
 
 def small_rule() -> AbstractUpdateRule:
@@ -76,7 +76,7 @@ SUBJECTS = {
         truncation=5,
         learning_rate=0.05,
         warmup=5,
-        seeds=(0, 1, 2, 3, 4),
+        n_seeds=5,
     ),
     "small": Subject(
         rule=small_rule,
@@ -88,6 +88,6 @@ SUBJECTS = {
         truncation=RECIPES["small"].truncation,
         learning_rate=RECIPES["small"].outer.learning_rate,
         warmup=RECIPES["small"].outer.warmup,
-        seeds=(0, 1, 2),
+        n_seeds=3,
     ),
 }
