@@ -49,7 +49,7 @@ site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(STAMP)
-	set -e; for name in fit inner_step meta_gradient performance reading_scale sizes scaling runtimes; do \
+	set -e; for name in fit inner_step meta_gradient performance reading_scale rows sizes scaling runtimes; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --quick; done
 
 studies: $(STAMP)
