@@ -220,6 +220,7 @@ def test_words_are_those_that_the_encoder_was_fitted_to(
     assert "16 rows repeat others" in json.loads(out)["remarks"][0]
 
 
+@pytest.mark.slow
 def test_texts_without_known_words_get_the_features_of_an_empty_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -60,6 +60,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_process_that_is_killed_loses_nothing(out):
     done = subprocess.run([sys.executable, "-c", KILLED, out], capture_output=True, check=False)

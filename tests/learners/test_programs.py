@@ -135,6 +135,7 @@ def test_how_many_go_at_a_time_changes_nothing(monkeypatch):
     np.testing.assert_allclose(learner.fit(x, seed=0)(x), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_options_of_the_compiler_unless_the_user_has_set_flags(monkeypatch):
     options = programs._compiler_options.__wrapped__
     assert options(0) == {}  # the flags of the tests

@@ -129,6 +129,7 @@ def test_readouts_see_direct_inputs_where_it_is_asked_for(start, monkeypatch, mo
     assert missing == pytest.approx(least, rel=0.3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_second_objective_has_its_share_and_always_sees_inputs(start):
     _, problem, carry = start
     key, seen = jax.random.key(5), []

@@ -63,6 +63,7 @@ def test_several_activations_share_the_columns():
     np.testing.assert_allclose(activate("relu+tanh", jnp.asarray(x), jnp), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_initialisations():
     unit = init_mlp((50, 40, 30), key=jax.random.key(0))
     for layer in unit.layers:

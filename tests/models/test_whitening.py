@@ -61,6 +61,7 @@ def test_of_a_pool_it_is_that_of_one_batch_dense_or_sparse(wide, n):
     assert pool_presentation(x).whitening is None
 
 
+@pytest.mark.slow
 def test_a_frozen_model_has_it_in_its_weights(wide):
     model = init_mlp(
         (60, 9, 5), key=jax.random.key(1), presentation=pool_presentation(wide, SETTINGS)

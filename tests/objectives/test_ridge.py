@@ -75,6 +75,7 @@ def published(support, known, query, wanted, strength):
     return loss, prediction
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_extra", [0, 3])
 def test_published_score_agrees_with_the_original_written_out(n_extra):
     support, a, query, b = make(1.0)

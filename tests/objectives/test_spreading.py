@@ -57,6 +57,7 @@ def loss_by_hand(rows, labels, k, leak):
     return 1 - np.mean(cosines), np.mean(hits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [1, 2])
 def test_the_loss_agrees_with_linear_systems_in_numpy(k):
     rows, labels = make(1.0)
@@ -103,6 +104,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_gradients_are_finite(form):
     rows, labels = make(1.0)
@@ -113,6 +115,7 @@ def test_gradients_are_finite(form):
     assert form == "all equal" or np.abs(slope).max() > 0
 
 
+@pytest.mark.slow
 def test_the_gradient_agrees_with_differences():
     with jax.enable_x64(True):
         rows, labels = make(1.0)

@@ -175,6 +175,7 @@ def test_a_rule_file_of_version_0_1_is_the_shipped_preset():
     assert_equal(by_rule, base)
 
 
+@pytest.mark.slow
 def test_an_estimator_takes_a_rule_file_of_version_0_1():
     sizes = {"hidden_sizes": (8,), "n_components": 16, "n_networks": 2, "batch_size": 16}
     old, new, named = (
@@ -257,6 +258,7 @@ def test_rule_and_preset_together(saved: Path):
         resolve("hep")
 
 
+@pytest.mark.slow
 def test_a_rule_for_one_number_of_top_units_makes_all_features():
     rule = Metz2018.create(key=jax.random.key(0), n_top=8)
     assert resolve(rule).direct == NO_DIRECT != resolve(local(0)).direct

@@ -65,6 +65,7 @@ def activations(plan):
     return [member.activation for member in plan.members]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "sparse", "role"),
     [

@@ -98,6 +98,7 @@ def assert_close(a, b, tolerance=2e-4):
     )
 
 
+@pytest.mark.slow
 def test_outputs_have_the_structure_of_the_inputs(rule, start_deep_or_shallow):
     model, state, x = start_deep_or_shallow
     delta, new_state = eqx.filter_eval_shape(
@@ -163,6 +164,7 @@ def test_finite_and_bounded_after_fifty_steps(rule, start):
         assert float(jnp.max(jnp.sum(layer.weight**2, axis=0))) < 10.0
 
 
+@pytest.mark.slow
 def test_extreme_inputs_do_not_make_it_diverge(rule, start):
     model, state, _ = start
     batches = 1e4 * jax.random.t(jax.random.key(5), 1.0, (50, BATCH, 6))

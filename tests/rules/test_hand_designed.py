@@ -204,6 +204,7 @@ def test_hebb_and_single_oja_average_over_samples_one_by_one():
         np.testing.assert_allclose(whole, (one + two) / 2, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_competition_needs_no_more_units_than_there_are():
     model = init_model(KrotovHopfield(k=7), (6, 3), key=jax.random.key(1))
     x = jax.random.normal(jax.random.key(2), (20, 6))

@@ -220,6 +220,7 @@ def test_a_widened_rule_does_the_same_and_can_learn_more(lateral):
         widened(made, 2, key=jax.random.key(1))
 
 
+@pytest.mark.slow
 def test_a_narrowed_rule_keeps_the_units_that_say_most_and_all_that_needs_none():
     made = LocalRule.create(key=jax.random.key(0), hidden=6)
     loud = made.hidden_out.at[0, jnp.array([4, 1])].set(5.0)

@@ -86,6 +86,7 @@ def test_a_step_agrees_with_the_equations(rule, sizes):
                 np.testing.assert_allclose(np.asarray(one), value, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_reference_repeats_the_recorded_step():
     recording = read_recording(RECORDING)
     with jax.enable_x64(True):

@@ -44,6 +44,7 @@ def rewritten(content, tmp_path):
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("equivariant", [False, True], ids=["published", "equivariant"])
 def test_saved_and_loaded(equivariant, tmp_path):
     rule = Metz2018.create(key=jax.random.key(1), n_top=4, equivariant=equivariant)
@@ -127,6 +128,7 @@ def test_files_that_are_no_recordings_are_refused(tmp_path):
         read_recording(tmp_path / "text.npz")
 
 
+@pytest.mark.slow
 def test_another_top_layer_than_theta_is_refused(tmp_path):
     def change(arrays):
         for prefix in ("", "next/"):

@@ -160,6 +160,7 @@ FITTED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [kept_by_joblib, kept_by_skops])
 @pytest.mark.parametrize("how", FITTED)
 def test_fitted_estimators_are_the_same_after_a_file(

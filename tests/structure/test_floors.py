@@ -111,6 +111,7 @@ USES_OF_AN_ENCODER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", USES_OF_AN_ENCODER)
 def test_encoders_are_used_without_jax(use: str, tmp_path):
     encoder = freeze(init_mlp((5, 4), key=jax.random.key(0)), np.eye(8, 5, dtype=np.float32))

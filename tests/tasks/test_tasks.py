@@ -205,6 +205,7 @@ def test_targets_belong_to_the_labelled_samples_of_the_same_key(source):
     assert SourceTasks.create(source).targets(task, 3, key=key) is None
 
 
+@pytest.mark.slow
 def test_a_pool_of_rows_comes_again_and_again():
     tasks = SourceTasks.create(GaussianMixture(5, 3), rows=(40, 40))
     task = tasks.sample(key=jax.random.key(0))
@@ -219,6 +220,7 @@ def test_a_pool_of_rows_comes_again_and_again():
     assert not np.isin(np.asarray(labelled), rows).any()
 
 
+@pytest.mark.slow
 def test_sizes_of_pools_lie_within_the_bounds():
     tasks = SourceTasks.create(GaussianMixture(5, 3), rows=(20, 2000))
     sizes = np.array([tasks.sample(key=jax.random.key(i)).pool[1] for i in range(40)])
