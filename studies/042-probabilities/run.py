@@ -115,10 +115,10 @@ def draw(result: Mapping[str, Any]) -> Any:
     rows = result["rows"]
     looks = tuple(zip(SHOTS, (BLUE, ORANGE, GREEN, VERMILLION), "os^D", strict=True))
     with drawing():
-        figure = new_figure(4.0)
+        figure = new_figure(6.0)
         heads = [head for head in HEADS if any(row["head"] == head for row in rows)]
-        panels = figure.subplots(1, len(heads), sharey=True)
-        for panel, head in zip(panels, heads, strict=True):
+        panels = figure.subplots(2, 2, sharex=True, sharey=True).ravel()
+        for panel, head in zip(panels, heads, strict=False):
             panel.plot([0, 1], [0, 1], color="grey", linewidth=1)
             for shots, colour, marker in looks:
                 chosen = [row for row in rows if row["head"] == head and row["shots"] == shots]
@@ -129,7 +129,9 @@ def draw(result: Mapping[str, Any]) -> Any:
                     panel.scatter(
                         sure, true, size, colour, marker=marker, alpha=0.6, label=str(shots)
                     )
-            panel.set(title=f"{head} head", xlabel="confidence", xlim=(0, 1.02), ylim=(0, 1.02))
-        panels[0].set_ylabel("accuracy")
-        panels[0].legend(title="labels a class")
+            panel.set(title=f"{head} head", xlim=(0, 1.02), ylim=(0, 1.02))
+        figure.supxlabel("confidence")
+        figure.supylabel("accuracy")
+        handles, names = panels[0].get_legend_handles_labels()
+        figure.legend(handles, names, title="labels a class", loc="outside upper center", ncols=4)
     return figure
