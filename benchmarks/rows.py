@@ -52,15 +52,19 @@ def numbers(table: Any) -> np.ndarray:
     return np.stack([table[name].to_numpy() for name in COLUMNS], axis=1)
 
 
+def with_features(encoder: Any, table: pa.Table) -> pa.Table:
+    """A table of the numbers of its rows and their features."""
+    features = pa.array(encoder(numbers(table)).ravel())
+    lists = pa.FixedSizeListArray.from_arrays(features, encoder.n_features_out)
+    return pa.table({"id": table["id"], "features": lists})
+
+
 def plain(encoder: Any, source: Path, out: Path) -> None:
     """The loop that everything else is measured beside."""
     out.mkdir()
     for path in sorted(source.iterdir()):
-        table = pq.read_table(path)
-        features = pa.array(encoder(numbers(table)).ravel())
-        lists = pa.FixedSizeListArray.from_arrays(features, encoder.n_features_out)
-        found = pa.table({"id": table["id"], "features": lists})
-        pq.write_table(found, out / path.name, compression="none", use_dictionary=False)
+        table = with_features(encoder, pq.read_table(path))
+        pq.write_table(table, out / path.name, compression="none", use_dictionary=False)
 
 
 def transform_here(encoder: Any, source: Path, out: Path) -> None:
@@ -75,15 +79,15 @@ def transform_on_ray(encoder: Any, source: Path, out: Path) -> None:
 
 
 def ray_data(encoder: Any, source: Path, out: Path) -> None:
-    """`map_batches` of Ray Data."""
+    """`map_batches` of Ray Data, on batches as pyarrow has them."""
     import ray.data
 
-    def features(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        x = np.stack([batch[name] for name in COLUMNS], axis=1)
-        return {"id": batch["id"], "features": encoder(x)}
+    def features(batch: pa.Table) -> pa.Table:
+        return with_features(encoder, batch)
 
     read: Any = ray.data.read_parquet(str(source))
-    read.map_batches(features, batch_size=4096).write_parquet(str(out))
+    whole = read.map_batches(features, batch_size=4096, batch_format="pyarrow")
+    whole.write_parquet(str(out))
 
 
 def on_dask(encoder: Any, source: Path, out: Path) -> None:

@@ -52,7 +52,9 @@ def _row(run: Path, shown: str) -> tuple[str, ...]:
 
 
 def _start(rule: Path) -> str:
-    """What a run began from: a stage, or another file in a run's folder."""
+    """What a run began from: a shipped rule, a stage, or another file in a run's folder."""
+    if not rule.suffix:
+        return rule.name
     return rule.parent.name if rule.stem == "rule" else f"{rule.parent.name}/{rule.name}"
 
 
