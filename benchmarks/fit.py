@@ -63,7 +63,8 @@ def checked_out(commit: str, folder: Path) -> Path:
 def process(source: Path, what: str, rows: int, cores: int, kept: Path | None) -> dict[str, Any]:
     """Run `fit_process.py` with the package in `source`; programs are kept in the folder `kept`."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("JAX_", "XLA_"))}
-    environment["PYTHONPATH"] = str(source)
+    path = os.environ.get("PYTHONPATH")
+    environment["PYTHONPATH"] = os.pathsep.join([str(source), path] if path else [str(source)])
     environment["JAX_PLATFORMS"] = "cpu"
     if kept is None:
         environment["JAX_ENABLE_COMPILATION_CACHE"] = "false"
