@@ -18,10 +18,11 @@ from metaplastic.recipes.named import RECIPES
 from metaplastic.rules import load_rule
 
 SMALL = RECIPES["small"]
+# The shape and rule of studies/paper/test_experiments.py, whose compiled programs are kept.
 TINY = [
     "shapes=[{name='g',source='gaussian',features=6,widths=[4],batch_size=12,n_classes=2,"
     "n_tasks=1}]",
-    "hidden=3",
+    "hidden=4",
     "shots=2",
     "horizons=[5,10]",
     "outer.warmup=0",

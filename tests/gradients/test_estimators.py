@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import (
@@ -33,14 +33,15 @@ class Theta(eqx.Module):
 class Linear(AbstractInnerProblem):
     """x <- A x + theta + noise, loss |x - c|^2 / 2, from x = 0; diverges where told to.
 
-    The carry also counts its steps, and holds a draw of `init` that tells restarts apart.
+    The carry also counts its steps, and holds a draw of `init` that tells restarts apart. All
+    settings are data, so that they share compiled programs.
     """
 
     matrix: Float[Array, "2 2"]
-    length: int = eqx.field(static=True, default=HORIZON)
-    noise: float = eqx.field(static=True, default=0.0)
-    diverge_at: int = eqx.field(static=True, default=-1)
-    nan_at: int = eqx.field(static=True, default=-1)
+    length: Int[Array, ""] = eqx.field(converter=jnp.int32, default=HORIZON)
+    noise: Float[Array, ""] = eqx.field(converter=jnp.float32, default=0.0)
+    diverge_at: Int[Array, ""] = eqx.field(converter=jnp.int32, default=-1)
+    nan_at: Int[Array, ""] = eqx.field(converter=jnp.int32, default=-1)
 
     def init(self, theta, *, key):
         return jnp.zeros(2), jnp.zeros((), jnp.int32), jax.random.uniform(key)
@@ -53,7 +54,7 @@ class Linear(AbstractInnerProblem):
         return (x, count + 1, label), loss, count == self.diverge_at
 
     def horizon(self, *, key):
-        return jnp.asarray(self.length, jnp.int32)
+        return self.length
 
 
 ESTIMATORS = {
@@ -212,10 +213,10 @@ def label(state):
 @pytest.mark.parametrize("how", ["diverge_at", "nan_at"])
 def test_divergence_is_masked_counted_and_restarted(make, theta, how):
     problem = Linear(jnp.asarray(MATRIX), **{how: 3})
-    gradient, metrics = unrolls(make(2), problem, theta, 5, keys(1))
-    np.testing.assert_array_equal(metrics["diverged"][0], [0, 1, 0, 1, 0])
-    np.testing.assert_array_equal(metrics["restarted"][0], [0, 0, 1, 0, 1])
-    np.testing.assert_array_equal(metrics["position"][0], [2, 4, 2, 4, 2])
+    gradient, metrics = unrolls(make(2), problem, theta, 8, keys(1))
+    np.testing.assert_array_equal(metrics["diverged"][0], [0, 1] * 4)
+    np.testing.assert_array_equal(metrics["restarted"][0], [0, 0, 1, 0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(metrics["position"][0], [2, 4] * 4)
     np.testing.assert_array_equal(gradient.drift[0, 1::2], 0)
     np.testing.assert_array_equal(metrics["loss"][0, 1::2], 0)
     assert np.all(np.isfinite(gradient.drift)) and np.all(gradient.drift[0, ::2] != 0)
@@ -266,7 +267,7 @@ def test_map_and_vmap_over_tasks_agree(make, theta):
         state = estimator.init(problem, theta, key=key)
         return estimator.estimate(problem, theta, state, key=key)
 
-    mapped, together = jax.lax.map(one, keys(5)), jax.vmap(one)(keys(5))
+    mapped, together = jax.lax.map(one, keys(5)), jax.jit(jax.vmap(one))(keys(5))
     for a, b in zip(jax.tree.leaves(mapped), jax.tree.leaves(together), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-5)
 

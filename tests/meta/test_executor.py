@@ -35,6 +35,15 @@ def states(rule, executor):
     return executor.init(rule, key=jax.random.key(0))
 
 
+@pytest.fixture(scope="module")
+def ways_that_agree():
+    """What a process with four devices found."""
+    command = [sys.executable, Path(__file__).with_name("toy_run.py"), "--devices", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
 def copied(tree):
     """Executors use up the states that they are given."""
     return jax.tree.map(jnp.copy, tree)
@@ -174,26 +183,15 @@ def test_bad_arguments_are_refused(toy):
 
 
 @pytest.mark.slow
-def test_tasks_cut_over_four_devices_give_the_numbers_of_one():
-    program = Path(__file__).with_name("toy_run.py")
-    command = [sys.executable, program, "--devices", "4", "--shard"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("way", ["buckets", "shards"])
+def test_several_devices_give_the_numbers_of_one(way, ways_that_agree):
+    assert way in ways_that_agree
 
 
 def test_tasks_that_cannot_be_cut_evenly_are_refused(toy):
     devices = [jax.devices()[0]] * 2
     with pytest.raises(InputError, match="no multiple of it in slow; change n_tasks"):
         LocalExecutor(toy.make_buckets(), TruncatedBackprop(1), devices=devices, task_axis="shard")
-
-
-@pytest.mark.slow
-def test_two_devices_give_the_numbers_of_one():
-    program = Path(__file__).with_name("toy_run.py")
-    done = subprocess.run(
-        [sys.executable, program, "--devices", "2"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_devices_cannot_change_once_jax_runs():

@@ -14,6 +14,7 @@ from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.models import DirectSettings, PresentationSettings
 from metaplastic.objectives import FewShotRidge, LabelSpreading
 from metaplastic.rules import LocalRule, apply_rule
+from metaplastic.rules.oja import Oja
 from metaplastic.tasks import SourceTasks
 
 
@@ -77,24 +78,30 @@ def test_a_step_is_the_rule_applied_and_then_scored(start):
     assert float(after.state) == 2
 
 
+def gradient_of_two_steps(theta, problem, carry):
+    def loss(theta):
+        keys = jax.random.split(jax.random.key(3), 2)
+        return jax.lax.scan(lambda c, key: problem.step(theta, c, key=key)[:2], carry, keys)[
+            1
+        ].sum()
+
+    return jax.tree.leaves(jax.jit(jax.grad(loss))(theta))
+
+
 @pytest.mark.slow
-def test_gradient_reaches_every_meta_parameter_and_is_the_same_without_checkpoints(start):
-    theta, problem, carry = start
+def test_gradient_reaches_every_meta_parameter(start):
+    assert all(np.any(np.asarray(leaf) != 0) for leaf in gradient_of_two_steps(*start))
 
-    def gradient(problem):
-        def loss(theta):
-            keys = jax.random.split(jax.random.key(3), 2)
-            return jax.lax.scan(lambda c, key: problem.step(theta, c, key=key)[:2], carry, keys)[
-                1
-            ].sum()
 
-        return jax.jit(jax.grad(loss))(theta)
-
-    found = gradient(problem)
-    plain = gradient(dataclasses.replace(problem, checkpoint=False))
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(plain), strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-5)
-        assert np.any(np.asarray(a) != 0)
+@pytest.mark.slow
+def test_gradient_is_the_same_without_checkpoints(start):
+    theta, rest = split_rule(Oja(learning_rate=0.3))
+    problem = dataclasses.replace(start[1], rule=rest)
+    plain = dataclasses.replace(problem, checkpoint=False)
+    carry = eqx.filter_jit(problem.init)(theta, key=jax.random.key(1))
+    found, expected = (gradient_of_two_steps(theta, p, carry) for p in (problem, plain))
+    np.testing.assert_allclose(found, expected, rtol=2e-3)
+    assert found[0] != 0
 
 
 @pytest.mark.slow

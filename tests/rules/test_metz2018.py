@@ -16,20 +16,28 @@ from metaplastic.trees import all_finite, count_parameters
 from rules.metz2018_reference import step as reference_step
 
 RECORDING = Path(__file__).parent / "data" / "metz2018_step.npz"
-SIZES = (7, 6, 5, 4)
+SIZES = (7, 6, 4)
 step = eqx.filter_jit(apply_rule)
 
 
 def larger(rule, amount=0.3):
-    """A rule far from its start, so that every term matters."""
-    leaves, structure = jax.tree.flatten(rule)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    moved = [x + amount * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
-    return jax.tree.unflatten(structure, moved)
+    """A rule far from its start, so that every term matters.
+
+    By NumPy, as all that meets each of the many shapes of theta: JAX would compile for each.
+    """
+    generator = np.random.default_rng(1)
+
+    def moved(a):
+        return jnp.asarray(np.asarray(a) + amount * generator.normal(size=a.shape), a.dtype)
+
+    return jax.tree.map(moved, rule)
 
 
 def wide(tree):
-    return jax.tree.map(lambda a: a.astype(jnp.float64) if eqx.is_inexact_array(a) else a, tree)
+    def widened(a):
+        return jnp.asarray(np.asarray(a, np.float64)) if eqx.is_inexact_array(a) else a
+
+    return jax.tree.map(widened, tree)
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["published", "equivariant"])
@@ -70,7 +78,7 @@ def test_a_recorded_step_of_the_original_program_is_repeated():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [SIZES, (7, 4)], ids=["three layers", "one layer"])
+@pytest.mark.parametrize("sizes", [SIZES, (7, 4)], ids=["two layers", "one layer"])
 def test_a_step_agrees_with_the_equations(rule, sizes):
     with jax.enable_x64(True):
         model, x = started(rule, sizes)
@@ -127,33 +135,31 @@ def test_gradients_agree_with_central_differences():
             )
 
         leaves, structure = jax.tree.flatten(theta)
-        gradient = jax.tree.leaves(jax.jit(jax.grad(loss))(theta))
+        gradient = [np.asarray(g) for g in jax.tree.leaves(jax.jit(jax.grad(loss))(theta))]
 
-        @jax.jit
-        def difference(direction):
-            size = jnp.sqrt(sum(jnp.sum(d**2) for d in direction))
-
-            def at(h):
-                moved = [a + h * d / size for a, d in zip(leaves, direction, strict=True)]
-                return loss(jax.tree.unflatten(structure, moved))
-
-            # Small enough that hardly any rectifier switches on the way.
-            step = 1e-7
-            ends = jax.lax.map(at, jnp.array([step, -step]))
-            exact = sum(jnp.sum(g * d) for g, d in zip(gradient, direction, strict=True)) / size
-            return (ends[0] - ends[1]) / (2 * step), exact
+        # Small enough that hardly any rectifier switches on the way.
+        step = 1e-7
+        generator = np.random.default_rng(100)
+        starts = [np.asarray(a) for a in leaves]
+        value = jax.jit(lambda leaves: loss(jax.tree.unflatten(structure, leaves)))
 
         def check(direction, label):
-            measured, exact = difference(direction)
-            assert float(measured) == pytest.approx(float(exact), rel=1e-5, abs=1e-7), label
+            size = np.sqrt(sum(np.sum(d**2) for d in direction))
+
+            def at(h):
+                moved = zip(starts, direction, strict=True)
+                return float(value([a + h * d / size for a, d in moved]))
+
+            measured = (at(step) - at(-step)) / (2 * step)
+            exact = sum(np.sum(g * d) for g, d in zip(gradient, direction, strict=True)) / size
+            assert measured == pytest.approx(exact, rel=1e-5, abs=1e-7), label
 
         for i in range(50):
-            keys = jax.random.split(jax.random.key(100 + i), len(leaves))
-            check([jax.random.normal(k, a.shape) for k, a in zip(keys, leaves, strict=True)], i)
+            check([generator.normal(size=a.shape) for a in starts], i)
         for part, own in enumerate(gradient):
             assert np.all(np.isfinite(own))
             # Along the gradient itself, so that the derivative is not small by chance.
-            check([own + 1e-12 if i == part else 0 * a for i, a in enumerate(leaves)], part)
+            check([own + 1e-12 if i == part else 0 * a for i, a in enumerate(starts)], part)
 
 
 @pytest.mark.slow
@@ -188,7 +194,9 @@ def test_the_published_rule_depends_on_the_order_of_samples_and_units(rule):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "batch", [np.zeros((1, 7)), np.ones((7, 7)), np.eye(7)], ids=["one sample", "constant", "eye"]
+    "batch",
+    [np.zeros((1, 7)), np.ones((9, 7)), np.eye(9, 7)],
+    ids=["one sample", "constant", "eye"],
 )
 def test_thin_batches_have_a_defined_result(rule, batch):
     model, _ = started(rule)

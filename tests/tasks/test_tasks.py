@@ -38,6 +38,14 @@ def augmented(augmentation, images, strengths, *, side, key):
     return augmentation(images, strengths, side=side, key=key)
 
 
+# Compiled, as in meta-training: one operation at a time would take longer.
+sample = eqx.filter_jit(SourceTasks.sample)
+unlabelled = eqx.filter_jit(SourceTasks.unlabelled)
+labelled = eqx.filter_jit(SourceTasks.labelled)
+draw = eqx.filter_jit(SourceTasks.draw)
+targets_of = eqx.filter_jit(SourceTasks.targets)
+
+
 def only(**kept):
     """An augmentation with a single strength."""
     names = (field.name for field in dataclasses.fields(Augmentation))
@@ -162,16 +170,14 @@ def source():
 @pytest.mark.slow
 def test_permutation_is_the_task_s_own_and_fixed(source):
     tasks = SourceTasks.create(source)
-    task, other = (tasks.sample(key=jax.random.key(s)) for s in (0, 1))
+    task, other = (sample(tasks, key=jax.random.key(s)) for s in (0, 1))
     assert sorted(task.permutation.tolist()) == list(range(36))
     assert task.permutation.tolist() != other.permutation.tolist()
     labels = jnp.arange(4)
     unmixed = eqx.tree_at(lambda t: t.permutation, task, jnp.arange(36))
     key = jax.random.key(5)
-    np.testing.assert_array_equal(
-        tasks.draw(task, labels, key=key),
-        tasks.draw(unmixed, labels, key=key)[:, task.permutation],
-    )
+    plain = np.asarray(draw(tasks, unmixed, labels, key=key))
+    np.testing.assert_array_equal(draw(tasks, task, labels, key=key), plain[:, task.permutation])
     straight = SourceTasks.create(source, permute=False).sample(key=jax.random.key(0))
     assert straight.permutation.tolist() == list(range(36))
 
@@ -179,8 +185,8 @@ def test_permutation_is_the_task_s_own_and_fixed(source):
 @pytest.mark.slow
 def test_labelled_has_every_class_as_often(source):
     tasks = SourceTasks.create(source, augmentation=Augmentation(), side=5)
-    task = tasks.sample(key=jax.random.key(0))
-    x, labels = eqx.filter_jit(tasks.labelled)(task, 3, key=jax.random.key(1))
+    task = sample(tasks, key=jax.random.key(0))
+    x, labels = labelled(tasks, task, 3, key=jax.random.key(1))
     assert x.shape == (12, 25)
     assert np.bincount(labels).tolist() == [3, 3, 3, 3]
     assert eqx.filter_eval_shape(tasks.unlabelled, task, 7, key=jax.random.key(2)).shape == (7, 25)
@@ -190,14 +196,14 @@ def test_labelled_has_every_class_as_often(source):
 def test_targets_belong_to_the_labelled_samples_of_the_same_key(source):
     augmentation = only(rotation=0.5)
     tasks = SourceTasks.create(source, augmentation=augmentation, regress=True)
-    task, key = tasks.sample(key=jax.random.key(0)), jax.random.key(1)
-    targets = tasks.targets(task, 3, key=key)
+    task, key = sample(tasks, key=jax.random.key(0)), jax.random.key(1)
+    targets = targets_of(tasks, task, 3, key=key)
     assert targets is not None and targets.shape == (12, 6)
     draw_key, augment_key = jax.random.split(key)
-    labels = tasks.labelled(task, 3, key=key)[1]
+    found, labels = labelled(tasks, task, 3, key=jax.random.key(1))
     images = source.draw(task.source, labels, key=draw_key)
-    again = augmented(augmentation, images, task.strengths, side=6, key=augment_key).reshape(12, -1)
-    found = tasks.labelled(task, 3, key=key)[0]
+    again = augmented(augmentation, images, task.strengths, side=6, key=augment_key)
+    again = np.asarray(again).reshape(12, -1)
     np.testing.assert_allclose(found, again[:, task.permutation], atol=1e-5)
     np.testing.assert_array_equal(
         targets, augmentation.coefficients(12, task.strengths, key=augment_key)
@@ -208,29 +214,27 @@ def test_targets_belong_to_the_labelled_samples_of_the_same_key(source):
 @pytest.mark.slow
 def test_a_pool_of_rows_comes_again_and_again():
     tasks = SourceTasks.create(GaussianMixture(5, 3), rows=(40, 40))
-    task = tasks.sample(key=jax.random.key(0))
-    draw = jax.jit(lambda key: tasks.unlabelled(task, 10, key=key))
-    rows = np.concatenate([draw(jax.random.key(i)) for i in range(60)])
+    task, other = (sample(tasks, key=jax.random.key(s)) for s in (0, 1))
+    rows = np.concatenate([unlabelled(tasks, task, 10, key=jax.random.key(i)) for i in range(60)])
     assert len(np.unique(rows, axis=0)) == 40
-    other = tasks.sample(key=jax.random.key(1))
-    again = np.asarray(tasks.unlabelled(other, 10, key=jax.random.key(0)))
+    again = np.asarray(unlabelled(tasks, other, 10, key=jax.random.key(0)))
     assert not np.isin(again, rows).any()
     # Labelled samples are others, however often they are drawn.
-    labelled = tasks.labelled(task, 20, key=jax.random.key(2))[0]
-    assert not np.isin(np.asarray(labelled), rows).any()
+    x, _ = labelled(tasks, task, 20, key=jax.random.key(2))
+    assert not np.isin(np.asarray(x), rows).any()
 
 
 @pytest.mark.slow
 def test_sizes_of_pools_lie_within_the_bounds():
     tasks = SourceTasks.create(GaussianMixture(5, 3), rows=(20, 2000))
-    sizes = np.array([tasks.sample(key=jax.random.key(i)).pool[1] for i in range(40)])
+    sizes = np.array([sample(tasks, key=jax.random.key(i)).pool[1] for i in range(40)])
     assert (
         sizes.min() >= 20
         and sizes.max() <= 2000
         and np.mean(sizes < 200) == pytest.approx(0.5, abs=0.3)
     )
     endless = SourceTasks.create(GaussianMixture(5, 3))
-    assert endless.sample(key=jax.random.key(0)).pool[1] == 0
+    assert sample(endless, key=jax.random.key(0)).pool[1] == 0
 
 
 def test_what_does_not_fit_is_refused(source):

@@ -136,12 +136,13 @@ def test_from_configuration_to_verdict(experiment, subject):
 TINY_TEXT = Text(
     updates=(1, 2), steps=(0, 2), hidden_sizes=(6,), n_components=4, n_networks=1, shots=2, **FEW
 )
+# The shape of the runs in cli/test_meta_train.py, whose compiled programs are kept.
 TINY_RECIPE = Recipe(
     name="images",
-    shapes=(Shape("gaussian-2", "gaussian", 12, (6, 4), 8, 2, 1),),
+    shapes=(Shape("g", "gaussian", 6, (4,), 12, 2, 1),),
     outer=OuterConfig(n_updates=2, warmup=1),
     shots=2,
-    horizons=(10, 10),
+    horizons=(5, 10),
     hidden=4,
 )
 

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from metaplastic.types import PRNGKey
@@ -21,30 +22,20 @@ def start_values(key: PRNGKey, hidden: int, lateral: bool, with_outputs: bool) -
     def noise(*shape: int, scale: float) -> Array:
         return scale * jax.random.normal(next(keys), shape)
 
-    z, delta, s, dec, ms = 0, 2, 6, 7, 8
-    element_out = noise(n_out, n_element, scale=0.02)
-    element_out = element_out.at[0, z].add(1.0)
-    element_out = element_out.at[1, s if lateral else 1].add(0.5)
-    for channel in (2, 3):
-        element_out = element_out.at[channel, delta + channel - 2].add(0.3)
-    element_out = element_out.at[jnp.arange(N_FACTORS, 2 * N_FACTORS), 1].add(1.0)
-    for channel in range(N_MESSAGES):
-        row = 2 * N_FACTORS + channel
-        element_out = element_out.at[row, delta + channel].add(1.0)
-    top = noise(N_MESSAGES, n_element, scale=0.02).at[0, z].add(1.0)
-    if lateral:
-        top = top.at[1, dec].add(-1.0).at[2, ms].add(1.0).at[3, s].add(1.0)
+    element_out, top = noise(n_out, n_element, scale=0.02), noise(N_MESSAGES, n_element, scale=0.02)
+    element_start, top_start = _readouts(n_out, n_element, lateral)
+    first = np.eye(1, 1 + N_MESSAGES, dtype=np.float32)
     return {
         "element_in": noise(hidden, n_element, scale=0.3),
         "unit_in": noise(hidden, N_UNIT, scale=0.3),
         "sample_in": noise(hidden, N_SAMPLE, scale=0.3),
         "role_in": noise(hidden, N_ROLES, scale=0.3),
-        "element_out": element_out,
+        "element_out": element_out + element_start,
         "hidden_out": noise(n_out, hidden, scale=0.02),
         "offset_out": jnp.zeros(n_out),
-        "top_element_out": top,
+        "top_element_out": top + top_start,
         "top_hidden_out": noise(N_MESSAGES, hidden, scale=0.02),
-        "input_out": noise(N_FACTORS, 1 + N_MESSAGES, scale=0.02).at[:, 0].add(1.0),
+        "input_out": noise(N_FACTORS, 1 + N_MESSAGES, scale=0.02) + first,
         "bias_out": noise(hidden, scale=0.02),
         "weight_terms": jnp.array([1.0, 0.2, 0.7]),
         "feedback_terms": jnp.array([1.0, 0.2, 0.0]),
@@ -53,3 +44,22 @@ def start_values(key: PRNGKey, hidden: int, lateral: bool, with_outputs: bool) -
         "competition": jnp.zeros(()),
         "similarity": jnp.zeros(()),
     }
+
+
+def _readouts(n_out: int, n_element: int, lateral: bool) -> tuple[np.ndarray, np.ndarray]:
+    """What the readouts of a unit's elements start from, of a unit below the top and of one there.
+
+    By NumPy: JAX would compile a program for each of these numbers.
+    """
+    z, x, delta, s, dec, ms = 0, 1, 2, 6, 7, 8
+    out = np.zeros((n_out, n_element), np.float32)
+    top = np.zeros((N_MESSAGES, n_element), np.float32)
+    out[0, z] = top[0, z] = 1.0
+    out[1, s if lateral else x] = 0.5
+    out[[2, 3], [delta, delta + 1]] = 0.3
+    out[N_FACTORS : 2 * N_FACTORS, x] = 1.0
+    channels = np.arange(N_MESSAGES)
+    out[2 * N_FACTORS + channels, delta + channels] = 1.0
+    if lateral:
+        top[[1, 2, 3], [dec, ms, s]] = -1.0, 1.0, 1.0
+    return out, top
