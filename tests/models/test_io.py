@@ -74,7 +74,8 @@ def prepared(encoder: FrozenMLP) -> FrozenMLP:
 
 
 def test_preparations_come_back(tmp_path: Path, prepared: FrozenMLP):
-    counts = CountWeights(np.ones(3, np.float32), np.eye(3, 5, dtype=np.float32))
+    some = np.ones(3, np.float32), np.eye(3, 5, dtype=np.float32), np.full(5, 0.1, np.float32)
+    counts = CountWeights(*some)
     for each, width in ((prepared, 5), (dataclasses.replace(prepared, preparation=counts), 3)):
         save_encoder(tmp_path / "prepared.safetensors", each, {})
         found, _ = load_encoder(tmp_path / "prepared.safetensors")

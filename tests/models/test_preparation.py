@@ -66,9 +66,15 @@ def test_counts_are_weighted_as_scikit_learn_weighs_them(words):
 
 
 def test_components_hold_what_all_columns_hold_if_there_are_as_many(words):
-    found = fitted(words, n_components=40)
-    products, expected = (rows @ rows.T for rows in (found(words), found.weighted(words)))
-    np.testing.assert_allclose(products, expected, atol=1e-4)
+    rows = fitted(words).weighted(words)
+    centred = rows - rows.mean(0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    for power in (1.0, 2.0):
+        found = fitted(words, n_components=40, power=power)(words)
+        expected = left * values**power
+        expected *= rows.any(axis=1, keepdims=True)
+        expected /= np.maximum(np.linalg.norm(expected, axis=1, keepdims=True), 1e-9)
+        np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-4)
 
 
 def test_sparse_rows_are_prepared_as_dense_ones(words):
@@ -192,6 +198,8 @@ def test_settings_out_of_range_are_refused():
     for wrong in ({"count_zeros": 1.1}, {"dead": 1.0}, {"quantiles": 1}, {"tail": -1.0}):
         with pytest.raises(InputError, match="must be"):
             PreparationSettings(**wrong)
+    with pytest.raises(InputError, match="power must be positive"):
+        PreparationSettings(power=0.0)
     with pytest.raises(InputError, match="one of logarithm, ranks, got 'root'"):
         PreparationSettings(shape="root")
     with pytest.raises(InputError, match="share"):

@@ -22,7 +22,7 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     `relu+tanh`, each has an equal share of the columns. If there is `direct` `(d, m)`, the first m
     features are the presented inputs times it. Columns are first mapped, if there are
     `curves_columns`, `curves_knots` and `curves_heights`, or weighted as counts, if there are
-    `counts_weights` and `counts_axes`; `d` is then the number of prepared columns.
+    `counts_weights`, `counts_axes` and `counts_centre`; `d` is then the number of prepared columns.
 
     Parameters
     ----------

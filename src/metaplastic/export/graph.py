@@ -53,9 +53,16 @@ def add_preparation(graph: Graph, preparation: AbstractPreparation) -> str:
 def _counts(graph: Graph, own: CountWeights) -> str:
     signal = graph.node("Log", graph.number("Add", "x", 1.0))
     signal = graph.node("Mul", signal, graph.constant("count_weights", own.weights))
+    signal, length = _unit(graph, signal)
+    signal = graph.node("MatMul", signal, graph.constant("count_axes", own.axes))
+    signal = graph.node("Sub", signal, graph.constant("count_centre", own.centre))
+    # A row without known words has no length, and stays a row of zeros.
+    return _unit(graph, graph.node("Mul", signal, graph.node("Sign", length)))[0]
+
+
+def _unit(graph: Graph, signal: str) -> tuple[str, str]:
     length = graph.node("ReduceL2", signal, axes=[1], keepdims=1)
-    signal = graph.node("Div", signal, graph.number("Max", length, 1e-30))
-    return graph.node("MatMul", signal, graph.constant("count_axes", own.axes))
+    return graph.node("Div", signal, graph.number("Max", length, 1e-30)), length
 
 
 def _curves(graph: Graph, own: ColumnCurves) -> str:

@@ -18,7 +18,7 @@ from metaplastic.models.activations import (
     plain_activation,
 )
 from metaplastic.models.direct import NO_DIRECT, DirectSettings, with_direct
-from metaplastic.models.frozen import FrozenMLP, principal_axes
+from metaplastic.models.frozen import FrozenMLP
 from metaplastic.models.io import load_encoder, save_encoder
 from metaplastic.models.pictures import NO_PICTURES, PictureSettings
 from metaplastic.models.preparation import (
@@ -28,6 +28,7 @@ from metaplastic.models.preparation import (
     fit_preparation,
     prepare,
 )
+from metaplastic.models.principal import principal_axes
 from metaplastic.models.rows import (
     BLOCK_ROWS,
     block_rows,

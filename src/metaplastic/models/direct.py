@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from metaplastic.errors import InputError
-from metaplastic.models.frozen import FrozenMLP, principal_axes
+from metaplastic.models.frozen import FrozenMLP
+from metaplastic.models.principal import principal_axes
 from metaplastic.models.rows import block_rows, dense
 from metaplastic.types import Rows
 

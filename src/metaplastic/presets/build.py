@@ -77,7 +77,13 @@ def base_preset(rules: RuleSet) -> Preset:
         mostly_zero=0.86,
         whiten_in_turn=True,
         preparation=PreparationSettings(
-            count_zeros=0.86, n_components=256, tail=3.2, shape="logarithm", quantiles=64, dead=1e-3
+            count_zeros=0.86,
+            n_components=256,
+            power=3.0,
+            tail=3.2,
+            shape="logarithm",
+            quantiles=64,
+            dead=1e-3,
         ),
         pictures=PictureSettings(least_columns=36, range=0.5, share=0.4, likeness=0.45),
     )

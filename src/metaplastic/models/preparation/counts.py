@@ -2,8 +2,9 @@
 
 A long document and a short one about the same thing differ in all their counts. So counts are made
 sublinear, weighted by how few rows hold the column (inverse document frequency), and every row
-gets unit norm. The leading singular vectors of the weighted rows (latent semantic analysis,
-Deerwester et al. 1990) bring together columns that occur together.
+gets unit norm. The leading components of the weighted rows (latent semantic analysis, Deerwester et
+al. 1990) bring together columns that occur together. With the square of their singular values in
+place of these values, what many rows share weighs more than what is peculiar to one.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.models.preparation.base import AbstractPreparation
+from metaplastic.models.principal import principal_axes
 from metaplastic.models.rows import BLOCK_ROWS, dense, row_blocks
 from metaplastic.types import Rows
 
@@ -22,10 +24,13 @@ SUMS = 0.25
 """Least standard deviation of the sums of rows of counts, as a part of their mean. Rows of one-hot
 codes have equal sums, passages of one length nearly so; texts of natural length differ widely."""
 
+ROUNDING = 1e-10
+"""Least variance of rows of unit length along an axis that is no rounding."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CountWeights(AbstractPreparation):
-    """`unit(log(1 + x) * weights) @ axes`, where `unit` divides a row by its length.
+    """`unit(unit(log(1 + x) * weights) @ axes - centre)`; `unit` divides a row by its length.
 
     A row of zeros gives zeros: an empty document, or one of unknown words alone.
 
@@ -34,14 +39,17 @@ class CountWeights(AbstractPreparation):
     weights : ndarray of float32
         Inverse document frequencies `(d,)`; 0 for columns that no row of the pool has.
     axes : ndarray of float32
-        Singular vectors `(d, m)`, turned by a random rotation, so that the presentation scales all
-        components alike.
+        Principal axes `(d, m)`, each as long as it weighs, turned by a random rotation, so that the
+        presentation scales all components alike.
+    centre : ndarray of float32
+        Mean of the projected rows of the pool `(m,)`.
     """
 
     kind: ClassVar[str] = "counts"
 
     weights: NDArray[np.float32]
     axes: NDArray[np.float32]
+    centre: NDArray[np.float32]
 
     @property
     def n_features_in(self) -> int:
@@ -53,7 +61,9 @@ class CountWeights(AbstractPreparation):
 
     def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         # A product with a sparse matrix adds up every row by itself, and costs what is not zero.
-        return scipy.sparse.csr_array(self.weighted(rows)) @ self.axes
+        sparse = scipy.sparse.csr_array(self.weighted(rows))
+        known = np.diff(sparse.indptr) > 0
+        return _unit((sparse @ self.axes - self.centre) * known[:, None])
 
     def weighted(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Rows `(n, d)` as tf-idf of unit length.
@@ -64,9 +74,7 @@ class CountWeights(AbstractPreparation):
             For negative entries.
         """
         self.check_rows(rows)
-        weighted = np.log1p(rows) * self.weights
-        lengths = np.sqrt(np.sum(np.square(weighted), axis=1, keepdims=True))
-        return np.asarray(weighted / np.where(lengths > 0, lengths, 1), np.float32)
+        return _unit(np.log1p(rows) * self.weights)
 
     def check_rows(self, rows: NDArray[np.float32]) -> None:
         if rows.size and rows.min() < 0:
@@ -79,12 +87,18 @@ class CountWeights(AbstractPreparation):
     def explain(self) -> str:
         return (
             f"{self.n_features_in} columns of counts: log(1 + count), weighted by inverse document "
-            f"frequency, rows of unit length, projected on {self.n_features_out} components"
+            f"frequency, projected on {self.n_features_out} components, rows of unit length"
         )
 
     def check(self) -> str:
         fits = self.axes.ndim == 2 and self.weights.shape == self.axes.shape[:1]
-        return "" if fits else "weights and axes of counts do not fit"
+        fits = fits and self.centre.shape == self.axes.shape[1:]
+        return "" if fits else "weights, axes and centre of counts do not fit"
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.sqrt(np.sum(np.square(rows), axis=1, keepdims=True))
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 def are_counts(x: Rows, zeros: float) -> bool:
@@ -109,8 +123,17 @@ def are_counts(x: Rows, zeros: float) -> bool:
     return share > zeros and differ and all(block.min() >= 0 for block in row_blocks(x))
 
 
-def fit_counts(x: Rows, n_components: int) -> CountWeights:
+def fit_counts(x: Rows, n_components: int, power: float = 1.0) -> CountWeights:
     """Weights of the pool `x` `(n, d)`, axes of at most `BLOCK_ROWS` of its rows.
+
+    Parameters
+    ----------
+    x : Rows
+        The pool.
+    n_components : int
+        Most axes.
+    power : float, default=1.0
+        Power of the singular values by which components weigh; 1 is a projection.
 
     Raises
     ------
@@ -120,14 +143,19 @@ def fit_counts(x: Rows, n_components: int) -> CountWeights:
     n, d = x.shape
     holding = sum(((rows > 0).sum(axis=0) for rows in row_blocks(x)), np.zeros(d, np.int64))
     weights = np.where(holding > 0, 1.0 + np.log((1.0 + n) / (1.0 + holding)), 0.0)
-    weighting = CountWeights(weights.astype(np.float32), np.zeros((d, 1), np.float32))
-    rows = weighting.weighted(dense(x[:: -(-n // BLOCK_ROWS)]))
-    count = min(n_components, *rows.shape)
+    weights = np.asarray(weights, np.float32)
+    some = dense(x[:: -(-n // BLOCK_ROWS)])
+    weighting = CountWeights(weights, np.zeros((d, 1), np.float32), np.zeros(1, np.float32))
+    rows = scipy.sparse.csr_array(weighting.weighted(some))
+    count = min(n_components, len(some), d)
     from sklearn.decomposition import TruncatedSVD  # Encoders in use do without it.
 
-    leading: Any = TruncatedSVD(count, n_iter=4, random_state=0)
-    leading.fit(scipy.sparse.csr_array(rows))
-    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(count, count)))[0]
-    return dataclasses.replace(
-        weighting, axes=np.ascontiguousarray(leading.components_.T @ turned, np.float32)
-    )
+    leading: Any = TruncatedSVD(count, n_iter=4, random_state=0).fit(rows)
+    # Singular vectors of sparse rows are cheap; within them lie the axes of the centred ones.
+    projected = np.asarray(rows @ leading.components_.T, np.float32)
+    own, variances = principal_axes(projected, count)
+    own *= np.power(variances / max(float(variances[0]), ROUNDING), (power - 1.0) / 2.0)
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(own.shape[1],) * 2))[0]
+    axes = np.asarray(leading.components_.T @ own @ turned, np.float32)
+    centre = projected.mean(0, dtype=np.float64) @ own @ turned
+    return CountWeights(weights, np.ascontiguousarray(axes), np.asarray(centre, np.float32))

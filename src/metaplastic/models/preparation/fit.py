@@ -39,7 +39,7 @@ def fit_preparation(
     if pictures:
         return None
     if are_counts(x, settings.count_zeros):
-        return fit_counts(x, settings.n_components)
+        return fit_counts(x, settings.n_components, settings.power)
     if settings.tail == 0.0 and settings.dead == 0.0:
         return None
     return fit_columns(x, settings)

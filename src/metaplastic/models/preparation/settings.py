@@ -1,6 +1,7 @@
 """When a pool is prepared, and how: the numbers that a preset holds."""
 
 import dataclasses
+import math
 
 from metaplastic.errors import InputError
 
@@ -18,6 +19,9 @@ class PreparationSettings:
         takes none for counts.
     n_components : int, default=256
         Most components that weighted counts are projected on.
+    power : float, default=1.0
+        Power of its singular value by which a component of counts weighs: 1 for a projection, more
+        for what many rows share.
     tail : float, default=0.0
         Spread of a column in standard deviations above which its tail is heavy; 0 leaves all
         columns as they are. A normal distribution has 1.8.
@@ -37,6 +41,7 @@ class PreparationSettings:
 
     count_zeros: float = 1.0
     n_components: int = 256
+    power: float = 1.0
     tail: float = 0.0
     shape: str = "logarithm"
     quantiles: int = 64
@@ -48,6 +53,8 @@ class PreparationSettings:
                 "count_zeros must be from 0 to 1 and dead from 0 to below 1, got "
                 f"{self.count_zeros!r} and {self.dead!r}"
             )
+        if not 0.0 < self.power < math.inf:
+            raise InputError(f"power must be positive and finite, got {self.power!r}")
         if self.shape not in SHAPES:
             raise InputError(f"shape is one of {', '.join(SHAPES)}, got {self.shape!r}")
         if self.n_components < 1 or self.quantiles < 2 or not self.tail >= 0:
