@@ -165,7 +165,7 @@ class RuleProblem(AbstractInnerProblem):
         """`steps_per_loss` inner steps, then the meta-loss."""
         step_key, loss_key = jax.random.split(key)
         carry = self.advance(theta, carry, self.steps_per_loss, key=step_key)
-        evaluate = self._remat(lambda theta, model: self.score(carry.task, model, key=loss_key)[0])
+        evaluate = self.remat(lambda theta, model: self.score(carry.task, model, key=loss_key)[0])
         loss = evaluate(theta, carry.model)
         return carry, loss, ~(jnp.isfinite(loss) & all_finite(carry.model.layers))
 
@@ -183,7 +183,7 @@ class RuleProblem(AbstractInnerProblem):
             rule = eqx.combine(theta, self.rule)
             return apply_rule(rule, model, state, batch, key=rule_key)[:2]
 
-        stepped = self._remat(inner)
+        stepped = self.remat(inner)
 
         def body(now: tuple, key: PRNGKey) -> tuple[tuple, None]:
             return stepped(theta, *now, key), None
@@ -193,12 +193,30 @@ class RuleProblem(AbstractInnerProblem):
         )
         return RuleCarry(carry.task, model, state)
 
+    def assess(self, carry: RuleCarry, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
+        """`score` of the network of a carry."""
+        return self.score(carry.task, carry.model, key=key)
+
     def score(self, task: Task, model: MLP, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of a model's features on fresh labelled samples of a task."""
         drawn = self.shots + (self.queries or self.shots)
         x, labels = self.tasks.labelled(task, drawn, key=key)
+        extra = self.tasks.targets(task, drawn, key=key)
+        return self.judge(task, model, x, labels, extra, key=key)
+
+    def judge(
+        self,
+        task: Task,
+        model: MLP,
+        x: Float[Array, "sample pre"],
+        labels: Int[Array, " sample"],
+        extra: Float[Array, "sample target"] | None = None,
+        *,
+        key: PRNGKey,
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """The same on given samples, of which the first `shots` of every class are the support."""
         learned = model.read(model.trace(checkpoint_name(x, "batch")))
-        n, extra = self.shots * self.tasks.n_classes, self.tasks.targets(task, drawn, key=key)
+        n = self.shots * self.tasks.n_classes
 
         def judged(by: AbstractMetaObjective, features: Array) -> tuple[Array, Metrics]:
             return by(
@@ -240,7 +258,8 @@ class RuleProblem(AbstractInnerProblem):
         axes = leading_axes(model.presentation.scaled(x), components, key=start_key)
         return checkpoint_name(jax.lax.stop_gradient(axes), "batch")
 
-    def _remat(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def remat(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, computed again in the backward pass if `checkpoint` says so."""
         if not self.checkpoint:
             return function
         policy = jax.checkpoint_policies.save_only_these_names("batch")

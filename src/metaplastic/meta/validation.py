@@ -9,6 +9,7 @@ import numpy as np
 
 from metaplastic.errors import InputError
 from metaplastic.meta.executor import Bucket
+from metaplastic.meta.hearing import HearingProblem
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.rules import AbstractUpdateRule
 
@@ -43,7 +44,7 @@ class Validator:
         theta, _ = split_rule(rule)
         losses, accuracies = {}, {}
         for bucket in self.buckets:
-            if not isinstance(bucket.problem, RuleProblem):
+            if not isinstance(bucket.problem, RuleProblem | HearingProblem):
                 raise InputError(f"bucket {bucket.name!r} is no problem of rules and tasks")
             loss, accuracy = _final_scores(bucket.problem, theta, self.keys, self.inner_steps)
             losses[bucket.name] = float(np.mean(loss))
@@ -57,12 +58,12 @@ class Validator:
 
 
 @eqx.filter_jit
-def _final_scores(problem: RuleProblem, theta, keys, steps: int):
+def _final_scores(problem: RuleProblem | HearingProblem, theta, keys, steps: int):
     def one(key):
         init_key, run_key, score_key = jax.random.split(key, 3)
         carry = problem.init(theta, key=init_key)
         carry = problem.advance(theta, carry, steps, key=run_key)
-        loss, metrics = problem.score(carry.task, carry.model, key=score_key)
+        loss, metrics = problem.assess(carry, key=score_key)
         return loss, metrics["accuracy"]
 
     return jax.lax.map(one, keys)

@@ -54,11 +54,14 @@ class LayerTrace(eqx.Module):
         Normalised sums.
     post : array (batch, post) of float
         Outputs of the layer.
+    labels : array (batch, post) of float, optional
+        In the top layer, what labels tell every unit, zero for rows without one (`rules.hear`).
     """
 
     pre: Float[Array, "batch pre"]
     drive: Float[Array, "batch post"]
     post: Float[Array, "batch post"]
+    labels: Float[Array, "batch post"] | None = None
 
 
 Trace = tuple[LayerTrace, ...]

@@ -18,6 +18,7 @@ from metaplastic.gradients import (
     TruncatedBackprop,
 )
 from metaplastic.meta.executor import Bucket
+from metaplastic.meta.hearing import HearingProblem
 from metaplastic.meta.problem import SEEN, RuleProblem
 from metaplastic.meta.teaching import TeachingProblem
 from metaplastic.meta.train import OuterConfig
@@ -45,8 +46,9 @@ class Recipe:
     `hidden` units, `lateral` or not, the same in a `context`, its teacher `narrowed` to `hidden`
     units, or `metz2018` or `metz2018_equivariant` with the inner learning rate `inner_rate`,
     `unit_norm` or not. With a teacher in `teaching` the rule is taught and not meta-trained.
-    `regress` makes the augmentation's coefficients extra targets. `settle` and `with_outputs` are
-    those of `LocalRule`.
+    `regress` makes the augmentation's coefficients extra targets. `settle`, `with_outputs` and
+    `with_labels` are those of `LocalRule`. A rule `with_labels` hears those of `shots` rows a class;
+    the rule `guide` trains the guides of `HearingProblem` for `guide_steps`.
     `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
     learned features; `whitening` is that of `PresentationSettings`. `own` is that of `WordSource`
@@ -83,6 +85,9 @@ class Recipe:
     labels: tuple[int, ...] = (1, 3)
     settle: int = 0
     with_outputs: bool = False
+    with_labels: bool = False
+    guide: str = "base"
+    guide_steps: int = 60
     whitening: float = 0.0
     seed: int = 0
     teaching: Teaching = dataclasses.field(default_factory=Teaching)
@@ -98,6 +103,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             rule,
             hidden=recipe.hidden,
             with_outputs=recipe.with_outputs,
+            with_labels=recipe.with_labels,
             settle=recipe.settle,
             key=key,
         )
@@ -111,6 +117,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             lateral=recipe.lateral,
             settle=recipe.settle,
             with_outputs=recipe.with_outputs,
+            with_labels=recipe.with_labels,
         )
     if recipe.rule not in ("metz2018", "metz2018_equivariant"):
         raise ConfigurationError(
@@ -169,24 +176,29 @@ def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
 
 def _problem(
     shape: Shape, recipe: Recipe, tasks: SourceTasks, theta_free: AbstractUpdateRule
-) -> RuleProblem:
+) -> RuleProblem | HearingProblem:
     score: Any = recipe.score
-    return RuleProblem(
+    shots = shape.shots or recipe.shots
+    labels = (shots,) if recipe.with_labels else recipe.labels
+    plain = RuleProblem(
         tasks,
         FewShotRidge(strength=recipe.ridge, score=score),
         theta_free,
         (tasks.n_features, *shape.widths),
         shape.activation,
         shape.batch_size,
-        shape.shots or recipe.shots,
+        shots,
         recipe.steps_per_loss,
         recipe.horizons,
         presentation=PresentationSettings(whitening=recipe.whitening),
         direct=SEEN if recipe.direct and shape.direct else None,
         queries=shape.queries,
-        second=LabelSpreading(recipe.labels) if recipe.spread else None,
+        second=LabelSpreading(labels) if recipe.spread else None,
         share=recipe.spread,
     )
+    if not recipe.with_labels:
+        return plain
+    return HearingProblem(plain, load_rule(recipe.guide), recipe.guide_steps)
 
 
 def _lessons(

@@ -156,3 +156,12 @@ READ_SHAPES = (
 )
 """Drawn things, letters, tables and clusters with pools of 300 to 500 rows, over which labels can
 spread."""
+
+HEARD_SHAPES = (
+    Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 20, 1, shots=3, queries=15),
+    Shape("strokes14-3", "strokes", 14, (128, 128, 64), 128, 10, 1, shots=5, queries=30),
+    Shape("strokes12-3", "strokes", 12, (64, 64, 64), 96, 10, 2, shots=1, queries=30),
+    Shape("silhouettes12-3", "silhouettes", 12, (64, 64, 64), 96, 10, 2, shots=3, queries=30),
+    Shape("manifold100-3", "manifold", 100, (64, 64, 32), 96, 8, 1, shots=3, queries=30),
+)
+"""For rules that hear labels: one to five known rows a class go with every batch."""

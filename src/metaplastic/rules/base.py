@@ -21,6 +21,7 @@ from metaplastic.models import (
     Trace,
     init_mlp,
 )
+from metaplastic.rules.hearing import hear
 from metaplastic.types import Locality, PRNGKey
 
 RuleState = PyTree
@@ -166,6 +167,7 @@ def apply_rule(
     batch: Float[Array, "batch pre"],
     *,
     key: PRNGKey,
+    targets: Float[Array, "batch class"] | None = None,
 ) -> tuple[MLP, RuleState, Trace]:
     """One inner step: run the batch, ask the rule, change the model.
 
@@ -183,6 +185,8 @@ def apply_rule(
         One batch of inputs.
     key : PRNG key
         Key of the rule's random draws.
+    targets : array (batch, class) of float, optional
+        What is known of the rows' classes (see `hear`), for rules that hear labels.
 
     Returns
     -------
@@ -201,5 +205,7 @@ def apply_rule(
     [(32, 6), (32, 4)]
     """
     trace = model.trace(batch)
+    if targets is not None:
+        trace = hear(trace, targets)
     delta, state = rule.update(model, trace, state, key=key)
     return model.apply(delta), state, trace

@@ -4,6 +4,7 @@ less, to be taught what it lost."""
 import dataclasses
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from metaplastic.errors import InputError
 from metaplastic.rules.base import AbstractUpdateRule
@@ -33,6 +34,7 @@ def widened(rule: LocalRule, hidden: int, *, key: PRNGKey) -> LocalRule:
         hidden=max(hidden - now, 1),
         lateral=rule.lateral,
         with_outputs=rule.with_outputs,
+        with_labels=rule.with_labels,
     )
     wider = {}
     for name in _LISTENING:
@@ -66,18 +68,40 @@ def narrowed(rule: LocalRule, hidden: int) -> LocalRule:
 
 
 def told_outputs(rule: LocalRule) -> LocalRule:
-    """The same rule `with_outputs`, to which it pays no attention yet."""
+    """The same rule `with_outputs`, to which it pays no attention yet.
+
+    Raises
+    ------
+    InputError
+        For a rule that hears labels: those come last.
+    """
     if rule.with_outputs:
         return rule
-    read = {
-        name: jnp.pad(getattr(rule, name), ((0, 0), (0, 1)))
-        for name in ("element_in", "element_out", "top_element_out")
-    }
-    return dataclasses.replace(rule, **read, with_outputs=True)
+    if rule.with_labels:
+        raise InputError("a rule that hears labels cannot be told outputs any more; tell it first")
+    return dataclasses.replace(rule, **_one_element_more(rule), with_outputs=True)
+
+
+def told_labels(rule: LocalRule) -> LocalRule:
+    """The same rule `with_labels`, to which it pays no attention yet."""
+    if rule.with_labels:
+        return rule
+    return dataclasses.replace(rule, **_one_element_more(rule), with_labels=True)
+
+
+def _one_element_more(rule: LocalRule) -> dict[str, Array]:
+    names = ("element_in", "element_out", "top_element_out")
+    return {name: jnp.pad(getattr(rule, name), ((0, 0), (0, 1))) for name in names}
 
 
 def grown(
-    rule: AbstractUpdateRule, *, hidden: int, with_outputs: bool, settle: int, key: PRNGKey
+    rule: AbstractUpdateRule,
+    *,
+    hidden: int,
+    with_outputs: bool,
+    with_labels: bool = False,
+    settle: int,
+    key: PRNGKey,
 ) -> AbstractUpdateRule:
     """A local rule with at least `hidden` hidden units, and the other fields as asked for.
 
@@ -86,5 +110,6 @@ def grown(
     if not isinstance(rule, LocalRule):
         return rule
     rule = told_outputs(rule) if with_outputs else rule
+    rule = told_labels(rule) if with_labels else rule
     rule = widened(rule, max(hidden, rule.hidden), key=key)
     return dataclasses.replace(rule, settle=settle or rule.settle)

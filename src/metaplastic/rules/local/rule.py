@@ -99,8 +99,9 @@ class LocalRule(AbstractUpdateRule):
         "lateral": bool,
         "settle": int,
         "with_outputs": bool,
+        "with_labels": bool,
     }
-    later_fields: ClassVar[frozenset[str]] = frozenset({"settle", "with_outputs"})
+    later_fields: ClassVar[frozenset[str]] = frozenset({"settle", "with_outputs", "with_labels"})
 
     initialisation: ClassVar[Initialisation] = "unit_norm"
     readout: ClassVar[Readout] = "drive"
@@ -125,6 +126,7 @@ class LocalRule(AbstractUpdateRule):
     lateral: bool = eqx.field(static=True)
     settle: int = eqx.field(static=True, default=0)
     with_outputs: bool = eqx.field(static=True, default=False)
+    with_labels: bool = eqx.field(static=True, default=False)
 
     @property
     def hidden(self) -> int:
@@ -145,6 +147,7 @@ class LocalRule(AbstractUpdateRule):
         lateral: bool = True,
         settle: int = 0,
         with_outputs: bool = False,
+        with_labels: bool = False,
     ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
@@ -161,6 +164,8 @@ class LocalRule(AbstractUpdateRule):
         with_outputs : bool, default=False
             Whether the rule sees what units send upwards, so that it may do one thing for ReLU and
             another for other nonlinearities.
+        with_labels : bool, default=False
+            Whether the rule hears labels where there are some.
 
         Raises
         ------
@@ -180,10 +185,11 @@ class LocalRule(AbstractUpdateRule):
             raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
         # `locality` is a property, not a field, which pyright does not see.
         return cls(  # pyright: ignore[reportCallIssue]
-            **start_values(key, int(hidden), lateral, with_outputs),  # pyright: ignore[reportArgumentType]
+            **start_values(key, int(hidden), lateral, with_outputs, with_labels),  # pyright: ignore[reportArgumentType]
             lateral=lateral,
             settle=int(settle),
             with_outputs=with_outputs,
+            with_labels=with_labels,
         )
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
@@ -247,18 +253,24 @@ class LocalRule(AbstractUpdateRule):
         if self.with_outputs:
             centred = (trace.post - jnp.mean(trace.post, axis=0))[None]
             elements.append(scaled(centred, lateral=self.lateral))
+        if self.with_labels and trace.labels is not None:
+            elements.append(trace.labels[None])
         e = jnp.concatenate(elements)
+        # Without labels, and below the top layer, there is nothing to hear.
+        known = slice(len(e))
+        element_in, element_out = self.element_in[:, known], self.element_out[:, known]
+        top_element_out = self.top_element_out[:, known]
         per_unit = unit_features(z, layer.bias, outgoing, lateral.crowding)
         h = jnp.tanh(
-            channels(self.element_in, e)
+            channels(element_in, e)
             + (self.unit_in @ per_unit + (self.role_in @ role)[:, None])[:, None, :]
             + (self.sample_in @ lateral.per_sample)[:, :, None]
         )
-        out = channels(self.element_out, e) + channels(self.hidden_out, h)
+        out = channels(element_out, e) + channels(self.hidden_out, h)
         out = out + self.offset_out[:, None, None]
         post, pre, messages = jnp.split(out, [N_FACTORS, 2 * N_FACTORS])
         if is_top:
-            messages = channels(self.top_element_out, e) + channels(self.top_hidden_out, h)
+            messages = channels(top_element_out, e) + channels(self.top_hidden_out, h)
         pre = pre - jnp.mean(pre, axis=1, keepdims=True)
         return Signals(post, pre, messages, jnp.mean(h, axis=1), lateral.correlation)
 

@@ -13,9 +13,11 @@ N_FACTORS = N_HEBB + N_GATED
 N_UNIT, N_SAMPLE, N_ROLES = 5, 2, 4
 
 
-def start_values(key: PRNGKey, hidden: int, lateral: bool, with_outputs: bool) -> dict[str, Array]:
+def start_values(
+    key: PRNGKey, hidden: int, lateral: bool, with_outputs: bool, with_labels: bool = False
+) -> dict[str, Array]:
     """The arrays of `LocalRule` by name: Hebbian with competition and decorrelation."""
-    n_element = 2 + N_MESSAGES + (3 if lateral else 0) + with_outputs
+    n_element = 2 + N_MESSAGES + (3 if lateral else 0) + with_outputs + with_labels
     n_out = 2 * N_FACTORS + N_MESSAGES
     keys = iter(jax.random.split(key, 12))
 
