@@ -30,11 +30,16 @@ def _scan(
     count: Int[Array, ""],
     first: Int[Array, ""],
     key: PRNGKey,
+    targets: NDArray | Float[Array, "steps batch class"] | None = None,
 ) -> tuple[MLP, RuleState, Array]:
     # The number of steps is data, so that chunks of any length up to `steps` share one program.
     def body(i: Array, carry: tuple[MLP, RuleState]) -> tuple[MLP, RuleState]:
+        step_key = jax.random.fold_in(key, first + i)
         batch = jax.lax.dynamic_index_in_dim(batches, i, keepdims=False)
-        return apply_rule(rule, *carry, batch, key=jax.random.fold_in(key, first + i))[:2]
+        if targets is None:
+            return apply_rule(rule, *carry, batch, key=step_key)[:2]
+        told = jax.lax.dynamic_index_in_dim(targets, i, keepdims=False)
+        return apply_rule(rule, *carry, batch, key=step_key, targets=told)[:2]
 
     model, state = jax.lax.fori_loop(0, count, body, (model, state))
     return model, state, all_finite((model.layers, state))
@@ -49,6 +54,7 @@ def train(
     *,
     key: PRNGKey,
     first_step: int = 0,
+    targets: NDArray[np.float32] | None = None,
 ) -> tuple[MLP, RuleState]:
     """Apply `rule` once to every batch, in order.
 
@@ -70,6 +76,8 @@ def train(
         Key of all random draws.
     first_step : int, default=0
         Number of the first step, if training continues.
+    targets : array (steps, batch, class) of float, optional
+        What a rule that hears labels is told of every row (`rules.hear`).
 
     Returns
     -------
@@ -85,10 +93,10 @@ def train(
     for start in range(0, len(batches), most):
         chunk = np.asarray(batches[start : start + most], np.float32)
         count = len(chunk)
-        if count < most:
-            chunk = np.concatenate([chunk, np.zeros((most - count, *chunk.shape[1:]), np.float32)])
+        own = None if targets is None else _filled(targets[start : start + most], most)
+        first = np.int32(first_step + start)
         model, state, finite = _scan(
-            rule, model, state, chunk, np.int32(count), np.int32(first_step + start), key
+            rule, model, state, _filled(chunk, most), np.int32(count), first, key, own
         )
         if not finite:
             raise DivergenceError(
@@ -97,6 +105,12 @@ def train(
                 "learning rate, and look for extreme values in the inputs"
             )
     return model, state
+
+
+def _filled(chunk: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """With zeros up to `most` steps."""
+    missing = most - len(chunk)
+    return np.pad(chunk, ((0, missing), (0, 0), (0, 0))) if missing else chunk
 
 
 def chunk_steps(batch: int, n_columns: int) -> int:

@@ -16,13 +16,12 @@ from metaplastic.learners.base import AbstractLearner
 from metaplastic.learners.inner_loop import chunk_steps, train
 from metaplastic.learners.pool import (
     FREEZE_ROWS,
-    Shuffled,
     check_pool,
-    draw_batches,
     pool_presentation,
     subsample,
 )
 from metaplastic.learners.programs import compiled, training
+from metaplastic.learners.told import Draws, Told
 from metaplastic.models import (
     MLP,
     AbstractPreparation,
@@ -91,18 +90,20 @@ class RuleLearner(AbstractLearner):
         seed: int,
         snapshot_steps: Sequence[int] = (),
         on_snapshot: Snapshot | None = None,
+        told: Told | None = None,
     ) -> FrozenMLP:
         """As `fit`, calling `on_snapshot(step, models, states)` at the given numbers of steps.
 
-        Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result.
+        Steps outside 0 to `n_steps` are passed over. Snapshots change nothing of the result. `told`
+        is what the networks hear of labels.
         """
         raw = check_pool(x)
         preparation = self.preset.prepare(raw)
         x = prepare(preparation, raw)
-        plan = self.preset.plan(x, seed, prepared=preparation is not None)
+        plan = self.preset.plan(x, seed, prepared=preparation is not None, heard=told is not None)
         networks = starts(plan, x, self.preset.networks.hidden_sizes)
         own = self.preset.networks
-        rows = [Shuffled(x.shape[0], seed=member.seed) for member in plan.members]
+        draws = [Draws(x, own.batch_size, told, seed=member.seed) for member in plan.members]
         most = chunk_steps(min(own.batch_size, x.shape[0]), x.shape[1])
         stops = sorted({s for s in snapshot_steps if 0 <= s <= own.n_steps} | {own.n_steps})
         done = 0
@@ -112,8 +113,16 @@ class RuleLearner(AbstractLearner):
                 for i, (member, (model, state, key)) in enumerate(
                     zip(plan.members, networks, strict=True)
                 ):
-                    batches = draw_batches(x, rows[i], count, own.batch_size)
-                    after = train(member.rule, model, state, batches, key=key, first_step=done)
+                    batches, targets = draws[i].take(count)
+                    after = train(
+                        member.rule,
+                        model,
+                        state,
+                        batches,
+                        key=key,
+                        first_step=done,
+                        targets=targets,
+                    )
                     networks[i] = (*after, key)
                 done += count
             if on_snapshot is not None and stop in snapshot_steps:

@@ -125,7 +125,7 @@ class Preset:
             return None
         return fit_preparation(x, self.preparation, pictures=self.pictures.seen_in(x))
 
-    def plan(self, x: Rows, seed: int, *, prepared: bool = False) -> Plan:
+    def plan(self, x: Rows, seed: int, *, prepared: bool = False, heard: bool = False) -> Plan:
         """The networks to train on a pool.
 
         All networks have one shape, so that those of one nonlinearity and rule share a compiled
@@ -139,6 +139,8 @@ class Preset:
             Seed of the first network; those of the others follow from it.
         prepared : bool, default=False
             Whether `prepare` changed the pool, which then holds no pictures.
+        heard : bool, default=False
+            Whether the networks hear labels.
 
         Returns
         -------
@@ -148,7 +150,8 @@ class Preset:
         Raises
         ------
         InputError
-            If several nonlinearities cannot share the features.
+            If several nonlinearities cannot share the features, or a rule is to hear labels and
+            does not.
         """
         own = self.networks
         sparse = share_of_least(x) > self.mostly_zero
@@ -162,7 +165,7 @@ class Preset:
         presentation = self.sparse_presentation if sparse else self.presentation
         members = [
             Member(
-                rule=self.rules.rule_for(name, sparse=sparse),
+                rule=self.rules.rule_for(name, sparse=sparse, heard=heard),
                 activation=name,
                 whitened=not (self.whiten_in_turn and index % 2),
                 seed=own_seed,
@@ -174,6 +177,11 @@ class Preset:
                 )
             )
         ]
+        if heard and not all(member.rule.hears_labels for member in members):
+            raise InputError(
+                f"the rules of preset {self.name!r} hear no labels; give a preset that has a rule "
+                "for them, as base, or a rule that hears them"
+            )
         return Plan(tuple(members), presentation, n_direct, n_learned)
 
     def direct_beside(self, n_in: int, units: Sequence[int]) -> tuple[int, DirectSettings]:

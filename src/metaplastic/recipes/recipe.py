@@ -47,8 +47,8 @@ class Recipe:
     units, or `metz2018` or `metz2018_equivariant` with the inner learning rate `inner_rate`,
     `unit_norm` or not. With a teacher in `teaching` the rule is taught and not meta-trained.
     `regress` makes the augmentation's coefficients extra targets. `settle`, `with_outputs` and
-    `with_labels` are those of `LocalRule`. A rule `with_labels` hears those of `shots` rows a class;
-    the rule `guide` trains the guides of `HearingProblem` for `guide_steps`.
+    `with_labels` are those of `LocalRule`. A rule `with_labels` hears `shots` rows a class; the
+    rule `guide` trains the guides of `HearingProblem` for `guide_steps`.
     `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
     learned features; `whitening` is that of `PresentationSettings`. `own` is that of `WordSource`

@@ -79,6 +79,11 @@ class AbstractUpdateRule(eqx.Module):
         """The only number of top units that the rule can train; `None` if any will do."""
         return None
 
+    @property
+    def hears_labels(self) -> bool:
+        """Whether the rule uses `labels` of the top layer's trace (see `rules.hear`)."""
+        return False
+
     @classmethod
     def create(cls, *, key: PRNGKey, **fields: Any) -> "AbstractUpdateRule":
         """An untrained rule of these fields; the shapes of its arrays depend on nothing else."""

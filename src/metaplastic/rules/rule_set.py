@@ -6,13 +6,13 @@ from collections.abc import Callable
 from metaplastic.models import BOUNDED
 from metaplastic.rules.base import AbstractUpdateRule
 
-ROLES = ("main", "bounded", "sparse")
+ROLES = ("main", "bounded", "sparse", "labels")
 """Fields of a `RuleSet`; `main` is always there."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RuleSet:
-    """Up to three rules.
+    """Up to four rules.
 
     Parameters
     ----------
@@ -24,6 +24,8 @@ class RuleSet:
     sparse : AbstractUpdateRule, optional
         The rule for inputs that are mostly zeros, whatever the nonlinearity; if left out, `main`
         and `bounded` train those networks too.
+    labels : AbstractUpdateRule, optional
+        The rule for all networks that hear labels; if left out, the others train those too.
 
     Examples
     --------
@@ -37,9 +39,13 @@ class RuleSet:
     main: AbstractUpdateRule
     bounded: AbstractUpdateRule | None = None
     sparse: AbstractUpdateRule | None = None
+    labels: AbstractUpdateRule | None = None
 
-    def rule_for(self, activation: str, *, sparse: bool) -> AbstractUpdateRule:
-        """The rule for a network of this nonlinearity, on inputs that are mostly zeros or not."""
+    def rule_for(self, activation: str, *, sparse: bool, heard: bool = False) -> AbstractUpdateRule:
+        """The rule for a network of this nonlinearity, on inputs that are mostly zeros or not, that
+        hears labels or does not."""
+        if heard and self.labels is not None:
+            return self.labels
         if sparse and self.sparse is not None:
             return self.sparse
         if self.bounded is not None and activation in BOUNDED:

@@ -11,12 +11,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from metaplastic.errors import InputError
-from metaplastic.readings import ReadingPool
+from metaplastic.readings import ReadingPool, ReadingSettings
 from metaplastic.sklearn.head import (
     HeadName,
+    Supervision,
     check_head,
     check_prior,
     check_size,
+    check_supervision,
     reading_settings,
 )
 from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
@@ -58,6 +60,11 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Shares of the classes among all rows, in the order of `classes_`, for "graph" and "auto":
         their mean probabilities have these shares. If None, they come nearer to the shares of the
         labelled rows, the less the more labels there are.
+    supervision : {"none", "labels"}, default="none"
+        Whether the networks hear labels while they learn. With "labels" the features learned
+        without labels are read first; then networks are trained anew by a rule that hears the
+        labelled rows, and of the others what that reading says, and are read again. It takes
+        twice the time.
     random_state : int, RandomState instance or None, default=None
         As in `RuleTransformer`; the head has no randomness.
     flatten, prepare : bool
@@ -104,6 +111,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         head: HeadName = "auto",
         n_neighbors: int | None = None,
         class_prior: ArrayLike | None = None,
+        supervision: Supervision = "none",
         random_state: int | np.random.RandomState | None = None,
         flatten: bool = False,
         prepare: bool = True,
@@ -119,6 +127,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         self.head = head
         self.n_neighbors = n_neighbors
         self.class_prior = class_prior
+        self.supervision = supervision
         self.random_state = random_state
         self.flatten = flatten
         self.prepare = prepare
@@ -148,7 +157,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         DivergenceError
             if the rule leaves the finite numbers.
         """
-        head = check_head(self.head)
+        head, supervision = check_head(self.head), check_supervision(self.supervision)
         names = ("rule", *NETWORKS, "preset", "random_state", "prepare")
         transformer = RuleTransformer(**{name: getattr(self, name) for name in names})
         check_given(y)
@@ -160,12 +169,27 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         check_size(x.shape[0], self.n_components, len(classes), self.preset, head)
         # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
         self.transformer_ = transformer.set_output(transform="default").fit(x)
+        self._labelled, self.classes_ = np.flatnonzero(labelled), classes
+        features = self._read(x, settings, head, numbers, prior)
+        if supervision == "labels":
+            guessed = self.head_.probabilities(features)
+            self.transformer_._hear(x, guessed, self._labelled, numbers)
+            self._read(x, settings, head, numbers, prior)
+        return self
+
+    def _read(
+        self,
+        x: NDArray,
+        settings: ReadingSettings,
+        head: HeadName,
+        numbers: NDArray[np.int64],
+        prior: NDArray | None,
+    ) -> NDArray[np.float32]:
+        """Read the features of the pool anew; returns them."""
         features = self.transformer_.transform(x)
         self._pool = ReadingPool(features, settings)
-        self._labelled = np.flatnonzero(labelled)
         self.head_ = self._pool.fit(head, self._labelled, numbers, prior)
-        self.classes_ = classes
-        return self
+        return features
 
     def suggest(self, n: int) -> Int[np.ndarray, " suggested"]:
         """Numbers of the rows of the pool to label next, in the order in which to label them.

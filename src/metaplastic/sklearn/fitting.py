@@ -9,6 +9,7 @@ import numpy as np
 from metaplastic.errors import InputError
 from metaplastic.learners import RuleLearner
 from metaplastic.learners.programs import training
+from metaplastic.learners.told import Told
 from metaplastic.models import MLP, prepare
 from metaplastic.presets.io import resolve
 from metaplastic.rules import RuleState
@@ -28,6 +29,24 @@ def fit_rows(transformer: Any, X: Any) -> Stream:
         stream = Stream(learner, x.shape[1], seed)
         stream.extend(x)
         return stream
+    return _trained(learner, x, seed)
+
+
+@training()
+def fit_told(transformer: Any, x: Any, heard: Told) -> Stream:
+    """The networks of a `RuleTransformer`, which hear labels, trained on the checked rows `x`.
+
+    Raises
+    ------
+    InputError
+        If the rules hear no labels, or `n_steps` is None.
+    """
+    if transformer.n_steps is None:
+        raise InputError('supervision="labels" takes rows several times; give n_steps a number')
+    return _trained(_learner(transformer), x, draw_seed(transformer.random_state), heard)
+
+
+def _trained(learner: RuleLearner, x: Any, seed: int, heard: Told | None = None) -> Stream:
     n_steps = learner.preset.networks.n_steps
     batch_size = stable_batch_size(learner.preset.networks.batch_size, x.shape[0])
     fitted = RuleLearner(learner.preset.with_networks(batch_size=batch_size))
@@ -37,9 +56,12 @@ def fit_rows(transformer: Any, X: Any) -> Stream:
         seed=seed,
         snapshot_steps=(n_steps,),
         on_snapshot=lambda step, models, states: trained.append((models, states)),
+        told=heard,
     )
     # Of the steps after fit's own, should `partial_fit` make any.
-    members = learner.preset.plan(prepare(encoder.preparation, x, keep=False), seed).members
+    members = learner.preset.plan(
+        prepare(encoder.preparation, x, keep=False), seed, heard=heard is not None
+    ).members
     keys = later_keys(np.uint32(seed), np.int32(n_steps), len(members))
     trainings = tuple(
         Training.of(member.rule, model, state, key, n_steps)

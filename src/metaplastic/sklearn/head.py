@@ -15,6 +15,7 @@ from metaplastic.sklearn.parameters import check_integer
 
 HeadName = Literal["auto", "graph", "ridge", "logistic"]
 HEADS: tuple[HeadName, ...] = get_args(HeadName)
+Supervision = Literal["none", "labels"]
 
 
 def check_head(head: Any) -> HeadName:
@@ -22,6 +23,13 @@ def check_head(head: Any) -> HeadName:
     if isinstance(head, str) and head in HEADS:
         return cast(HeadName, head)
     raise InputError(f"unknown head {head!r}; choose {', '.join(HEADS[:-1])} or {HEADS[-1]}")
+
+
+def check_supervision(supervision: Any) -> Supervision:
+    """Return `supervision` if it is "none" or "labels"; otherwise raise `InputError`."""
+    if isinstance(supervision, str) and supervision in get_args(Supervision):
+        return cast(Supervision, supervision)
+    raise InputError(f"unknown supervision {supervision!r}; choose none or labels")
 
 
 def check_size(n_rows: int, n_components: Any, n_classes: int, preset: Any, head: str) -> None:

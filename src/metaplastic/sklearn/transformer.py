@@ -249,6 +249,19 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
+    def _hear(
+        self,
+        x: NDArray,
+        probabilities: NDArray,
+        known: NDArray[np.int64],
+        numbers: NDArray[np.int64],
+    ) -> Self:
+        """Train networks anew that hear labels of the checked rows `x`; see `fitting.fit_told`."""
+        from metaplastic.learners.told import told
+        from metaplastic.sklearn.fitting import fit_told
+
+        return self._keep(fit_told(self, x, told(probabilities, known, numbers)))
+
     def _keep(self, stream: "Stream") -> Self:
         self._stream = stream
         self.n_steps_ = stream.n_steps

@@ -58,7 +58,8 @@ class LocalRule(AbstractUpdateRule):
     the same whatever the nonlinearity of this one), four top-down signals, competition
     (a softmax over units), decorrelation (drive times the correlation matrix), pull towards
     similar samples (drive averaged with cosine weights over the batch) and, `with_outputs`, what
-    the layer above receives (centred, of unit mean square). Units add
+    the layer above receives (centred, of unit mean square); `with_labels`, the top layer has what
+    labels tell its units (`rules.hear`). Units add
     `U = [b, mean x, skewness of z, outgoing norm, correlation]`, samples `S = [mean x,
     mean x^2 - 1]`, the layer its role and the time. With `h = tanh(A_e E + A_u U + A_s S + a)`,
 
@@ -132,6 +133,11 @@ class LocalRule(AbstractUpdateRule):
     def hidden(self) -> int:
         """Width of the shared network."""
         return self.element_in.shape[0]
+
+    @property
+    def hears_labels(self) -> bool:
+        """As `with_labels` says."""
+        return self.with_labels
 
     @property
     def locality(self) -> Locality:
