@@ -1,6 +1,8 @@
+import dataclasses
 import datetime
 import pickle
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,8 @@ from sklearn.preprocessing import FunctionTransformer
 from metaplastic.errors import InputError
 from metaplastic.presets import load_preset
 from metaplastic.readings import ReadingPool
+from metaplastic.rules import LocalRule
+from metaplastic.rules.local import told_labels
 
 HEADS = ("auto", "graph", "ridge", "logistic")
 
@@ -262,3 +266,40 @@ def test_pipeline_and_grid_search(make_classifier, blobs):
     )
     search.fit(x, y)
     assert search.best_score_ > -0.5
+
+
+@pytest.fixture(scope="module")
+def hearing_rule():
+    """A rule that hears labels and does what they say."""
+    rule = told_labels(LocalRule.create(key=jax.random.key(0), hidden=3))
+    heard = rule.element_out.at[0, -1].set(1.0)
+    return dataclasses.replace(rule, element_out=heard)
+
+
+@pytest.mark.slow
+def test_networks_hear_labels(make_classifier, blobs, hearing_rule):
+    x, y = blobs
+    few = few_labels(y, 3)
+    deaf = make_classifier(rule=hearing_rule, head="ridge").fit(x, few)
+    classifier = make_classifier(rule=hearing_rule, head="ridge", supervision="labels")
+    features = classifier.fit(x, few).transformer_.transform(x)
+    assert np.max(np.abs(features - deaf.transformer_.transform(x))) > 0.1
+    assert classifier.score(x[few == -1], y[few == -1]) > 0.85
+    again = make_classifier(rule=hearing_rule, head="ridge", supervision="labels").fit(x, few)
+    np.testing.assert_array_equal(again.predict_proba(x), classifier.predict_proba(x))
+    loaded = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(loaded.predict_proba(x), classifier.predict_proba(x))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"supervision": "all"}, "unknown supervision 'all'; choose none or labels"),
+        ({"supervision": "labels", "rule": "oja"}, "hear no labels"),
+        ({"supervision": "labels", "n_steps": None}, "give n_steps a number"),
+    ],
+)
+def test_labels_that_cannot_be_heard(make_classifier, blobs, changes, message):
+    x, y = blobs
+    with pytest.raises(InputError, match=message):
+        make_classifier(**changes).fit(x, few_labels(y, 3))

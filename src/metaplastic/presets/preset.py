@@ -125,6 +125,14 @@ class Preset:
             return None
         return fit_preparation(x, self.preparation, pictures=self.pictures.seen_in(x))
 
+    def check_hearing(self) -> None:
+        """Raise `InputError` unless its rules hear labels."""
+        if not self.rules.hear_labels:
+            raise InputError(
+                f"the rules of preset {self.name!r} hear no labels; give a preset with a rule that "
+                "does, or such a rule"
+            )
+
     def plan(self, x: Rows, seed: int, *, prepared: bool = False, heard: bool = False) -> Plan:
         """The networks to train on a pool.
 
@@ -153,6 +161,8 @@ class Preset:
             If several nonlinearities cannot share the features, or a rule is to hear labels and
             does not.
         """
+        if heard:
+            self.check_hearing()
         own = self.networks
         sparse = share_of_least(x) > self.mostly_zero
         pictures = not (sparse or prepared) and self.pictures.seen_in(x)
@@ -177,11 +187,6 @@ class Preset:
                 )
             )
         ]
-        if heard and not all(member.rule.hears_labels for member in members):
-            raise InputError(
-                f"the rules of preset {self.name!r} hear no labels; give a preset that has a rule "
-                "for them, as base, or a rule that hears them"
-            )
         return Plan(tuple(members), presentation, n_direct, n_learned)
 
     def direct_beside(self, n_in: int, units: Sequence[int]) -> tuple[int, DirectSettings]:

@@ -41,6 +41,12 @@ class RuleSet:
     sparse: AbstractUpdateRule | None = None
     labels: AbstractUpdateRule | None = None
 
+    @property
+    def hear_labels(self) -> bool:
+        """Whether there is a rule for every network that hears labels."""
+        rules = self.named().values() if self.labels is None else (self.labels,)
+        return all(rule.hears_labels for rule in rules)
+
     def rule_for(self, activation: str, *, sparse: bool, heard: bool = False) -> AbstractUpdateRule:
         """The rule for a network of this nonlinearity, on inputs that are mostly zeros or not, that
         hears labels or does not."""

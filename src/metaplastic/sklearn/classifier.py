@@ -167,6 +167,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         prior = check_prior(self.class_prior, classes)
         settings = reading_settings(self.preset, head, self.n_neighbors, x.shape[0])
         check_size(x.shape[0], self.n_components, len(classes), self.preset, head)
+        if supervision == "labels":
+            from metaplastic.sklearn.fitting import check_hearing
+
+            check_hearing(transformer)
         # Arrays are read here, also under `sklearn.set_config(transform_output="pandas")`.
         self.transformer_ = transformer.set_output(transform="default").fit(x)
         self._labelled, self.classes_ = np.flatnonzero(labelled), classes

@@ -32,17 +32,16 @@ def fit_rows(transformer: Any, X: Any) -> Stream:
     return _trained(learner, x, seed)
 
 
-@training()
-def fit_told(transformer: Any, x: Any, heard: Told) -> Stream:
-    """The networks of a `RuleTransformer`, which hear labels, trained on the checked rows `x`.
-
-    Raises
-    ------
-    InputError
-        If the rules hear no labels, or `n_steps` is None.
-    """
+def check_hearing(transformer: Any) -> None:
+    """Raise `InputError` if the rules hear no labels, or `n_steps` is None."""
     if transformer.n_steps is None:
         raise InputError('supervision="labels" takes rows several times; give n_steps a number')
+    _learner(transformer).preset.check_hearing()
+
+
+@training()
+def fit_told(transformer: Any, x: Any, heard: Told) -> Stream:
+    """The networks of a `RuleTransformer`, which hear labels, trained on the checked rows `x`."""
     return _trained(_learner(transformer), x, draw_seed(transformer.random_state), heard)
 
 
