@@ -71,7 +71,7 @@ def test_known_rows_are_told_and_others_guessed_from_their_neighbours():
 
 
 def test_batches_hold_as_many_other_rows_as_known_ones():
-    with pytest.raises(InputError, match="6 known rows .* batches of at least 12 rows, got 10"):
+    with pytest.raises(InputError, match=r"6 known rows .* batches of at least 12 rows, got 10"):
         make(batch_size=10)
     with pytest.raises(InputError, match="guide_steps"):
         HearingProblem(make().plain, GUIDE, 0)
