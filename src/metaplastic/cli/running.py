@@ -14,6 +14,7 @@ RECIPES = (
     "broad",
     "drawn",
     "images",
+    "labels",
     "metz2018",
     "metz2018_small",
     "mixed",

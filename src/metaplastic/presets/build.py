@@ -1,6 +1,6 @@
 """Build the shipped presets: `python -m metaplastic.presets.build`.
 
-    python -m metaplastic.presets.build --main MAIN --bounded BOUNDED --sparse SPARSE --out FILE
+    python -m metaplastic.presets.build --main A --bounded B --sparse C --labels D --out FILE
 
 Every argument names a rule file or a preset file; of each the main rule is taken. Left out, a rule
 is that of the shipped preset, so that a change of a setting needs no files. The settings of `base`
@@ -26,6 +26,7 @@ from metaplastic.readings import ReadingSettings
 from metaplastic.rules import RuleSet, load_rule_file
 from metaplastic.rules.catalog import shipped_path
 from metaplastic.rules.io import read_rules
+from metaplastic.rules.rule_set import ROLES
 
 SMALL = "small"
 """The preset whose rules were taught by those of `base` (studies/501-taught-rules)."""
@@ -125,13 +126,14 @@ def main() -> None:
         ("main", "the rule for most networks"),
         ("bounded", "the rule for tanh, sigmoid, sine and step"),
         ("sparse", "the rule for inputs that are mostly zeros"),
+        ("labels", "the rule for networks that hear labels"),
     ):
         parser.add_argument(f"--{role}", type=Path, metavar="FILE", help=what)
     parser.add_argument("--note", default="", help="what else the metadata should say")
     parser.add_argument("--name", choices=[BASE, SMALL], default=BASE, help="which preset (base)")
     parser.add_argument("--out", type=Path, help="the file to write (the shipped one)")
     args = parser.parse_args()
-    files = {role: getattr(args, role) for role in ("main", "bounded", "sparse")}
+    files = {role: getattr(args, role) for role in ROLES}
     build(args.out or shipped_path(args.name), files, args.note, args.name)
 
 
