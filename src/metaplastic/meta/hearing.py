@@ -166,7 +166,7 @@ class HearingProblem(AbstractInnerProblem):
         x, _ = tasks.labelled(carry.task, queries, key=key)
         labels = jnp.tile(jnp.arange(tasks.n_classes), shots + queries)
         rows = jnp.concatenate([carry.known, x])
-        return self.plain.judge(carry.task, carry.model, rows, labels, key=key)
+        return self.plain.judge(carry.task, carry.model, rows, labels, None, key=key)
 
 
 def guesses(

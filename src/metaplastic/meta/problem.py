@@ -200,21 +200,13 @@ class RuleProblem(AbstractInnerProblem):
     def score(self, task: Task, model: MLP, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of a model's features on fresh labelled samples of a task."""
         drawn = self.shots + (self.queries or self.shots)
-        x, labels = self.tasks.labelled(task, drawn, key=key)
-        extra = self.tasks.targets(task, drawn, key=key)
-        return self.judge(task, model, x, labels, extra, key=key)
+        samples = self.tasks.labelled(task, drawn, key=key)
+        return self.judge(task, model, *samples, self.tasks.targets(task, drawn, key=key), key=key)
 
     def judge(
-        self,
-        task: Task,
-        model: MLP,
-        x: Float[Array, "sample pre"],
-        labels: Int[Array, " sample"],
-        extra: Float[Array, "sample target"] | None = None,
-        *,
-        key: PRNGKey,
+        self, task: Task, model: MLP, x: Array, labels: Array, extra: Array | None, *, key: PRNGKey
     ) -> tuple[Float[Array, ""], Metrics]:
-        """The same on given samples, of which the first `shots` of every class are the support."""
+        """The same on samples `(n, d)`, of which the first `shots` of every class are support."""
         learned = model.read(model.trace(checkpoint_name(x, "batch")))
         n = self.shots * self.tasks.n_classes
 

@@ -58,7 +58,7 @@ class Validator:
 
 
 @eqx.filter_jit
-def _final_scores(problem: RuleProblem | HearingProblem, theta, keys, steps: int):
+def _final_scores(problem: Any, theta, keys, steps: int):
     def one(key):
         init_key, run_key, score_key = jax.random.split(key, 3)
         carry = problem.init(theta, key=init_key)

@@ -17,10 +17,10 @@ def activity(pre: Float[Array, "batch pre"]) -> Float[Array, " pre"]:
     return jnp.sqrt(jnp.var(pre, axis=0) + 1e-8)
 
 
-def channels(mixing: Float[Array, "out channel"], signal: Factors) -> Factors:
-    """Mix channels, the same for every sample and unit."""
+def channels(mixing: Float[Array, "out all"], signal: Factors) -> Factors:
+    """Mix channels, the same for every sample and unit; the last ones may be missing."""
     n, batch, units = signal.shape
-    return (mixing @ signal.reshape(n, batch * units)).reshape(-1, batch, units)
+    return (mixing[:, :n] @ signal.reshape(n, batch * units)).reshape(-1, batch, units)
 
 
 def down(messages: Factors, feedback: Float[Array, "pre post"]) -> Factors:

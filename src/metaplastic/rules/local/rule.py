@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from metaplastic.errors import InputError
 from metaplastic.models import (
     MLP,
     Delta,
@@ -40,14 +39,21 @@ from metaplastic.rules.local.signals import (
     Signals,
     lateral_signals,
     no_lateral_signals,
+    outputs,
     scaled,
     unit_features,
 )
-from metaplastic.rules.local.start import N_FACTORS, N_HEBB, N_MESSAGES, start_values
+from metaplastic.rules.local.start import (
+    FIELDS,
+    N_FACTORS,
+    N_HEBB,
+    N_MESSAGES,
+    check_fields,
+    start_values,
+)
 from metaplastic.types import Locality, PRNGKey
 
-MAX_RATE = 0.3
-TIME_SCALE = 100.0
+MAX_RATE, TIME_SCALE = 0.3, 100.0
 
 
 class LocalRule(AbstractUpdateRule):
@@ -59,9 +65,9 @@ class LocalRule(AbstractUpdateRule):
     (a softmax over units), decorrelation (drive times the correlation matrix), pull towards
     similar samples (drive averaged with cosine weights over the batch) and, `with_outputs`, what
     the layer above receives (centred, of unit mean square); `with_labels`, the top layer has what
-    labels tell its units (`rules.hear`). Units add
-    `U = [b, mean x, skewness of z, outgoing norm, correlation]`, samples `S = [mean x,
-    mean x^2 - 1]`, the layer its role and the time. With `h = tanh(A_e E + A_u U + A_s S + a)`,
+    labels tell its units. Units add `U = [b, mean x, skewness of z, outgoing norm, correlation]`,
+    samples `S = [mean x, mean x^2 - 1]`, the layer its role and the time. With
+    `h = tanh(A_e E + A_u U + A_s S + a)`,
 
         [p, q, m] = R_e E + R_h h + r
 
@@ -95,13 +101,7 @@ class LocalRule(AbstractUpdateRule):
             {"lateral": False},
         ),
     )
-    file_fields: ClassVar[Mapping[str, type]] = {
-        "hidden": int,
-        "lateral": bool,
-        "settle": int,
-        "with_outputs": bool,
-        "with_labels": bool,
-    }
+    file_fields: ClassVar[Mapping[str, type]] = FIELDS
     later_fields: ClassVar[frozenset[str]] = frozenset({"settle", "with_outputs", "with_labels"})
 
     initialisation: ClassVar[Initialisation] = "unit_norm"
@@ -136,7 +136,6 @@ class LocalRule(AbstractUpdateRule):
 
     @property
     def hears_labels(self) -> bool:
-        """As `with_labels` says."""
         return self.with_labels
 
     @property
@@ -168,8 +167,7 @@ class LocalRule(AbstractUpdateRule):
         settle : int, default=0
             Steps after which learning comes to rest; 0 for never.
         with_outputs : bool, default=False
-            Whether the rule sees what units send upwards, so that it may do one thing for ReLU and
-            another for other nonlinearities.
+            Whether the rule sees what units send upwards, which tells nonlinearities apart.
         with_labels : bool, default=False
             Whether the rule hears labels where there are some.
 
@@ -185,10 +183,7 @@ class LocalRule(AbstractUpdateRule):
         >>> LocalRule.create(key=jax.random.key(0), hidden=4, lateral=False).locality
         'neuron'
         """
-        if int(hidden) != hidden or hidden < 1:
-            raise InputError(f"hidden must be a positive integer, got {hidden!r}")
-        if int(settle) != settle or settle < 0:
-            raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
+        check_fields(hidden, settle)
         # `locality` is a property, not a field, which pyright does not see.
         return cls(  # pyright: ignore[reportCallIssue]
             **start_values(key, int(hidden), lateral, with_outputs, with_labels),  # pyright: ignore[reportArgumentType]
@@ -209,11 +204,10 @@ class LocalRule(AbstractUpdateRule):
         """See the class; deterministic, so `key` is not used."""
         del key
         signals = self._signals(model, trace, state)
+        layers = zip(model.layers, trace, signals[:-1], signals[1:], strict=True)
         delta = tuple(
             self._layer_change(layer, here.pre, below.pre, above, state)
-            for layer, here, below, above in zip(
-                model.layers, trace, signals[:-1], signals[1:], strict=True
-            )
+            for layer, here, below, above in layers
         )
         return delta, state + 1.0
 
@@ -224,15 +218,12 @@ class LocalRule(AbstractUpdateRule):
         top_down = jnp.zeros((N_MESSAGES, *trace[-1].drive.shape))
         for index in reversed(range(depth)):
             layer, is_top = model.layers[index], index == depth - 1
-            outgoing = (
-                jnp.zeros(layer.bias.shape)
-                if is_top
-                else outgoing_norm(model.layers[index + 1].weight)
+            above = None if is_top else model.layers[index + 1].weight
+            outgoing = jnp.zeros(layer.bias.shape) if above is None else outgoing_norm(above)
+            role = [jnp.ones(()), 1.0 * is_top, 1.0 * (index == 0), time / (time + TIME_SCALE)]
+            emitted = self._layer_signals(
+                layer, trace[index], top_down, outgoing, jnp.stack(role), is_top
             )
-            role = jnp.stack(
-                [jnp.ones(()), 1.0 * is_top, 1.0 * (index == 0), time / (time + TIME_SCALE)]
-            )
-            emitted = self._layer_signals(layer, trace[index], top_down, outgoing, role, is_top)
             signals.insert(0, emitted)
             top_down = scaled(down(emitted.messages, layer.feedback), lateral=self.lateral)
         x = trace[0].pre
@@ -250,33 +241,26 @@ class LocalRule(AbstractUpdateRule):
         is_top: bool,
     ) -> Signals:
         z = trace.drive
-        lateral = (
-            lateral_signals(z, layer.bias, self.competition, self.similarity)
-            if self.lateral
-            else no_lateral_signals(z)
-        )
+        lateral = no_lateral_signals(z)
+        if self.lateral:
+            lateral = lateral_signals(z, layer.bias, self.competition, self.similarity)
         elements = [z[None], jax.nn.relu(z)[None], top_down, *lateral.elements]
         if self.with_outputs:
-            centred = (trace.post - jnp.mean(trace.post, axis=0))[None]
-            elements.append(scaled(centred, lateral=self.lateral))
+            elements.append(outputs(trace.post, lateral=self.lateral))
         if self.with_labels and trace.labels is not None:
             elements.append(trace.labels[None])
         e = jnp.concatenate(elements)
-        # Without labels, and below the top layer, there is nothing to hear.
-        known = slice(len(e))
-        element_in, element_out = self.element_in[:, known], self.element_out[:, known]
-        top_element_out = self.top_element_out[:, known]
         per_unit = unit_features(z, layer.bias, outgoing, lateral.crowding)
         h = jnp.tanh(
-            channels(element_in, e)
+            channels(self.element_in, e)
             + (self.unit_in @ per_unit + (self.role_in @ role)[:, None])[:, None, :]
             + (self.sample_in @ lateral.per_sample)[:, :, None]
         )
-        out = channels(element_out, e) + channels(self.hidden_out, h)
+        out = channels(self.element_out, e) + channels(self.hidden_out, h)
         out = out + self.offset_out[:, None, None]
         post, pre, messages = jnp.split(out, [N_FACTORS, 2 * N_FACTORS])
         if is_top:
-            messages = channels(top_element_out, e) + channels(self.top_hidden_out, h)
+            messages = channels(self.top_element_out, e) + channels(self.top_hidden_out, h)
         pre = pre - jnp.mean(pre, axis=1, keepdims=True)
         return Signals(post, pre, messages, jnp.mean(h, axis=1), lateral.correlation)
 

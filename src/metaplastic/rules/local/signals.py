@@ -76,6 +76,11 @@ def scaled(signal: Factors, *, lateral: bool) -> Factors:
     return signal * jax.lax.rsqrt(jnp.mean(jnp.square(signal), axis, keepdims=True) + 1e-6)
 
 
+def outputs(post: Float[Array, "batch unit"], *, lateral: bool) -> Factors:
+    """What the layer above receives, centred, of unit mean square."""
+    return scaled((post - jnp.mean(post, axis=0))[None], lateral=lateral)
+
+
 def _competition(z: Float[Array, "batch unit"], sharpness: Float[Array, ""]) -> Factors:
     share = z.shape[1] * jax.nn.softmax(jnp.exp(sharpness) * z, axis=1) - 1.0
     return (share / (1.0 + jnp.abs(share) / 4.0))[None]

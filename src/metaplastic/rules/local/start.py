@@ -5,12 +5,31 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from metaplastic.errors import InputError
 from metaplastic.types import PRNGKey
 
 N_MESSAGES = 4
 N_HEBB, N_GATED = 4, 2
 N_FACTORS = N_HEBB + N_GATED
 N_UNIT, N_SAMPLE, N_ROLES = 5, 2, 4
+
+
+FIELDS = {
+    "hidden": int,
+    "lateral": bool,
+    "settle": int,
+    "with_outputs": bool,
+    "with_labels": bool,
+}
+"""What `LocalRule.create` takes, and its files hold."""
+
+
+def check_fields(hidden: int, settle: int) -> None:
+    """Raise `InputError` if one of them is none."""
+    if int(hidden) != hidden or hidden < 1:
+        raise InputError(f"hidden must be a positive integer, got {hidden!r}")
+    if int(settle) != settle or settle < 0:
+        raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
 
 
 def start_values(
