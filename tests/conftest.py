@@ -29,7 +29,14 @@ import pytest
 # The shapes of the annotations are checked at every call of a public function under test.
 jaxtyping.install_import_hook("metaplastic", "array_types.check")
 
-LONGEST = ("scale/test_ray.py", "docs/test_readme.py", "studies/paper/test_experiments.py")
+LONGEST = (
+    "docs/test_readme.py",
+    "rules/test_contract.py",
+    "rules/test_metz2018.py",
+    "scale/test_ray.py",
+    "sklearn/test_checks.py",
+    "studies/paper/test_experiments.py",
+)
 MAPPINGS = Path("/proc/self/maps")
 MOST_MAPPINGS = 20_000
 TESTS_BETWEEN_CHECKS = 10

@@ -53,7 +53,9 @@ def run(command: list[str], folder: Path, *, optimised: bool) -> subprocess.Comp
     """A command in a folder, its programs compiled for speed (long fits) or in little time."""
     # The commands of this environment come first, so that `metaplastic` is this checkout's.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path}
+    # As for users, all compiled programs are kept: documents have many in common.
+    kept = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    environment = {**os.environ, **kept, "PATH": path}
     if optimised:
         environment.pop("XLA_FLAGS", None)
     return subprocess.run(

@@ -250,8 +250,9 @@ def case_asynchronous(folder):
     one = {"mode": "asynchronous", "batch": 1}
     with connect(HERE):
         metrics, state = train(executor(mode="asynchronous"), 80)
-        slow, _ = train(executor(SlowBucket, **many, **one), 150)
-        dropped, _ = train(executor(max_staleness=0, **one), 30)
+        dropped, _ = train(executor(SlowBucket, max_staleness=0, **one), 150)
+        # Many, because workers come one after another.
+        slow, _ = train(executor(SlowBucket, **many, **one), 400)
     return {
         "losses": [m["loss"] for m in metrics],
         "bytes": metrics[-1]["cluster"],

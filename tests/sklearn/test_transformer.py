@@ -55,7 +55,7 @@ def test_fitted_attributes(make_transformer, blobs):
 def test_the_published_rule_fits_with_its_number_of_top_units(blobs, n_components, n_networks):
     transformer = RuleTransformer(
         rule="metz2018",
-        hidden_sizes=(16,),
+        hidden_sizes=(),  # One layer: compiling takes nearly all the time.
         n_components=n_components,
         n_steps=3,
         batch_size=16,
