@@ -21,7 +21,7 @@ CHUNK_NUMBERS = 2**22
 they are so wide that they would hold more numbers than this (16 MiB)."""
 
 
-@compiled()
+@compiled(short=True)
 def _scan(
     rule: AbstractUpdateRule,
     model: MLP,

@@ -67,7 +67,7 @@ def base_preset(rules: RuleSet) -> Preset:
         networks=NetworkSettings(
             hidden_sizes=(128, 128),
             n_components=512,
-            n_networks=8,
+            n_networks=4,
             dense="relu+tanh",
             pictures="relu",
             sparse="relu+tanh",

@@ -16,7 +16,7 @@ class NetworkSettings:
         Units of the hidden layers, from the input side; may be empty.
     n_components : int, default=512
         Features; direct ones and the units of the top layers together.
-    n_networks : int, default=8
+    n_networks : int, default=4
         Networks of one shape, at most one per learned feature.
     activation : str, default=AUTO
         A name of `models.ACTIVATIONS`, or several as in `relu+tanh`: then equally many networks
@@ -41,7 +41,7 @@ class NetworkSettings:
 
     hidden_sizes: tuple[int, ...] = (128, 128)
     n_components: int = 512
-    n_networks: int = 8
+    n_networks: int = 4
     activation: str = AUTO
     dense: str = "relu"
     pictures: str = "relu"

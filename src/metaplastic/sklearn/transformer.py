@@ -58,7 +58,7 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     batch_size : int or "auto", default="auto"
         Rows a step (128); in `fit`, the largest power of two within a smaller data set.
     n_networks : int or "auto", default="auto"
-        Networks of the same shape, trained apart (8); no more than features.
+        Networks of the same shape, trained apart (4); no more than features.
     preset : str, Path or Preset, default="base"
         All that experiments decided: rules, presentation of inputs, networks. A shipped name, a
         path of a saved preset, or a preset object.
