@@ -220,7 +220,7 @@ def test_a_plain_preset_is_one_rule_and_nothing_else(pool):
 
 def test_base_is_what_experiments_decided():
     base = load_preset("base")
-    assert (base.networks.n_components, base.networks.n_networks) == (512, 8)
+    assert (base.networks.n_components, base.networks.n_networks) == (512, 4)
     assert (base.networks.n_steps, base.networks.batch_size) == (100, 128)
     assert (base.presentation.order, base.presentation.whitening) == (8, 0.25)
     assert base.sparse_presentation.whitening == 0.0

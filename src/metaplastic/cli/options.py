@@ -74,7 +74,7 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--n-steps", type=natural, metavar="N", help="training steps (100)")
     parser.add_argument("--batch-size", type=positive, metavar="N", help="rows per step (128)")
     parser.add_argument(
-        "--n-networks", type=positive, metavar="N", help="networks that share the features (8)"
+        "--n-networks", type=positive, metavar="N", help="networks that share the features (4)"
     )
 
 
