@@ -59,16 +59,18 @@ def make_several(make_encoder: Callable[..., FrozenMLP]) -> Callable[..., Frozen
 
 @pytest.fixture(scope="session")
 def prepared(make_encoder: Callable[..., FrozenMLP]) -> list[tuple[FrozenMLP, np.ndarray]]:
-    """Encoders of weighted counts and of heavy tails, with rows of that kind; one is all zeros."""
+    """Encoders of counts (one row is all zeros), directions and heavy tails, with such rows."""
     generator = np.random.default_rng(0)
     counts = generator.poisson(generator.gamma(0.1, 2.0, size=(300, 70)))
     counts[7] = 0
     table = np.exp(2 * generator.normal(size=(300, 64)))
     table[:, ::2] = generator.normal(size=(300, 32))
     table[:150, 1] = 0
-    settings = PreparationSettings(count_zeros=0.5, n_components=64, tail=2.5, quantiles=9)
+    settings = PreparationSettings(count_zeros=0.5, n_components=64, directions=5, tail=2.5, quantiles=9)
+    embedded = generator.normal(size=(300, 80))
+    embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)
     made = []
-    for x in (counts.astype(np.float32), table.astype(np.float32)):
+    for x in (each.astype(np.float32) for each in (counts, embedded, table)):
         preparation = fit_preparation(x, settings)
         assert preparation is not None
         made.append((dataclasses.replace(make_encoder(), preparation=preparation), x))

@@ -20,7 +20,7 @@ from metaplastic.models import (
     init_mlp,
     side_by_side,
 )
-from metaplastic.models.frozen import row_product
+from metaplastic.models.rows import row_product
 
 
 @pytest.fixture(scope="module")

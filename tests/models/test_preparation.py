@@ -12,6 +12,7 @@ from metaplastic.models import PictureSettings, PreparationSettings, fit_prepara
 from metaplastic.models.preparation import (
     ColumnCurves,
     CountWeights,
+    Directions,
     PreparedRows,
     counts,
     fit,
@@ -27,6 +28,13 @@ def words() -> NDArray[np.float32]:
     rates = generator.gamma(0.1, 0.2, size=(2, 40))
     lengths = generator.integers(1, 20, size=(90, 1))
     return generator.poisson(lengths * rates[np.arange(90) % 2]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def embedded() -> NDArray[np.float32]:
+    """Rows of unit length, as embeddings are."""
+    x = np.random.default_rng(4).normal(size=(90, 12)) * np.arange(1, 13)
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +108,27 @@ def test_only_counts_are_taken_for_counts(words):
     assert counts.are_counts(words * np.float32(0.3), 0.6)
 
 
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_rows_of_one_length_are_directions(embedded, power):
+    found = fitted(embedded, directions=12, directions_power=power, n_components=12)
+    assert isinstance(found, Directions) and "of one length" in found.explain()
+    left, values, _ = np.linalg.svd(embedded - embedded.mean(0), full_matrices=False)
+    expected = left * values**power
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    made = found(embedded)
+    np.testing.assert_allclose(made @ made.T, expected @ expected.T, atol=1e-4)
+
+
+def test_only_directions_are_taken_for_directions(embedded):
+    longer = embedded.copy()
+    longer[77] *= 1.1
+    codes = np.eye(12, dtype=np.float32)[np.arange(90) % 12]
+    for x in (longer, codes, np.tile(embedded[:1], (9, 1)), 0 * embedded):
+        assert not isinstance(fitted(x, directions=12, count_zeros=1.0), Directions)
+    for least in (0, 13):
+        assert not isinstance(fitted(embedded, directions=least), Directions)
+
+
 def test_a_negative_entry_is_refused_later(words):
     with pytest.raises(InputError, match=r"-2 in column 5 .*prepare=False"):
         fitted(words)(-2 * np.eye(40, dtype=np.float32)[5:6])
@@ -152,9 +181,9 @@ def test_dead_columns_carry_nothing_if_all_others_are_alike():
     assert fitted(x * 10.0 ** np.arange(20, dtype=np.float32)) is None
 
 
-def test_rows_stand_alone(words, table):
-    for x in (words, table):
-        found = fitted(x)
+def test_rows_stand_alone(words, table, embedded):
+    for x in (words, table, embedded):
+        found = fitted(x, directions=12)
         whole = found(x)
         apart = [found(np.ascontiguousarray(row[None])) for row in x]
         np.testing.assert_array_equal(whole, np.concatenate(apart))
@@ -169,9 +198,9 @@ def test_rows_too_many_for_memory_are_prepared_when_asked_for(words, monkeypatch
     np.testing.assert_array_equal(rows[np.array([5, 3])], found(words)[[5, 3]])
 
 
-def test_arrays_come_back(words, table):
-    for x in (words, table):
-        found = fitted(x)
+def test_arrays_come_back(words, table, embedded):
+    for x in (words, table, embedded):
+        found = fitted(x, directions=12)
         again = type(found).restore(found.arrays())
         assert again.check() == ""
         np.testing.assert_array_equal(again(x), found(x))
@@ -198,8 +227,9 @@ def test_settings_out_of_range_are_refused():
     for wrong in ({"count_zeros": 1.1}, {"dead": 1.0}, {"quantiles": 1}, {"tail": -1.0}):
         with pytest.raises(InputError, match="must be"):
             PreparationSettings(**wrong)
-    with pytest.raises(InputError, match="power must be positive"):
-        PreparationSettings(power=0.0)
+    for wrong in ({"power": 0.0}, {"directions_power": np.inf}, {"directions": -1}):
+        with pytest.raises(InputError, match=f"{next(iter(wrong))} must be"):
+            PreparationSettings(**wrong)
     with pytest.raises(InputError, match="one of logarithm, ranks, got 'root'"):
         PreparationSettings(shape="root")
     with pytest.raises(InputError, match="share"):

@@ -51,7 +51,7 @@ def small() -> Preset:
         ),
         mostly_zero=0.7,
         whiten_in_turn=False,
-        preparation=PreparationSettings(0.6, 9, 1.5, 2.5, "ranks", 16, 0.01),
+        preparation=PreparationSettings(0.6, 9, 1.5, 40, 2.0, 2.5, "ranks", 16, 0.01),
         pictures=PictureSettings(9, 0.4, 0.7),
     )
 

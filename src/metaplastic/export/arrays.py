@@ -20,9 +20,9 @@ def export_arrays(path: str | Path, encoder: FrozenMLP, metadata: Mapping[str, A
     `i`, counted from 0, has `weight_i` `(pre, post)` and `bias_i` `(post,)`. The JSON text `fields`
     of the header holds `activations`, the name of every layer's nonlinearity; of several, as in
     `relu+tanh`, each has an equal share of the columns. If there is `direct` `(d, m)`, the first m
-    features are the presented inputs times it. Columns are first mapped, if there are
-    `curves_columns`, `curves_knots` and `curves_heights`, or weighted as counts, if there are
-    `counts_weights`, `counts_axes` and `counts_centre`; `d` is then the number of prepared columns.
+    features are the presented inputs times it. Arrays of a preparation have the name of its kind
+    before their own, as `curves_knots` or `counts_axes`; `d` is then the number of prepared
+    columns.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from metaplastic.models import AbstractPreparation
-from metaplastic.models.preparation import ColumnCurves, CountWeights
+from metaplastic.models.preparation import ColumnCurves, CountWeights, Directions
 
 
 class Graph:
@@ -46,6 +46,10 @@ def add_preparation(graph: Graph, preparation: AbstractPreparation) -> str:
     """Nodes from the input `x` to prepared rows; returns their name."""
     if isinstance(preparation, CountWeights):
         return _counts(graph, preparation)
+    if isinstance(preparation, Directions):
+        signal = graph.node("MatMul", "x", graph.constant("direction_axes", preparation.axes))
+        centre = graph.constant("direction_centre", preparation.centre)
+        return _unit(graph, graph.node("Sub", signal, centre))[0]
     assert isinstance(preparation, ColumnCurves)
     return _curves(graph, preparation)
 

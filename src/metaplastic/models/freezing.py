@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.models.activations import activate
-from metaplastic.models.frozen import FrozenMLP, row_product
+from metaplastic.models.frozen import FrozenMLP
 from metaplastic.models.mlp import EPSILON, MLP
-from metaplastic.models.rows import in_blocks
+from metaplastic.models.rows import in_blocks, row_product
 from metaplastic.types import Rows
 
 

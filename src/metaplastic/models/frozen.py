@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from metaplastic.errors import InputError
 from metaplastic.models.activations import SEVERAL, Readout, activate
 from metaplastic.models.preparation import AbstractPreparation
-from metaplastic.models.rows import in_blocks
+from metaplastic.models.rows import in_blocks, row_product
 from metaplastic.models.scaling import apply_scaling
 from metaplastic.types import Rows
 
@@ -123,25 +123,6 @@ class FrozenMLP:
             if index < depth - 1 or post:
                 signal = activate(self.activation, signal, np)
         return signal
-
-
-def row_product(rows: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`rows @ weight`, every row by a vector-matrix product of its own.
-
-    A product of all rows at once works on tiles of rows and adds up a partial tile in another
-    order, so that the last bits of a row would depend on its place. Some 3 times slower.
-
-    Parameters
-    ----------
-    rows : ndarray of float32
-        `(n, pre)`.
-    weight : ndarray of float32
-        `(pre, post)`, or blocks `(k, pre / k, post / k)` on the diagonal of such a matrix.
-    """
-    if weight.ndim == 2:
-        return (rows[:, None, :] @ weight)[:, 0]
-    apart = rows.reshape(len(rows), len(weight), 1, -1)
-    return (apart @ weight).reshape(len(rows), -1)
 
 
 def _diagonal_blocks(weight: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -115,3 +115,28 @@ def share_of_least(x: Rows) -> float:
     least = rows.min(0)
     varying = rows.max(0) > least
     return float(np.mean((rows == least)[:, varying])) if varying.any() else 0.0
+
+
+def row_product(rows: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`rows @ weight`, every row by a vector-matrix product of its own.
+
+    A product of all rows at once works on tiles of rows and adds up a partial tile in another
+    order, so that the last bits of a row would depend on its place. Some 3 times slower.
+
+    Parameters
+    ----------
+    rows : ndarray of float32
+        `(n, pre)`.
+    weight : ndarray of float32
+        `(pre, post)`, or blocks `(k, pre / k, post / k)` on the diagonal of such a matrix.
+    """
+    if weight.ndim == 2:
+        return (rows[:, None, :] @ weight)[:, 0]
+    apart = rows.reshape(len(rows), len(weight), 1, -1)
+    return (apart @ weight).reshape(len(rows), -1)
+
+
+def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows `(n, d)` divided by their lengths; rows of zeros stay."""
+    lengths = np.sqrt(np.sum(np.square(rows), axis=1, keepdims=True))
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1), np.float32)

@@ -81,6 +81,8 @@ def base_preset(rules: RuleSet) -> Preset:
             count_zeros=0.86,
             n_components=256,
             power=3.0,
+            directions=33,
+            directions_power=2.0,
             tail=3.2,
             shape="logarithm",
             quantiles=64,

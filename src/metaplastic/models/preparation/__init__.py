@@ -3,6 +3,7 @@
 from metaplastic.models.preparation.base import AbstractPreparation, PreparedRows
 from metaplastic.models.preparation.columns import ColumnCurves
 from metaplastic.models.preparation.counts import CountWeights
+from metaplastic.models.preparation.directions import Directions
 from metaplastic.models.preparation.fit import PREPARATIONS, fit_preparation, prepare
 from metaplastic.models.preparation.settings import NO_PREPARATION, PreparationSettings
 
@@ -12,6 +13,7 @@ __all__ = [
     "AbstractPreparation",
     "ColumnCurves",
     "CountWeights",
+    "Directions",
     "PreparationSettings",
     "PreparedRows",
     "fit_preparation",

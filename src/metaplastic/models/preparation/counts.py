@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.models.preparation.base import AbstractPreparation
+from metaplastic.models.preparation.directions import weighted_axes
 from metaplastic.models.principal import principal_axes
-from metaplastic.models.rows import BLOCK_ROWS, dense, row_blocks
+from metaplastic.models.rows import BLOCK_ROWS, dense, row_blocks, unit_rows
 from metaplastic.types import Rows
 
 SUMS = 0.25
 """Least standard deviation of the sums of rows of counts, as a part of their mean. Rows of one-hot
 codes have equal sums, passages of one length nearly so; texts of natural length differ widely."""
-
-ROUNDING = 1e-10
-"""Least variance of rows of unit length along an axis that is no rounding."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,7 +61,7 @@ class CountWeights(AbstractPreparation):
         # A product with a sparse matrix adds up every row by itself, and costs what is not zero.
         sparse = scipy.sparse.csr_array(self.weighted(rows))
         known = np.diff(sparse.indptr) > 0
-        return _unit((sparse @ self.axes - self.centre) * known[:, None])
+        return unit_rows((sparse @ self.axes - self.centre) * known[:, None])
 
     def weighted(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Rows `(n, d)` as tf-idf of unit length.
@@ -74,7 +72,7 @@ class CountWeights(AbstractPreparation):
             For negative entries.
         """
         self.check_rows(rows)
-        return _unit(np.log1p(rows) * self.weights)
+        return unit_rows(np.log1p(rows) * self.weights)
 
     def check_rows(self, rows: NDArray[np.float32]) -> None:
         if rows.size and rows.min() < 0:
@@ -94,11 +92,6 @@ class CountWeights(AbstractPreparation):
         fits = self.axes.ndim == 2 and self.weights.shape == self.axes.shape[:1]
         fits = fits and self.centre.shape == self.axes.shape[1:]
         return "" if fits else "weights, axes and centre of counts do not fit"
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.sqrt(np.sum(np.square(rows), axis=1, keepdims=True))
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 def are_counts(x: Rows, zeros: float) -> bool:
@@ -154,8 +147,6 @@ def fit_counts(x: Rows, n_components: int, power: float = 1.0) -> CountWeights:
     # Singular vectors of sparse rows are cheap; within them lie the axes of the centred ones.
     projected = np.asarray(rows @ leading.components_.T, np.float32)
     own, variances = principal_axes(projected, count)
-    own *= np.power(variances / max(float(variances[0]), ROUNDING), (power - 1.0) / 2.0)
-    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(own.shape[1],) * 2))[0]
-    axes = np.asarray(leading.components_.T @ own @ turned, np.float32)
-    centre = projected.mean(0, dtype=np.float64) @ own @ turned
-    return CountWeights(weights, np.ascontiguousarray(axes), np.asarray(centre, np.float32))
+    axes = leading.components_.T @ own
+    mean = leading.components_.T @ projected.mean(0, dtype=np.float64)
+    return CountWeights(weights, *weighted_axes(axes, variances, mean, power))

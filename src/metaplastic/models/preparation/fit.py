@@ -3,11 +3,16 @@
 from metaplastic.models.preparation.base import AbstractPreparation, PreparedRows
 from metaplastic.models.preparation.columns import ColumnCurves, fit_columns
 from metaplastic.models.preparation.counts import CountWeights, are_counts, fit_counts
+from metaplastic.models.preparation.directions import (
+    Directions,
+    are_directions,
+    fit_directions,
+)
 from metaplastic.models.preparation.settings import PreparationSettings
 from metaplastic.models.rows import in_blocks
 from metaplastic.types import Rows
 
-PREPARATIONS: tuple[type[AbstractPreparation], ...] = (CountWeights, ColumnCurves)
+PREPARATIONS: tuple[type[AbstractPreparation], ...] = (CountWeights, Directions, ColumnCurves)
 """All kinds."""
 
 MEMORY = 2**26
@@ -19,8 +24,8 @@ def fit_preparation(
 ) -> AbstractPreparation | None:
     """The preparation of a pool, `None` if it stays as it is.
 
-    Counts are weighted. Otherwise the tails of columns are drawn in, but for pictures, whose
-    columns belong together.
+    Counts are weighted, and components of rows of one length. Otherwise the tails of columns are
+    drawn in, but for pictures, whose columns belong together.
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ def fit_preparation(
         return None
     if are_counts(x, settings.count_zeros):
         return fit_counts(x, settings.n_components, settings.power)
+    if 0 < settings.directions <= x.shape[1] and are_directions(x):
+        return fit_directions(x, settings.n_components, settings.directions_power)
     if settings.tail == 0.0 and settings.dead == 0.0:
         return None
     return fit_columns(x, settings)

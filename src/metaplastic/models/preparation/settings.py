@@ -18,10 +18,14 @@ class PreparationSettings:
         Share of zeros above which rows without negative entries, whose sums differ, are counts; 1
         takes none for counts.
     n_components : int, default=256
-        Most components that weighted counts are projected on.
+        Most components that weighted counts and directions are projected on.
     power : float, default=1.0
         Power of its singular value by which a component of counts weighs: 1 for a projection, more
         for what many rows share.
+    directions : int, default=0
+        Fewest columns of dense rows of one length that count as directions; 0 takes none for them.
+    directions_power : float, default=1.0
+        As `power`, for components of directions.
     tail : float, default=0.0
         Spread of a column in standard deviations above which its tail is heavy; 0 leaves all
         columns as they are. A normal distribution has 1.8.
@@ -42,6 +46,8 @@ class PreparationSettings:
     count_zeros: float = 1.0
     n_components: int = 256
     power: float = 1.0
+    directions: int = 0
+    directions_power: float = 1.0
     tail: float = 0.0
     shape: str = "logarithm"
     quantiles: int = 64
@@ -53,8 +59,11 @@ class PreparationSettings:
                 "count_zeros must be from 0 to 1 and dead from 0 to below 1, got "
                 f"{self.count_zeros!r} and {self.dead!r}"
             )
-        if not 0.0 < self.power < math.inf:
-            raise InputError(f"power must be positive and finite, got {self.power!r}")
+        for name in ("power", "directions_power"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name} must be positive and finite, got {getattr(self, name)!r}")
+        if self.directions < 0:
+            raise InputError(f"directions must be at least 0, got {self.directions!r}")
         if self.shape not in SHAPES:
             raise InputError(f"shape is one of {', '.join(SHAPES)}, got {self.shape!r}")
         if self.n_components < 1 or self.quantiles < 2 or not self.tail >= 0:
