@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from metaplastic.errors import InputError
 from metaplastic.models import NO_DIRECT, DirectSettings, FrozenMLP, with_direct
-from metaplastic.models.frozen import principal_axes
+from metaplastic.models.principal import principal_axes
 
 SETTINGS = DirectSettings(0.5, 0.25, components=64)
 
