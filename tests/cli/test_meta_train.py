@@ -168,11 +168,12 @@ def test_resuming_starts_from_the_runs_own_recipe(
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(tmp_path: Path):
+def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "metaplastic"]
     process = subprocess.Popen(
-        [*command, *words(out, *QUICK, "outer.n_updates=100000")],
+        [sys.executable, "-m", "metaplastic", *words(out, *QUICK, "outer.n_updates=100000")],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -189,8 +190,8 @@ def test_ctrl_c_saves_and_is_status_130_and_the_run_goes_on(tmp_path: Path):
     assert "status: interrupted" in text
     load_rule(out / "rule.safetensors")
     resume = ["meta-train", "--out", str(out), "--resume", "--max-minutes", "0", "--json"]
-    done = subprocess.run([*command, *resume], capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
+    assert main.main(resume) == 0
+    found = json.loads(capsys.readouterr().out)
     interrupted = int(text.split("updates: ")[1].split()[0])
     assert found["status"] == "out_of_time"
     assert found["updates"] == interrupted + 1

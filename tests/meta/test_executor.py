@@ -52,14 +52,13 @@ def copied(tree):
 @pytest.mark.slow
 def test_mean_of_clipped_task_gradients(rule, executor, states):
     gradients, after, metrics = executor.gradients(rule, copied(states), key=jax.random.key(1))
+    estimate = eqx.filter_jit(executor.estimator.estimate)
     for index, bucket in enumerate(executor.buckets):
         keys = jax.random.split(jax.random.fold_in(jax.random.key(1), index), bucket.n_tasks)
         clipped, norms = [], []
         for task in range(bucket.n_tasks):
             state = jax.tree.map(lambda x, t=task: x[t], states[index])
-            gradient, state, _ = executor.estimator.estimate(
-                bucket.problem, rule, state, key=keys[task]
-            )
+            gradient, state, _ = estimate(bucket.problem, rule, state, key=keys[task])
             norms.append(float(global_norm(gradient)))
             clipped.append(gradient.drift * min(1.0, CLIP / norms[-1]))
             here = jax.tree.map(lambda x, t=task: x[t], after[index])
