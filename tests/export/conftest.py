@@ -66,7 +66,9 @@ def prepared(make_encoder: Callable[..., FrozenMLP]) -> list[tuple[FrozenMLP, np
     table = np.exp(2 * generator.normal(size=(300, 64)))
     table[:, ::2] = generator.normal(size=(300, 32))
     table[:150, 1] = 0
-    settings = PreparationSettings(count_zeros=0.5, n_components=64, directions=5, tail=2.5, quantiles=9)
+    settings = PreparationSettings(
+        count_zeros=0.5, n_components=64, directions=5, tail=2.5, quantiles=9
+    )
     embedded = generator.normal(size=(300, 80))
     embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)
     made = []
