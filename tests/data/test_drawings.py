@@ -1,5 +1,6 @@
 """Drawn things: what the pen leaves, and what a task keeps of it."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,13 +14,23 @@ from metaplastic.errors import InputError
 SOURCES = (PenStrokes, Silhouettes)
 
 
-def draw(source, task, labels):
+@eqx.filter_jit
+def drawn(source, task, labels, key):
     """One program for a drawing; operation by operation it would compile hundreds."""
-    return np.asarray(jax.jit(source.draw)(task, labels, key=jax.random.key(1)))
+    return source.draw(task, labels, key=key)
+
+
+@eqx.filter_jit
+def task_of(source, key):
+    return source.draw_task(key=key)
+
+
+def draw(source, task, labels, seed=1):
+    return np.asarray(drawn(source, task, labels, jax.random.key(seed)))
 
 
 def draw_task(source, seed=0):
-    return jax.jit(source.draw_task)(key=jax.random.key(seed))
+    return task_of(source, jax.random.key(seed))
 
 
 def test_the_distance_is_that_of_the_nearest_piece():
@@ -67,11 +78,12 @@ def test_a_finer_grid_shows_the_same_drawing(kind):
 def test_classes_can_be_told_apart_and_tasks_differ(kind):
     source = kind(14, 3)
     labels = jnp.tile(jnp.arange(3), 60)
-    drawn = jax.jit(lambda task, key: source.draw(task, labels, key=key).reshape(len(labels), -1))
     scores, means = [], []
     for seed in range(4):
         task = draw_task(source, seed)
-        x, again, other = (np.asarray(drawn(task, jax.random.key(s))) for s in (10, 10, 11))
+        x, again, other = (
+            draw(source, task, labels, s).reshape(len(labels), -1) for s in (10, 10, 11)
+        )
         np.testing.assert_array_equal(x, again)
         assert np.abs(x - other).max() > 0.5
         scores.append(LogisticRegression(max_iter=500).fit(x, labels).score(other, labels))

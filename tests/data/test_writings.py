@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,11 @@ from metaplastic.data.writings import N_RANKS, writing_path
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
 
 WORDS = 2000
+
+
+@eqx.filter_jit
+def draw(source, task, labels, key):
+    return source.draw(task, labels, key=key)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +93,7 @@ def test_a_task_is_classes_of_one_corpus(built):
     corpora = np.array([0, 0, 0, 1, 1, 1, 1, 2])
     source = WordSource.create(texts.ranks, texts.starts, corpora, 50, 3)
     keys = jax.random.split(jax.random.key(0), 100)
-    classes, own, _ = jax.vmap(lambda key: source.draw_task(key=key))(keys)
+    classes, own, _ = jax.jit(jax.vmap(lambda key: source.draw_task(key=key)))(keys)
     drawn = corpora[np.asarray(classes)]
     assert np.all(drawn == drawn[:, :1]) and set(drawn[:, 0].tolist()) == {0, 1}
     assert all(len(set(row.tolist())) == 3 for row in np.asarray(classes))
@@ -99,7 +105,7 @@ def test_samples_are_counts_of_the_words_of_their_class(built, source):
     texts = built[0]["train"]
     task = (jnp.array([2, 5, 7]), jnp.asarray(1.0), jnp.asarray(1.0))
     labels = jnp.arange(3000) % 3
-    x = np.asarray(source.draw(task, labels, key=jax.random.key(1)))
+    x = np.asarray(draw(source, task, labels, jax.random.key(1)))
     assert x.shape == (3000, 50) and x.min() == 0 and np.all(x == np.round(x))
     most = WordSource.PASSAGE * WordSource.PASSAGES[1]
     assert 0 < x.sum(1).max() <= most
@@ -116,7 +122,7 @@ def test_passages_of_other_classes_blur_the_difference(source):
     gaps = []
     for own in (0.2, 1.0):
         task = (jnp.array([0, 6, 7]), jnp.asarray(own), jnp.asarray(0.5))
-        x = np.asarray(source.draw(task, labels, key=jax.random.key(2)))
+        x = np.asarray(draw(source, task, labels, jax.random.key(2)))
         gaps.append(np.abs(x[::2].mean(0) - x[1::2].mean(0)).sum())
     assert gaps[0] < 0.5 * gaps[1]
 
