@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -281,3 +282,26 @@ def test_pictures_are_not_prepared_and_a_preset_may_prepare_nothing(pool):
     assert own.without_preparation().prepare(heavy) is None
     pictures = PictureSettings(share=0.0)
     assert dataclasses.replace(own, pictures=pictures).prepare(np.clip(heavy, 0, 1)) is None
+
+
+def test_the_former_preset_is_there_by_a_name_with_a_dot():
+    former, now = load_preset("base-0.1"), load_preset("base")
+    assert (former.name, former.networks.n_networks, former.networks.dense) == (
+        "base-0.1",
+        8,
+        "relu",
+    )
+    assert former.prepare(np.eye(50)) is None and former.direct == former.dense_direct
+    assert former.rules.labels is None
+    for role, rule in former.rules.named().items():
+        assert eqx.tree_equal(rule, now.rules.named()[role])
+
+
+def test_base_has_a_rule_that_hears_labels():
+    base = load_preset("base")
+    pool = np.random.default_rng(0).random((40, 50))
+    assert base.rules.hear_labels
+    assert all(member.rule.hears_labels for member in base.plan(pool, 0, heard=True).members)
+    assert not any(member.rule.hears_labels for member in base.plan(pool, 0).members)
+    with pytest.raises(InputError, match="preset 'small' hear no labels"):
+        load_preset("small").plan(pool, 0, heard=True)

@@ -5,7 +5,7 @@
 Every argument names a rule file or a preset file; of each the main rule is taken. Left out, a rule
 is that of the shipped preset, so that a change of a setting needs no files. The settings of `base`
 stand below, each with the study that chose it. `--name small` builds the preset of smaller rules,
-which has the same settings.
+which has the same settings, `--name base-0.1` that of the first version.
 """
 
 import argparse
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from metaplastic.models import (
+    NO_PICTURES,
+    NO_PREPARATION,
     DirectSettings,
     PictureSettings,
     PreparationSettings,
@@ -30,6 +32,9 @@ from metaplastic.rules.rule_set import ROLES
 
 SMALL = "small"
 """The preset whose rules were taught by those of `base` (studies/501-taught-rules)."""
+
+FORMER = "base-0.1"
+"""The preset of the first version: the same rules, other settings."""
 
 READING = ReadingSettings(
     linear=(-0.881, 0.257, -0.007, -1.042, 2.180, -0.168, 1.520, -0.596, -0.361),
@@ -92,6 +97,19 @@ def base_preset(rules: RuleSet) -> Preset:
     )
 
 
+def former_preset(rules: RuleSet) -> Preset:
+    """`base` as version 0.1 had it: ReLU and a quarter of direct features for all dense inputs,
+    which were not prepared, and eight networks."""
+    now = base_preset(dataclasses.replace(rules, labels=None))
+    return dataclasses.replace(
+        now,
+        preparation=NO_PREPARATION,
+        pictures=NO_PICTURES,
+        dense_direct=now.direct,
+        networks=dataclasses.replace(now.networks, n_networks=8, dense="relu"),
+    )
+
+
 def build(out: Path, files: dict[str, Path | None], note: str = "", name: str = BASE) -> Preset:
     """Write `base`, or the preset `name` of the same settings, with the rules of `files` by role;
     metadata say where each comes from.
@@ -116,7 +134,10 @@ def build(out: Path, files: dict[str, Path | None], note: str = "", name: str = 
         metadata = {**own, **others} if role == "main" else {**metadata, f"for_{role}": own}
     if note:
         metadata["note"] = note
-    preset = dataclasses.replace(base_preset(RuleSet(**rules)), name=name)
+    made = former_preset if name == FORMER else base_preset
+    preset = dataclasses.replace(made(RuleSet(**rules)), name=name)
+    for role in set(ROLES) - preset.rules.named().keys():
+        metadata.pop(f"for_{role}", None)
     save_preset(out, preset, metadata)
     return preset
 
@@ -132,7 +153,9 @@ def main() -> None:
     ):
         parser.add_argument(f"--{role}", type=Path, metavar="FILE", help=what)
     parser.add_argument("--note", default="", help="what else the metadata should say")
-    parser.add_argument("--name", choices=[BASE, SMALL], default=BASE, help="which preset (base)")
+    parser.add_argument(
+        "--name", choices=[BASE, SMALL, FORMER], default=BASE, help="which preset (base)"
+    )
     parser.add_argument("--out", type=Path, help="the file to write (the shipped one)")
     args = parser.parse_args()
     files = {role: getattr(args, role) for role in ROLES}

@@ -108,7 +108,7 @@ def load_preset(preset: str | Path | Preset) -> Preset:
     --------
     >>> from metaplastic import load_preset
     >>> sorted(load_preset("base").rules.named())
-    ['bounded', 'main', 'sparse']
+    ['bounded', 'labels', 'main', 'sparse']
     """
     if isinstance(preset, Preset):
         return preset

@@ -41,6 +41,7 @@ _SHIPPED = {
     "base": "the default: `local`, meta-trained on letters, drawings, words and synthetic tasks",
     "metz2018_taught": "`metz2018_equivariant`, taught by `base` on letters and silhouettes",
     "metz2018_small": "the rule of Metz et al. 2018, meta-trained on letters for less than an hour",
+    "base-0.1": "`base` with the settings of version 0.1",
     "small": "`base` with smaller rules: 8 hidden units each, taught by those of `base`",
 }
 """One line on every shipped file."""
@@ -66,8 +67,13 @@ def _shipped_entry(path: Path) -> RuleEntry:
 
 
 def is_path(name: str | Path) -> bool:
-    """Whether a user means a file: a path object, or text with a suffix or a folder."""
+    """Whether a user means a file: a path object, or text with a suffix or a folder.
+
+    The name of a shipped file is a name, whatever dots it has.
+    """
     path = Path(name)
+    if isinstance(name, str) and len(path.parts) == 1 and shipped_path(name).exists():
+        return False
     return isinstance(name, Path) or bool(path.suffix) or len(path.parts) > 1
 
 
