@@ -128,7 +128,7 @@ def load_preset(preset: str | Path | Preset) -> Preset:
 
 def list_presets() -> list[str]:
     """Names of the shipped presets."""
-    paths = sorted(shipped_path(BASE).parent.glob("*.safetensors"))
+    paths = sorted(shipped_path(BASE).parent.glob("*.safetensors"), key=lambda path: path.stem)
     return [path.stem for path in paths if file_kind(path) == PRESET]
 
 

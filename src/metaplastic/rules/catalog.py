@@ -54,7 +54,7 @@ def shipped_path(name: str) -> Path:
 
 def entries() -> Mapping[str, RuleEntry]:
     """All named rules, shipped ones first."""
-    paths = sorted(shipped_path("base").parent.glob("*.safetensors"))
+    paths = sorted(shipped_path("base").parent.glob("*.safetensors"), key=lambda path: path.stem)
     shipped = (_shipped_entry(path) for path in paths)
     return {entry.name: entry for entry in (*shipped, *_untrained())}
 
