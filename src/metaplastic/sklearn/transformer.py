@@ -66,7 +66,8 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Seed of the initial weights and of the order of rows.
     prepare : bool, default=True
         Whether the preset may prepare the inputs, row by row, as the rows of `fit` ask for: weigh
-        counts as tf-idf, draw in heavy tails of columns, leave out dead columns.
+        counts as tf-idf, give leading components of counts and of rows of one length more weight,
+        draw in heavy tails of columns, leave out dead columns.
         `preparation_` says what was done.
     flatten : bool, default=False
         Take arrays of more than two dimensions, such as images `(n, height, width)`, and make one
