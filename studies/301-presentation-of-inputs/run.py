@@ -34,6 +34,8 @@ EVERY = 3
 """Of so many pools one is measured with all variants."""
 
 NAMES = ("relu", "tanh", "relu+tanh")
+SHARPENED = ("counts", "embeddings")
+"""Kinds whose leading components get more weight."""
 
 Scores = dict[str, dict[str, float]]
 """Accuracies in percent by reading and labels a class."""
@@ -56,21 +58,42 @@ def variants(kind: str, every: bool) -> dict[str, Preset]:
     base = load_preset("base")
     former = dataclasses.replace(base, dense_direct=base.direct)
     plain = dataclasses.replace(former, preparation=NO_PREPARATION, pictures=NO_PICTURES)
-    found = {GIVEN: _with(plain, NAMES[-1])} if kind != "counts" or every else {}
+    found = {GIVEN: _with(plain, NAMES[-1])} if kind not in SHARPENED else {}
     if kind in ("images", "tables"):
         for shape, tail in TAILS[:: 1 if kind == "tables" else 2]:
             found[f"{shape} above {tail}"] = _with(_tails(plain, tail, shape), NAMES[-1])
-    if kind == "embeddings" and every:
-        found[f"{GIVEN}, whitened"] = _presented(found[GIVEN], whitening=0.5)
     if kind == "tables" and every:
         found["ranks of all"] = _with(_tails(plain, 1e-6, "ranks"), NAMES[-1])
         ranks = found["ranks above 2.5"]
         narrow = dataclasses.replace(base.direct, share_few=0.75, few=64)
         found["ranks above 2.5, more direct"] = dataclasses.replace(ranks, direct=narrow)
         found["ranks above 2.5, order 2"] = _presented(ranks, order=2)
-    if kind != "counts" and every:
+    if kind not in SHARPENED and every:
         found |= {f"as given, {name}": _with(plain, name) for name in NAMES[:-1]}
-    return found | {FORMER: former, "base": base}
+    own = {} if kind in SHARPENED else {FORMER: former}
+    return found | own | {"base": base} | (_powers(kind, base) if every else {})
+
+
+def _powers(kind: str, base: Preset) -> dict[str, Preset]:
+    """`base` whose components weigh otherwise."""
+    if kind == "embeddings":
+        found = {"base, rows as given": _prepared(base, directions=0)}
+        return found | {f"base, power {p:g}": _prepared(base, directions_power=p) for p in (1.5, 3)}
+    if kind != "counts":
+        return {}
+    flat = {f"base, power {p:g}": _prepared(base, power=float(p)) for p in (1, 2)}
+    wide = dataclasses.replace(base.dense_direct, share=0.75, components=384)
+    more = _prepared(base, power=1.0, n_components=384)
+    tanh = _prepared(base, power=1.0, n_components=300)
+    return flat | {
+        "base, power 1, 384 direct": dataclasses.replace(more, dense_direct=wide),
+        "base, power 1, 300 components, tanh": _with(tanh, "tanh"),
+    }
+
+
+def _prepared(preset: Preset, **changes: Any) -> Preset:
+    preparation = dataclasses.replace(preset.preparation, **changes)
+    return dataclasses.replace(preset, preparation=preparation)
 
 
 def _presented(preset: Preset, **changes: Any) -> Preset:
@@ -172,8 +195,12 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     peers = [(k, own, name) for k, own in ours for name in PEERS[k]]
     peers += [(k, "base", FORMER) for k in scores]
     found["leads"] = _leads(scores, peers, "`auto` where both were read by it, else ridge")
-    parts = [(k, name, _reference(name)) for k in scores for name in variants(k, True)]
+    others = ((k, name) for k in scores for name in variants(k, True) if "base" not in name)
+    parts = [(k, name, _reference(name)) for k, name in others]
     found["variants"] = _leads(scores, [p for p in parts if p[1] != p[2]], "ridge", ("ridge",))
+    base = load_preset("base")
+    weighed = [(k, name, "base") for k in scores for name in _powers(k, base)]
+    found["powers"] = _leads(scores, weighed, "`auto`", ("auto",))
     return found | {
         "below": _below(scores.get("tables", {})),
         "pictures": _pictures(result["pixels"]),
