@@ -39,8 +39,8 @@ def _untrained() -> list[RuleEntry]:
 
 _SHIPPED = {
     "base": "the default: `local`, meta-trained on letters, drawings, words and synthetic tasks",
-    "metz2018_taught": "`metz2018_equivariant`, taught by `base` on letters and silhouettes",
-    "metz2018_small": "the rule of Metz et al. 2018, meta-trained on letters for less than an hour",
+    "metz2018_taught": "the rule of Metz et al. 2018, taught by `base` on letters and silhouettes",
+    "metz2018_equivariant_taught": "`metz2018_equivariant`, taught likewise",
     "base-0.1": "`base` with the settings of version 0.1",
     "small": "`base` with smaller rules: 8 hidden units each, taught by those of `base`",
 }

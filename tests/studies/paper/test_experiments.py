@@ -333,8 +333,8 @@ def test_every_other_rule_is_a_learner_once_and_slow_ones_have_fewer_networks():
     found = FewShot().learners(Subject.load("oja"))
     assert list(found)[-2:] == ["untrained rule", "oja"]
     assert set(RULES) <= found.keys()
-    slow, usual = found["metz2018_small"], FewShot().network
+    slow, usual = found["metz2018_taught"], FewShot().network
     slow, own = slow.preset.networks, found["hebb"].preset.networks
-    assert (slow.n_networks, slow.n_components) == (FEWER["metz2018_small"], 64)
+    assert (slow.n_networks, slow.n_components) == (FEWER["metz2018_taught"], 32)
     assert slow.hidden_sizes == usual.hidden_sizes
     assert own.n_networks == usual.n_networks
