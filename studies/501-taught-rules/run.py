@@ -28,7 +28,7 @@ from metaplastic.recipes.training import distilled, run_recipe
 from metaplastic.report import Line, line_figure
 from metaplastic.rules import AbstractUpdateRule, LocalRule, RuleSet, load_rule
 from metaplastic.rules.local import narrowed
-from metaplastic.rules.rule_set import ROLES
+from metaplastic.rules.rule_set import WITHOUT_LABELS
 from metaplastic.trees import count_parameters
 
 FOLDER = Path(__file__).parent
@@ -99,14 +99,14 @@ def _with_main(rule: AbstractUpdateRule) -> Preset:
 
 def _both() -> dict[str, Preset]:
     """`base`, and the same with the rules that are kept here."""
-    kept = {role: load_rule(FOLDER / f"{role}.safetensors") for role in ROLES}
+    kept = {role: load_rule(FOLDER / f"{role}.safetensors") for role in WITHOUT_LABELS}
     base = load_preset(BASE)
     return {BASE: base, "small": dataclasses.replace(base, rules=RuleSet(**kept))}
 
 
 def _roles(call: Call, found: dict[str, Any]) -> dict[str, Any]:
     """Every rule of `base` taught to one of `SHIPPED` hidden units; the rules are kept here."""
-    for role in ROLES[:1] if call.quick else ROLES:
+    for role in WITHOUT_LABELS[:1] if call.quick else WITHOUT_LABELS:
         run = _runs(call) / f"{role}-{SHIPPED}"
         if not run.exists():
             few = {"outer.n_updates": 2} if call.quick else {}

@@ -73,7 +73,7 @@ class Preset:
     --------
     >>> from metaplastic import load_preset
     >>> load_preset("base").networks.n_networks
-    8
+    4
     """
 
     later_fields: ClassVar[frozenset[str]] = frozenset()

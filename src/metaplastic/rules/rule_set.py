@@ -6,8 +6,11 @@ from collections.abc import Callable
 from metaplastic.models import BOUNDED
 from metaplastic.rules.base import AbstractUpdateRule
 
-ROLES = ("main", "bounded", "sparse", "labels")
-"""Fields of a `RuleSet`; `main` is always there."""
+WITHOUT_LABELS = ("main", "bounded", "sparse")
+"""Roles of rules that train networks without labels; `main` is always there."""
+
+ROLES = (*WITHOUT_LABELS, "labels")
+"""Fields of a `RuleSet`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

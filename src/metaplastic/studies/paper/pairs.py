@@ -39,7 +39,8 @@ class Pairs:
 
     @classmethod
     def draw(cls, model: MLP, trace: Trace, layer: int, random: np.random.Generator) -> "Pairs":
-        pre, drive, post = (np.asarray(a, np.float64) for a in dataclasses.astuple(trace[layer]))
+        seen = trace[layer]
+        pre, drive, post = (np.asarray(a, np.float64) for a in (seen.pre, seen.drive, seen.post))
         active = np.flatnonzero(pre.std(0) > 1e-3 * pre.std())
         s = random.integers(len(pre), size=PAIRS)
         i = active[random.integers(len(active), size=PAIRS)]
