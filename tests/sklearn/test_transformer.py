@@ -68,7 +68,7 @@ def test_the_published_rule_fits_with_its_number_of_top_units(blobs, n_component
 
 
 def test_the_published_rule_says_which_numbers_of_features_it_takes(blobs):
-    message = "got 64: n_components=32 with n_networks=1, or 128 with 4"
+    message = "got 128: n_components=32 with n_networks=1, or 128 with 4"
     with pytest.raises(InputError, match=message):
         RuleTransformer(rule="metz2018", hidden_sizes=(16,)).fit(blobs[0][:100])
 
