@@ -173,7 +173,7 @@ def documents(result: Mapping[str, Any]) -> dict[Path, str]:
     readme = ROOT / "README.md"
     leads = leads_of(result["rows"])
     ahead = [max(own, key=lead_of) for own in by_set(leads) if lead_of(max(own, key=lead_of)) > 0]
-    behind = [lead for lead in leads if lead_of(lead) < 0]
+    behind = [min(own, key=lead_of) for own in by_set(leads) if lead_of(min(own, key=lead_of)) < 0]
     parts = {
         "wins": lead_table(sorted(ahead, key=lead_of, reverse=True)).markdown(),
         "loses": lead_table(sorted(behind, key=lead_of)).markdown(),
