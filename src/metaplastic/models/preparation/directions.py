@@ -59,8 +59,8 @@ class Directions(AbstractPreparation):
 
     def explain(self) -> str:
         return (
-            f"{self.n_features_in} columns of rows of one length: projected on "
-            f"{self.n_features_out} components, rows of unit length"
+            f"rows of one length, {self.n_features_in} columns projected on "
+            f"{self.n_features_out} components, then made of one length again"
         )
 
     def check(self) -> str:
