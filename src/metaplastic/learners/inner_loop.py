@@ -1,16 +1,21 @@
-"""The inner loop: a rule applied to one batch after another, in one compiled program.
+"""The inner loop: a rule applied to one batch after another, by NumPy or in one compiled program.
 
 Evaluation, the command line and the scikit-learn estimators all train through it.
 """
 
+import dataclasses
+from collections.abc import Sequence
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from metaplastic.errors import DivergenceError
+from metaplastic.learners.eager import eager_steps
 from metaplastic.learners.programs import compiled, training
-from metaplastic.models import MLP
+from metaplastic.models import MLP, Key, Layer
 from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule
 from metaplastic.trees import all_finite
 from metaplastic.types import PRNGKey
@@ -52,13 +57,14 @@ def train(
     state: RuleState,
     batches: NDArray | Float[Array, "steps batch pre"],
     *,
-    key: PRNGKey,
+    key: PRNGKey | Key,
     first_step: int = 0,
     targets: NDArray[np.float32] | None = None,
 ) -> tuple[MLP, RuleState]:
     """Apply `rule` once to every batch, in order.
 
-    One program is compiled per shape of `rule`, `model` and batch, whatever the number of steps
+    On a CPU, a rule takes its steps by NumPy if it can (`AbstractUpdateRule.eager`). Else one
+    program is compiled per shape of `rule`, `model` and batch, whatever the number of steps
     (batches go to the device `chunk_steps` at a time). Step `t` uses `fold_in(key, first_step +
     t)`, so that training in pieces equals training at once.
 
@@ -72,7 +78,7 @@ def train(
         State of the rule to start from.
     batches : array (steps, batch, pre) of float
         One batch for each step.
-    key : PRNG key
+    key : PRNG key, or its data
         Key of all random draws.
     first_step : int, default=0
         Number of the first step, if training continues.
@@ -90,14 +96,22 @@ def train(
         If parameters or state stop being finite.
     """
     most = chunk_steps(*batches.shape[1:])
+    eager = eager_steps(rule, model.activation)
+    if eager is None and isinstance(key, np.ndarray):
+        key = jax.random.wrap_key_data(jnp.asarray(key))
     for start in range(0, len(batches), most):
         chunk = np.asarray(batches[start : start + most], np.float32)
         count = len(chunk)
-        own = None if targets is None else _filled(targets[start : start + most], most)
+        heard = None if targets is None else targets[start : start + most]
         first = np.int32(first_step + start)
-        model, state, finite = _scan(
-            rule, model, state, _filled(chunk, most), np.int32(count), first, key, own
-        )
+        if eager is not None:
+            layers, state = eager.run(model.layers, state, _presented(model, chunk), heard)
+            model, finite = dataclasses.replace(model, layers=layers), _all_finite(layers)
+        else:
+            own = None if heard is None else _filled(heard, most)
+            model, state, finite = _scan(
+                rule, model, state, _filled(chunk, most), np.int32(count), first, key, own
+            )
         if not finite:
             raise DivergenceError(
                 f"{type(rule).__name__} diverged between inner steps {first_step + start} and "
@@ -105,6 +119,19 @@ def train(
                 "learning rate, and look for extreme values in the inputs"
             )
     return model, state
+
+
+def _presented(model: MLP, batches: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows = model.presentation.by_numpy(batches.reshape(-1, batches.shape[2]))
+    return rows.astype(np.float32, copy=False).reshape(batches.shape)
+
+
+def _all_finite(layers: Sequence[Layer]) -> bool:
+    return all(
+        bool(np.isfinite(own).all())
+        for layer in layers
+        for own in (layer.weight, layer.bias, layer.feedback)
+    )
 
 
 def _filled(chunk: NDArray[np.float32], most: int) -> NDArray[np.float32]:

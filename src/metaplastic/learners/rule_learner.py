@@ -4,15 +4,18 @@ A preset plans which networks are trained with what; the learner plans, trains a
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from jaxtyping import Array
+from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractLearner
+from metaplastic.learners.eager import all_eager, at_once, eager_steps
 from metaplastic.learners.inner_loop import chunk_steps, train
 from metaplastic.learners.pool import (
     FREEZE_ROWS,
@@ -26,21 +29,25 @@ from metaplastic.models import (
     MLP,
     AbstractPreparation,
     FrozenMLP,
+    Key,
     Presentation,
+    draw_mlp,
     first_features,
     freeze,
     prepare,
+    seed_key,
     side_by_side,
+    split_key,
     with_direct,
 )
 from metaplastic.presets import Member, Plan, Preset, plain_preset
 from metaplastic.rules import AbstractUpdateRule, RuleState, init_model
-from metaplastic.types import PRNGKey, Rows
+from metaplastic.types import Rows
 
 Snapshot = Callable[[int, tuple[MLP, ...], tuple[RuleState, ...]], None]
 """Called with the number of steps done, and every network's model and state of the rule."""
 
-Start = tuple[MLP, RuleState, PRNGKey]
+Start = tuple[MLP, RuleState, Key]
 """A fresh model, the state of its rule, and the key of its inner steps."""
 
 
@@ -102,6 +109,7 @@ class RuleLearner(AbstractLearner):
         x = prepare(preparation, raw)
         plan = self.preset.plan(x, seed, prepared=preparation is not None, heard=told is not None)
         networks = starts(plan, x, self.preset.networks.hidden_sizes)
+        rules = [member.rule for member in plan.members]
         own = self.preset.networks
         draws = [Draws(x, own.batch_size, told, seed=member.seed) for member in plan.members]
         most = chunk_steps(min(own.batch_size, x.shape[0]), x.shape[1])
@@ -110,20 +118,9 @@ class RuleLearner(AbstractLearner):
         for stop in stops:
             while done < stop:
                 count = min(most, stop - done)
-                for i, (member, (model, state, key)) in enumerate(
-                    zip(plan.members, networks, strict=True)
-                ):
-                    batches, targets = draws[i].take(count)
-                    after = train(
-                        member.rule,
-                        model,
-                        state,
-                        batches,
-                        key=key,
-                        first_step=done,
-                        targets=targets,
-                    )
-                    networks[i] = (*after, key)
+                networks = trained(
+                    rules, networks, [functools.partial(each.take, count) for each in draws], done
+                )
                 done += count
             if on_snapshot is not None and stop in snapshot_steps:
                 models, states, _ = zip(*networks, strict=True)
@@ -188,6 +185,28 @@ def plain_learner(rule: AbstractUpdateRule, *, alias: str = "", **networks: Any)
     return RuleLearner(plain_preset(rule, **networks), alias=alias)
 
 
+Take = Callable[[], tuple[NDArray[np.float32], NDArray[np.float32] | None]]
+"""Gives a network its next batches, and what is heard of them."""
+
+
+def trained(
+    rules: Sequence[AbstractUpdateRule], networks: Sequence[Start], takes: Sequence[Take], done: int
+) -> list[Start]:
+    """The networks after one step with each of their next batches; `done` steps were made before.
+
+    Networks that NumPy trains are trained side by side.
+    """
+
+    def call(rule: AbstractUpdateRule, network: Start, take: Take) -> Start:
+        model, state, key = network
+        batches, targets = take()
+        after = train(rule, model, state, batches, key=key, first_step=done, targets=targets)
+        return (*after, key)
+
+    calls = [functools.partial(call, *own) for own in zip(rules, networks, takes, strict=True)]
+    return at_once(calls) if all_eager(rules) else [each() for each in calls]
+
+
 @training()
 def starts(plan: Plan, x: Rows, hidden_sizes: tuple[int, ...]) -> list[Start]:
     """Fresh models of a plan for the pool `x` `(n, d)`, their rule states and training keys."""
@@ -202,14 +221,27 @@ def starts(plan: Plan, x: Rows, hidden_sizes: tuple[int, ...]) -> list[Start]:
 def start(member: Member, presentation: Presentation, hidden_sizes: tuple[int, ...]) -> Start:
     """A fresh model of one member whose inputs are so presented, its rule state and key."""
     sizes = (presentation.shift.shape[0], *hidden_sizes, member.units)
-    model, state, key = _start(member.rule, sizes, np.uint32(member.seed))
-    own = dataclasses.replace(model, presentation=presentation, activation=member.activation)
-    return own, state, key
+    rule, activation = member.rule, member.activation
+    model_key, rule_key, step_key = split_key(seed_key(member.seed), 3)
+    eager = eager_steps(rule, activation)
+    if eager is not None:
+        model = draw_mlp(
+            sizes,
+            model_key,
+            activation=activation,
+            readout=rule.readout,
+            presentation=presentation,
+        )
+        return model, eager.init(), step_key
+    model, state = _start(rule, sizes, model_key, rule_key)
+    own = dataclasses.replace(model, presentation=presentation, activation=activation)
+    return own, state, step_key
 
 
 @compiled(once=True)
-def _start(rule: AbstractUpdateRule, sizes: tuple[int, ...], seed: Array) -> Start:
+def _start(
+    rule: AbstractUpdateRule, sizes: tuple[int, ...], model_key: Array, rule_key: Array
+) -> tuple[MLP, RuleState]:
     # Presentation and nonlinearity are no part of it, so that all networks share one program.
-    model_key, rule_key, step_key = jax.random.split(jax.random.key(seed), 3)
-    model = init_model(rule, sizes, key=model_key)
-    return model, rule.init(model, key=rule_key), step_key
+    model = init_model(rule, sizes, key=jax.random.wrap_key_data(model_key))
+    return model, rule.init(model, key=jax.random.wrap_key_data(rule_key))

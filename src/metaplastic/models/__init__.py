@@ -47,6 +47,7 @@ from metaplastic.models.several import first_features, side_by_side
 
 if TYPE_CHECKING:
     from metaplastic.models.axes import leading_axes
+    from metaplastic.models.draws import Key, draw_mlp, folded_key, seed_key, split_key
     from metaplastic.models.freezing import freeze
     from metaplastic.models.mlp import (
         MLP,
@@ -83,6 +84,7 @@ __all__ = [
     "DirectSettings",
     "FrozenMLP",
     "Initialisation",
+    "Key",
     "Layer",
     "LayerTrace",
     "PictureSettings",
@@ -98,10 +100,12 @@ __all__ = [
     "check_activation",
     "check_activations",
     "dense",
+    "draw_mlp",
     "first_features",
     "fit_preparation",
     "fit_presentation",
     "fit_whitening",
+    "folded_key",
     "freeze",
     "identity_presentation",
     "in_blocks",
@@ -115,8 +119,10 @@ __all__ = [
     "row_blocks",
     "save_encoder",
     "scaling_from_moments",
+    "seed_key",
     "share_of_least",
     "side_by_side",
+    "split_key",
     "unit_columns",
     "unit_rows",
     "whitening_from_moments",
@@ -127,6 +133,7 @@ __getattr__ = lazy(
     __name__,
     {
         "axes": ("leading_axes",),
+        "draws": ("Key", "draw_mlp", "folded_key", "seed_key", "split_key"),
         "freezing": ("freeze",),
         "mlp": (
             "MLP",

@@ -6,11 +6,12 @@ batch, and `post = activation(drive)`. `feedback` has the shape of `weight` and 
 by rules, to send signals downwards.
 """
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
@@ -18,6 +19,12 @@ from metaplastic.models.activations import Readout, activate, check_activation
 from metaplastic.models.columns import column_mean, spread
 from metaplastic.models.presentation import Presentation, identity_presentation
 from metaplastic.types import PRNGKey
+
+if TYPE_CHECKING:
+    AnyArray = Any
+else:
+    AnyArray = Array | np.ndarray
+"""JAX's arrays, and those of NumPy in a network that NumPy trains."""
 
 Initialisation = Literal["unit_norm", "published"]
 
@@ -38,9 +45,9 @@ class Layer(eqx.Module):
         Feedback weights.
     """
 
-    weight: Float[Array, "pre post"]
-    bias: Float[Array, " post"]
-    feedback: Float[Array, "pre post"]
+    weight: Float[AnyArray, "pre post"]
+    bias: Float[AnyArray, " post"]
+    feedback: Float[AnyArray, "pre post"]
 
 
 class LayerTrace(eqx.Module):

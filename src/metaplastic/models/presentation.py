@@ -13,6 +13,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import NDArray
 
 from metaplastic.models.scaling import (
     PLAIN,
@@ -51,6 +52,11 @@ class Presentation(eqx.Module):
     def scaled(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
         """Inputs scaled column by column, not whitened."""
         return apply_scaling(x, self.shift, self.scale, self.clip, self.gain, jnp)
+
+    def by_numpy(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Inputs `(batch, pre)` presented without JAX; fitted to a pool, all arrays are NumPy's."""
+        scaled = apply_scaling(x, self.shift, self.scale, self.clip, self.gain, np)
+        return scaled if self.whitening is None else self.whitening.by_numpy(scaled)
 
     def unwhitened(self) -> "Presentation":
         """The presentation without whitening; it shares compiled programs with this one."""

@@ -36,6 +36,11 @@ class Whitening(eqx.Module):
     def __call__(self, x: Float[Array, "batch pre"]) -> Float[Array, "batch pre"]:
         return jnp.multiply(self.level, x + ((x @ self.axes) * self.shrink) @ self.axes.T)
 
+    def by_numpy(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same of an array of NumPy's."""
+        axes, shrink, level = (np.asarray(a) for a in (self.axes, self.shrink, self.level))
+        return level * (x + ((x @ axes) * shrink) @ axes.T)
+
     def none(self) -> "Whitening":
         """A whitening of the same shapes that changes nothing."""
         xp = np if isinstance(self.level, np.ndarray) else jnp  # NumPy compiles nothing

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from metaplastic.errors import FileFormatError, InputError
 from metaplastic.files import file_kind, write_tensors
 from metaplastic.models import (
@@ -112,6 +115,18 @@ def load_preset(preset: str | Path | Preset) -> Preset:
     """
     if isinstance(preset, Preset):
         return preset
+    loaded = stored_preset(preset)
+    return dataclasses.replace(loaded, rules=loaded.rules.map(_to_jax))
+
+
+def _to_jax(rule: AbstractUpdateRule) -> AbstractUpdateRule:
+    return jax.tree.map(jnp.asarray, rule)
+
+
+def stored_preset(preset: str | Path | Preset) -> Preset:
+    """As `load_preset`, with rules in NumPy's arrays: estimators start no device for them."""
+    if isinstance(preset, Preset):
+        return preset
     if not isinstance(preset, (str, Path)):
         raise InputError(
             f"a preset is a name, a path or a preset object, got {type(preset).__name__}"
@@ -148,7 +163,7 @@ def resolve(
     FileFormatError
         For files that cannot be read.
     """
-    resolved = load_preset(preset)
+    resolved = stored_preset(preset)
     if isinstance(rule, str) and rule == BASE:
         return resolved
     if isinstance(rule, (str, Path)) and is_path(rule):
@@ -178,7 +193,7 @@ def _read(path: Path) -> Preset:
             raise FileFormatError(
                 f"{path}: holds a rule and no preset; give it as a rule, to be used with a preset"
             )
-        return dataclasses.replace(_with_rules_of(load_preset(BASE), file), name=path.stem)
+        return dataclasses.replace(_with_rules_of(stored_preset(BASE), file), name=path.stem)
     try:
         parts = {
             name: _settings(name, kind, file.fields)

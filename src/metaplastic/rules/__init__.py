@@ -1,6 +1,13 @@
 """Update rules: model and trace in, change of the model's parameters out."""
 
-from metaplastic.rules.base import AbstractUpdateRule, RuleState, Variant, apply_rule, init_model
+from metaplastic.rules.base import (
+    AbstractUpdateRule,
+    EagerSteps,
+    RuleState,
+    Variant,
+    apply_rule,
+    init_model,
+)
 from metaplastic.rules.catalog import list_rules, load_rule
 from metaplastic.rules.classes import RULE_CLASSES
 from metaplastic.rules.hebb import Hebb
@@ -18,6 +25,7 @@ __all__ = [
     "RULE_CLASSES",
     "AbstractLayerwiseRule",
     "AbstractUpdateRule",
+    "EagerSteps",
     "Hebb",
     "KrotovHopfield",
     "LocalRule",

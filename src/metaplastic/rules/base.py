@@ -6,16 +6,19 @@ parameters. It never calls the model. Its inexact-array leaves are the meta-para
 
 import abc
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float, PyTree
+from numpy.typing import NDArray
 
 from metaplastic.models import (
     MLP,
     Delta,
     Initialisation,
+    Layer,
     Presentation,
     Readout,
     Trace,
@@ -45,6 +48,36 @@ class Variant:
     name: str
     summary: str
     fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class EagerSteps(Protocol):
+    """Inner steps of a rule in NumPy (`AbstractUpdateRule.eager`)."""
+
+    def init(self) -> RuleState:
+        """The rule's state before the first step."""
+        ...
+
+    def run(
+        self,
+        layers: Sequence[Layer],
+        state: RuleState,
+        batches: NDArray[np.float32],
+        targets: NDArray[np.float32] | None,
+    ) -> tuple[tuple[Layer, ...], RuleState]:
+        """Layers and state after one step for every batch.
+
+        Parameters
+        ----------
+        layers : sequence of Layer
+            Parameters of the network, in float32.
+        state : RuleState
+            The rule's state.
+        batches : array (steps, batch, pre) of float32
+            Presented inputs.
+        targets : array (steps, batch, class) of float32, optional
+            What a rule that hears labels is told (`hear`).
+        """
+        ...
 
 
 class AbstractUpdateRule(eqx.Module):
@@ -83,6 +116,15 @@ class AbstractUpdateRule(eqx.Module):
     def hears_labels(self) -> bool:
         """Whether the rule uses `labels` of the top layer's trace (see `rules.hear`)."""
         return False
+
+    def eager(self, activation: str) -> "EagerSteps | None":
+        """Steps by NumPy for a network of this nonlinearity, where the rule has them.
+
+        A fit then compiles nothing. They give what `update` gives, but for rounding, and the rule
+        takes its networks from the initialisation `unit_norm` and draws nothing at random.
+        """
+        del activation
+        return None
 
     @classmethod
     def create(cls, *, key: PRNGKey, **fields: Any) -> "AbstractUpdateRule":

@@ -6,12 +6,13 @@ difference comes back through the same weights.
 """
 
 import dataclasses
+from types import ModuleType
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from metaplastic.models import Trace
+from metaplastic.models.mlp import AnyArray
 
 
 def hear(trace: Trace, targets: Float[Array, "batch class"]) -> Trace:
@@ -35,19 +36,21 @@ def hear(trace: Trace, targets: Float[Array, "batch class"]) -> Trace:
 
 
 def label_message(
-    drive: Float[Array, "batch unit"], targets: Float[Array, "batch class"]
-) -> Float[Array, "batch unit"]:
+    drive: Float[AnyArray, "batch unit"],
+    targets: Float[AnyArray, "batch class"],
+    np: ModuleType = jnp,
+) -> Float[AnyArray, "batch unit"]:
     """`(T - g) R^T` of unit mean square over labelled rows: target minus guess, sent down.
 
     `R` are the readout's weights, the mean product of drive and target over labelled rows; `g` is
     what they say of a row, the row itself left out, in the scale that fits the targets best.
     """
-    known = jnp.any(targets != 0.0, axis=1, keepdims=True).astype(drive.dtype)
-    n = jnp.maximum(jnp.sum(known), 1.0)
-    z = known * (drive - jnp.sum(known * drive, axis=0) / n)
+    known = np.any(targets != 0.0, axis=1, keepdims=True).astype(drive.dtype)
+    n = np.maximum(np.sum(known), 1.0)
+    z = known * (drive - np.sum(known * drive, axis=0) / n)
     readout = z.T @ targets / n
-    guess = z @ readout - jnp.sum(jnp.square(z), axis=1, keepdims=True) * targets / n
-    fit = jax.nn.relu(jnp.sum(guess * targets)) / (jnp.sum(jnp.square(guess)) + 1e-6)
+    guess = z @ readout - np.sum(np.square(z), axis=1, keepdims=True) * targets / n
+    fit = np.maximum(np.sum(guess * targets), 0.0) / (np.sum(np.square(guess)) + 1e-6)
     message = (targets - fit * guess) @ readout.T
-    power = jnp.sum(jnp.square(message)) / (n * drive.shape[1])
-    return message * jax.lax.rsqrt(power + 1e-8)
+    power = np.sum(np.square(message)) / (n * drive.shape[1])
+    return message * (1.0 / np.sqrt(power + 1e-8))

@@ -99,11 +99,11 @@ def load_rule_file(
         shapes, types or with values that are not finite.
     """
     file = read_rules(path, classes=classes)
-    return file.rules.main, file.metadata
+    return jax.tree.map(jnp.asarray, file.rules.main), file.metadata
 
 
 def read_rules(path: str | Path, *, classes: Classes = RULE_CLASSES) -> RuleFile:
-    """All that a rule file or a preset file holds; raises as `load_rule_file`."""
+    """All that a rule file or a preset file holds, as NumPy arrays; raises as `load_rule_file`."""
     if file_kind(path) == PRESET:
         tensors, fields, metadata = read_tensors(path, kind=PRESET)
         described = fields.pop("rules", None)
@@ -167,8 +167,7 @@ def _template(
     rule: type[AbstractUpdateRule], fields: tuple[tuple[str, Any], ...]
 ) -> AbstractUpdateRule:
     """Shapes alone: nothing is computed, whatever a file asks for."""
-    make = functools.partial(rule.create, key=jax.random.key(0), **dict(fields))
-    return eqx.filter_eval_shape(make)
+    return eqx.filter_eval_shape(lambda: rule.create(key=jax.random.key(0), **dict(fields)))
 
 
 def check_fields(rule: type[AbstractUpdateRule], fields: Mapping[str, Any]) -> None:
@@ -211,6 +210,6 @@ def _leaves(rule: AbstractUpdateRule) -> dict[str, Any]:
 def _fill(template: AbstractUpdateRule, tensors: Tensors) -> AbstractUpdateRule:
     def value(path: Any, leaf: Any) -> Any:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
-        return jnp.asarray(tensors[name]) if _is_leaf_of_theta(leaf) else leaf
+        return tensors[name] if _is_leaf_of_theta(leaf) else leaf
 
     return jax.tree_util.tree_map_with_path(value, template)

@@ -61,7 +61,7 @@ def _trained(learner: RuleLearner, x: Any, seed: int, heard: Told | None = None)
     members = learner.preset.plan(
         prepare(encoder.preparation, x, keep=False), seed, heard=heard is not None
     ).members
-    keys = later_keys(np.uint32(seed), np.int32(n_steps), len(members))
+    keys = later_keys(seed, n_steps, len(members))
     trainings = tuple(
         Training.of(member.rule, model, state, key, n_steps)
         for member, model, state, key in zip(members, *trained[0], keys, strict=True)

@@ -34,9 +34,9 @@ def check_supervision(supervision: Any) -> Supervision:
 
 def check_size(n_rows: int, n_components: Any, n_classes: int, preset: Any, head: str) -> None:
     """`InputError` if the features of so many rows, and their reading, do not fit into memory."""
-    from metaplastic.presets import load_preset  # And JAX with it, when it is needed.
+    from metaplastic.presets.io import stored_preset  # And JAX with it, when it is needed.
 
-    own = load_preset(preset).networks.n_components
+    own = stored_preset(preset).networks.n_components
     count = int(n_components) if isinstance(n_components, Integral) else own
     check_memory(n_rows, count, n_classes, head)
 
@@ -65,9 +65,9 @@ def reading_settings(preset: Any, head: str, n_neighbors: Any, n_rows: int) -> R
     InputError
         For a number that is not allowed.
     """
-    from metaplastic.presets import load_preset
+    from metaplastic.presets.io import stored_preset
 
-    settings = load_preset(preset).reading
+    settings = stored_preset(preset).reading
     if n_neighbors is None:
         return settings
     count = check_integer("n_neighbors", n_neighbors, 1)

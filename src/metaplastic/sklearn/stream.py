@@ -7,17 +7,23 @@ import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 from numpy.typing import NDArray
 
-from metaplastic.learners import RuleLearner, train
-from metaplastic.learners.programs import compiled
-from metaplastic.learners.rule_learner import starts
-from metaplastic.models import MLP, AbstractPreparation, FrozenMLP, prepare, row_blocks
+from metaplastic.learners import RuleLearner
+from metaplastic.learners.rule_learner import starts, trained
+from metaplastic.models import (
+    MLP,
+    AbstractPreparation,
+    FrozenMLP,
+    Key,
+    folded_key,
+    prepare,
+    row_blocks,
+    seed_key,
+)
 from metaplastic.rules import AbstractUpdateRule, RuleState
-from metaplastic.types import PRNGKey
 
 WARM_UP_ROWS = 1024
 """Rows from which the presentation of inputs is fitted, before the first step is made."""
@@ -37,39 +43,25 @@ class Training:
     rule: AbstractUpdateRule
     model: MLP
     state: RuleState
-    key_data: NDArray[np.uint32]
+    key: Key
     n_steps: int
 
     @classmethod
     def of(
-        cls, rule: AbstractUpdateRule, model: MLP, state: RuleState, key: PRNGKey, n_steps: int
+        cls, rule: AbstractUpdateRule, model: MLP, state: RuleState, key: Key, n_steps: int
     ) -> "Training":
         """The training by `rule` after `n_steps`, whose steps draw from `key`."""
-        key_data = np.asarray(jax.random.key_data(key))
-        return cls(rule, to_numpy(model), to_numpy(state), key_data, n_steps)
-
-    def advance(self, batch_size: int, rows: NDArray) -> "Training":
-        """Train on as many whole batches as `rows` `(n, d)` hold, in order."""
-        count = len(rows) // batch_size
-        if count == 0:
-            return self
-        batches = rows[: count * batch_size].reshape(count, batch_size, rows.shape[1])
-        key = jax.random.wrap_key_data(jnp.asarray(self.key_data))
-        model, state = train(
-            self.rule, self.model, self.state, batches, key=key, first_step=self.n_steps
-        )
-        return Training.of(self.rule, model, state, key, self.n_steps + count)
+        return cls(rule, to_numpy(model), to_numpy(state), key, n_steps)
 
 
-@compiled(once=True)
-def later_keys(seed: Array, n_steps: Array, count: int) -> tuple[PRNGKey, ...]:
+def later_keys(seed: int, n_steps: int, count: int) -> tuple[Key, ...]:
     """Keys of the steps that `count` networks make after the `n_steps` of a fit."""
-    key = jax.random.fold_in(jax.random.key(seed), n_steps)
-    return tuple(jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(count)))
+    key = folded_key(seed_key(seed), n_steps)
+    return tuple(folded_key(key, index) for index in range(count))
 
 
 Trainings = tuple[Training, ...]
-"""One for each network."""
+"""One for each network, all after equally many steps."""
 
 
 def begin(learner: RuleLearner, rows: NDArray, seed: int, *, prepared: bool) -> Trainings:
@@ -84,7 +76,20 @@ def begin(learner: RuleLearner, rows: NDArray, seed: int, *, prepared: bool) -> 
 
 def advance(trainings: Trainings, batch_size: int, rows: NDArray) -> Trainings:
     """Train every network on as many whole batches as prepared `rows` `(n, d)` hold, in order."""
-    return tuple(training.advance(batch_size, rows) for training in trainings)
+    count, done = len(rows) // batch_size, trainings[0].n_steps
+    if count == 0:
+        return trainings
+    batches = rows[: count * batch_size].reshape(count, batch_size, rows.shape[1])
+    after = trained(
+        [own.rule for own in trainings],
+        [(own.model, own.state, own.key) for own in trainings],
+        [lambda: (batches, None)] * len(trainings),
+        done,
+    )
+    return tuple(
+        Training.of(own.rule, *network, done + count)
+        for own, network in zip(trainings, after, strict=True)
+    )
 
 
 class Reservoir:

@@ -27,6 +27,7 @@ from metaplastic.models import (
 )
 from metaplastic.rules.base import AbstractUpdateRule, Variant
 from metaplastic.rules.local.change import scaled_term, turned, turned_feedback, weighted
+from metaplastic.rules.local.eager import LocalSteps
 from metaplastic.rules.local.factors import (
     Factors,
     activity,
@@ -45,15 +46,15 @@ from metaplastic.rules.local.signals import (
 )
 from metaplastic.rules.local.start import (
     FIELDS,
+    MAX_RATE,
     N_FACTORS,
     N_HEBB,
     N_MESSAGES,
+    TIME_SCALE,
     check_fields,
     start_values,
 )
 from metaplastic.types import Locality, PRNGKey
-
-MAX_RATE, TIME_SCALE = 0.3, 100.0
 
 
 class LocalRule(AbstractUpdateRule):
@@ -192,6 +193,9 @@ class LocalRule(AbstractUpdateRule):
             with_outputs=with_outputs,
             with_labels=with_labels,
         )
+
+    def eager(self, activation: str) -> LocalSteps:
+        return LocalSteps(self, activation)
 
     def init(self, model: MLP, *, key: PRNGKey) -> Float[Array, ""]:
         """The number of steps done."""

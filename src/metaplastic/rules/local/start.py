@@ -11,6 +11,7 @@ from metaplastic.types import PRNGKey
 N_MESSAGES = 4
 N_HEBB, N_GATED = 4, 2
 N_FACTORS = N_HEBB + N_GATED
+MAX_RATE, TIME_SCALE = 0.3, 100.0
 N_UNIT, N_SAMPLE, N_ROLES = 5, 2, 4
 
 

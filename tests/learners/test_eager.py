@@ -1,0 +1,92 @@
+"""Networks trained by NumPy: the same features as by JAX, whatever the number of cores."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from metaplastic.learners import eager, inner_loop, rule_learner
+from metaplastic.sklearn import RuleTransformer
+
+SMALL = {"hidden_sizes": (16,), "n_components": 24, "n_networks": 4, "n_steps": 4, "batch_size": 32}
+
+
+def rows(n=200, d=12):
+    return np.random.default_rng(0).normal(size=(n, d)).astype(np.float32)
+
+
+def features(**more):
+    return RuleTransformer(random_state=3, **{**SMALL, **more}).fit(rows()).transform(rows())
+
+
+@pytest.fixture
+def by_jax(monkeypatch):
+    """As on a machine with a GPU."""
+    monkeypatch.setattr(eager, "_on_cpu", lambda: False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_seed_means_the_same_features_by_numpy_and_by_jax(request, activation):
+    by_numpy = features(activation=activation)
+    request.getfixturevalue("by_jax")
+    assert eager.eager_steps.__module__ == "metaplastic.learners.eager"
+    calls = []
+    original = inner_loop._scan
+    request.getfixturevalue("monkeypatch").setattr(
+        inner_loop, "_scan", lambda *a: calls.append(1) or original(*a)
+    )
+    np.testing.assert_allclose(features(activation=activation), by_numpy, atol=2e-3)
+    assert len(calls) == SMALL["n_networks"]
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        one = features()
+    with threadpoolctl.threadpool_limits(3, "blas"):
+        np.testing.assert_array_equal(features(), one)
+
+
+def test_calls_run_side_by_side_with_one_thread_each():
+    barrier = threading.Barrier(2, timeout=60)
+
+    def call():
+        barrier.wait()  # Passed by two at once alone.
+        blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        return [library.num_threads for library in blas.lib_controllers]
+
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        found = eager.at_once([call, call])
+    assert found and all(number == 1 for own in found for number in own)
+
+
+def test_an_error_of_one_network_is_raised(monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("of a network")
+
+    monkeypatch.setattr(rule_learner, "train", fail)
+    with pytest.raises(ValueError, match="of a network"):
+        features()
+
+
+def test_a_fit_starts_no_device_of_jax():
+    """JAX is told of a platform that does not exist, so that any use of it would fail."""
+    code = (
+        "import numpy as np\n"
+        "from metaplastic.sklearn import FewShotClassifier\n"
+        "x = np.random.default_rng(0).normal(size=(60, 8))\n"
+        "y = np.full(60, -1); y[:6] = [0, 1, 2, 0, 1, 2]\n"
+        "print(FewShotClassifier(n_steps=2, random_state=0).fit(x, y).predict(x[:5]).shape)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "JAX_PLATFORMS": "none_such"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout == "(5,)\n", done.stderr
