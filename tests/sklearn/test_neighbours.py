@@ -119,6 +119,12 @@ for function in (lambda: transformer.fit(x), lambda: transformer.partial_fit(x),
     said = child(function)
     assert said.startswith("ConfigurationError: this process was forked"), said
 assert refused == said, refused
+
+# The rule that comes with the package needs NumPy alone.
+settings["rule"] = "base"
+own = RuleTransformer(**settings)
+features = child(lambda: own.fit(x).transform(x))
+np.testing.assert_array_equal(features, own.fit(x).transform(x))
 """
 
 

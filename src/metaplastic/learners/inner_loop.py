@@ -50,7 +50,6 @@ def _scan(
     return model, state, all_finite((model.layers, state))
 
 
-@training()
 def train(
     rule: AbstractUpdateRule,
     model: MLP,
@@ -97,28 +96,41 @@ def train(
     """
     most = chunk_steps(*batches.shape[1:])
     eager = eager_steps(rule, model.activation)
-    if eager is None and isinstance(key, np.ndarray):
-        key = jax.random.wrap_key_data(jnp.asarray(key))
     for start in range(0, len(batches), most):
         chunk = np.asarray(batches[start : start + most], np.float32)
-        count = len(chunk)
         heard = None if targets is None else targets[start : start + most]
-        first = np.int32(first_step + start)
+        first = first_step + start
         if eager is not None:
             layers, state = eager.run(model.layers, state, _presented(model, chunk), heard)
             model, finite = dataclasses.replace(model, layers=layers), _all_finite(layers)
         else:
-            own = None if heard is None else _filled(heard, most)
-            model, state, finite = _scan(
-                rule, model, state, _filled(chunk, most), np.int32(count), first, key, own
-            )
+            model, state, finite = _by_jax(rule, model, state, chunk, first, key, heard, most)
         if not finite:
             raise DivergenceError(
-                f"{type(rule).__name__} diverged between inner steps {first_step + start} and "
-                f"{first_step + start + count}; use fewer steps, a larger batch or a smaller "
+                f"{type(rule).__name__} diverged between inner steps {first} and "
+                f"{first + len(chunk)}; use fewer steps, a larger batch or a smaller "
                 "learning rate, and look for extreme values in the inputs"
             )
     return model, state
+
+
+@training()
+def _by_jax(
+    rule: AbstractUpdateRule,
+    model: MLP,
+    state: RuleState,
+    chunk: NDArray[np.float32],
+    first: int,
+    key: PRNGKey | Key,
+    heard: NDArray[np.float32] | None,
+    most: int,
+) -> tuple[MLP, RuleState, Array]:
+    """One step with every batch of a chunk, in a program for chunks of up to `most`."""
+    if isinstance(key, np.ndarray):
+        key = jax.random.wrap_key_data(jnp.asarray(key))
+    told = None if heard is None else _filled(heard, most)
+    count, batches = np.int32(len(chunk)), _filled(chunk, most)
+    return _scan(rule, model, state, batches, count, np.int32(first), key, told)
 
 
 def _presented(model: MLP, batches: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -89,7 +89,6 @@ class RuleLearner(AbstractLearner):
         """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
         return self.fit_with_snapshots(x, seed=seed)
 
-    @training()
     def fit_with_snapshots(
         self,
         x: Rows,
@@ -207,7 +206,6 @@ def trained(
     return at_once(calls) if all_eager(rules) else [each() for each in calls]
 
 
-@training()
 def starts(plan: Plan, x: Rows, hidden_sizes: tuple[int, ...]) -> list[Start]:
     """Fresh models of a plan for the pool `x` `(n, d)`, their rule states and training keys."""
     whitened = pool_presentation(x, plan.presentation)
@@ -233,7 +231,8 @@ def start(member: Member, presentation: Presentation, hidden_sizes: tuple[int, .
             presentation=presentation,
         )
         return model, eager.init(), step_key
-    model, state = _start(rule, sizes, model_key, rule_key)
+    with training():
+        model, state = _start(rule, sizes, model_key, rule_key)
     own = dataclasses.replace(model, presentation=presentation, activation=activation)
     return own, state, step_key
 

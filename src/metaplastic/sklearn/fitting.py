@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 
 from metaplastic.errors import InputError
+from metaplastic.forks import check_fork
 from metaplastic.learners import RuleLearner
-from metaplastic.learners.programs import training
+from metaplastic.learners.eager import all_eager
 from metaplastic.learners.told import Told
 from metaplastic.models import MLP, prepare
-from metaplastic.presets.io import resolve
+from metaplastic.presets.io import BASE, resolve
 from metaplastic.rules import RuleState
+from metaplastic.rules.catalog import is_path
 from metaplastic.sklearn.parameters import NETWORKS, check_network, draw_seed
 from metaplastic.sklearn.rows import check_one_pass, check_rows
 from metaplastic.sklearn.stream import Stream, Training, later_keys, to_numpy
 
 
-@training()
 def fit_rows(transformer: Any, X: Any) -> Stream:
     """The networks of a `RuleTransformer` trained on the rows `X`; raises what its `fit` says."""
     learner = _learner(transformer)
@@ -39,7 +40,6 @@ def check_hearing(transformer: Any) -> None:
     _learner(transformer).preset.check_hearing()
 
 
-@training()
 def fit_told(transformer: Any, x: Any, heard: Told) -> Stream:
     """The networks of a `RuleTransformer`, which hear labels, trained on the checked rows `x`."""
     return _trained(_learner(transformer), x, draw_seed(transformer.random_state), heard)
@@ -69,7 +69,6 @@ def _trained(learner: RuleLearner, x: Any, seed: int, heard: Told | None = None)
     return Stream(learner, x.shape[1], seed, trainings, encoder)
 
 
-@training()
 def extend_stream(transformer: Any, stream: Stream | None, X: Any) -> Stream:
     """The stream, or a fresh one, after the rows `X`; raises what `partial_fit` says."""
     learner = _learner(transformer) if stream is None else None
@@ -100,14 +99,20 @@ def make_learner(
         For values that are not allowed.
     FileFormatError
         For a path that cannot be read as a rule or a preset.
+    ConfigurationError
+        In a process that was forked while JAX was running, for rules that need JAX.
     """
     given = {name: check_network(name, value) for name, value in networks.items()}
     if not isinstance(prepare, (bool, np.bool_)):
         raise InputError(f"prepare is True or False, got {prepare!r}")
+    if isinstance(rule, str) and rule != BASE and not is_path(rule):
+        check_fork()  # Untrained rules are made by JAX.
     chosen = resolve(rule, preset)
     if not prepare:
         chosen = chosen.without_preparation()
     chosen = chosen.with_networks(**{k: v for k, v in given.items() if v is not None})
+    if not all_eager(tuple(chosen.rules.named().values())):
+        check_fork()
     return RuleLearner(dataclasses.replace(chosen, rules=chosen.rules.map(to_numpy)))
 
 

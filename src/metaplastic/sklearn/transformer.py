@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from metaplastic.forks import check_fork
+import metaplastic.forks  # noqa: F401  # From now on it sees processes forked while JAX runs.
 from metaplastic.models import FrozenMLP
 from metaplastic.sklearn.rows import check_rows
 
@@ -150,7 +150,6 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         DivergenceError
             if the rule leaves the finite numbers.
         """
-        check_fork()
         from metaplastic.sklearn.fitting import fit_rows  # And JAX with it, when it is needed.
 
         return self._keep(fit_rows(self, X))
@@ -179,7 +178,6 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             for chunk in X:
                 self.partial_fit(chunk)
             return self
-        check_fork()
         from metaplastic.sklearn.fitting import extend_stream
 
         return self._keep(extend_stream(self, getattr(self, "_stream", None), X))
