@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from combining import (
+
+from laboratory import Call, Table
+from laboratory.choosing import pools
+from laboratory.combining import (
     SHOTS,
     VARIANTS,
     Case,
@@ -15,11 +18,9 @@ from combining import (
     cases_of,
     fit,
     fit_sharpness,
+    group,
     weights,
 )
-from features import pools
-
-from laboratory import Call, Table
 from metaplastic.readings import ReadingSettings
 from metaplastic.readings.settings import STATISTICS
 
@@ -64,13 +65,6 @@ def _fitted(cases: list[Case], bounds: tuple[float, float], settings: ReadingSet
     """Factors of the weights, and then of their sharpness."""
     factors = fit(cases, bounds)
     return factors, fit_sharpness(cases, weights(cases, factors, settings), bounds)
-
-
-def group(pool: str) -> str:
-    """Pools of one source: two seeds of a task, two encodings of the same texts."""
-    for start in ("wl-", "counts-"):
-        pool = pool.removeprefix(start)
-    return pool.rsplit("-", 1)[0] if pool.startswith("pool-") else pool
 
 
 def _made() -> list[tuple[str, Any, Any]]:

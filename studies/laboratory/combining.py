@@ -65,7 +65,7 @@ def cases_of(
                 generator = np.random.default_rng([draw, shots, 7])
                 few = draw_support(y, shots, generator)
                 rest = generator.permutation(np.setdiff1d(np.arange(len(y)), few))
-                yield _case(name, variant, pool, shots, y, few, rest[:MOST_TESTED])
+                yield case_of(name, variant, pool, shots, y, few, rest[:MOST_TESTED])
 
 
 def rows_of(variant: str, labels: NDArray, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ def rows_of(variant: str, labels: NDArray, generator: np.random.Generator) -> ND
     return rows[np.isin(labels[rows], known[counts >= 5])]
 
 
-def _case(
+def case_of(
     name: str,
     variant: str,
     pool: ReadingPool,
@@ -98,6 +98,7 @@ def _case(
     few: NDArray,
     test: NDArray,
 ) -> Case:
+    """Both readings of a draw of labels `few`, at the rows `test`."""
     ridge, read = read_pool_together(pool, few, y[few])
     near = Neighbours(pool.near.places[test], pool.near.squared[test])
     linear = np.log(ridge.probabilities(pool.features[test]) + 1e-12)
@@ -107,6 +108,13 @@ def _case(
     alone = np.stack([linear.argmax(1), graph.argmax(1)])
     values = np.array([read.values[name] for name in STATISTICS])
     return Case(name, variant, shots, values, parts, alone, y[test])
+
+
+def group(pool: str) -> str:
+    """Pools of one source: two seeds of a task, two encodings of the same texts."""
+    for start in ("wl-", "counts-"):
+        pool = pool.removeprefix(start)
+    return pool.rsplit("-", 1)[0] if pool.startswith("pool-") else pool
 
 
 def weights(

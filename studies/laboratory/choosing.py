@@ -29,7 +29,7 @@ def pools(folder: Path | None, keel: Path | None) -> Iterator[Named]:
             yield path.name.split(".")[0], held["f"], held["y"]
     if kept:
         return
-    for name, x, y in _inputs(keel):
+    for name, x, y in inputs(keel):
         features = RuleTransformer(random_state=0).fit_transform(x)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,8 @@ def pools(folder: Path | None, keel: Path | None) -> Iterator[Named]:
         yield name, features, y
 
 
-def _inputs(keel: Path | None) -> Iterator[tuple[str, Any, NDArray[np.int64]]]:
+def inputs(keel: Path | None) -> Iterator[tuple[str, Any, NDArray[np.int64]]]:
+    """Name, raw inputs and labels; tables where `keel` has them."""
     for name in TABLES if keel is not None else ():
         assert keel is not None
         yield f"keel-{name}", *read_keel(keel / f"{name}.dat")
