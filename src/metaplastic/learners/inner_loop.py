@@ -4,7 +4,6 @@ Evaluation, the command line and the scikit-learn estimators all train through i
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 from metaplastic.errors import DivergenceError
 from metaplastic.learners.eager import eager_steps
 from metaplastic.learners.programs import compiled, training
-from metaplastic.models import MLP, Key, Layer
-from metaplastic.rules import AbstractUpdateRule, RuleState, apply_rule
+from metaplastic.models import MLP, Key
+from metaplastic.rules import AbstractUpdateRule, EagerSteps, RuleState, apply_rule
 from metaplastic.trees import all_finite
 from metaplastic.types import PRNGKey
 
@@ -71,10 +70,8 @@ def train(
     ----------
     rule : AbstractUpdateRule
         The rule.
-    model : MLP
-        The model to start from.
-    state : RuleState
-        State of the rule to start from.
+    model, state
+        The model and the rule's state to start from.
     batches : array (steps, batch, pre) of float
         One batch for each step.
     key : PRNG key, or its data
@@ -100,11 +97,10 @@ def train(
         chunk = np.asarray(batches[start : start + most], np.float32)
         heard = None if targets is None else targets[start : start + most]
         first = first_step + start
-        if eager is not None:
-            layers, state = eager.run(model.layers, state, _presented(model, chunk), heard)
-            model, finite = dataclasses.replace(model, layers=layers), _all_finite(layers)
-        else:
+        if eager is None:
             model, state, finite = _by_jax(rule, model, state, chunk, first, key, heard, most)
+        else:
+            model, state, finite = _by_numpy(eager, model, state, chunk, heard)
         if not finite:
             raise DivergenceError(
                 f"{type(rule).__name__} diverged between inner steps {first} and "
@@ -133,17 +129,20 @@ def _by_jax(
     return _scan(rule, model, state, batches, count, np.int32(first), key, told)
 
 
-def _presented(model: MLP, batches: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows = model.presentation.by_numpy(batches.reshape(-1, batches.shape[2]))
-    return rows.astype(np.float32, copy=False).reshape(batches.shape)
-
-
-def _all_finite(layers: Sequence[Layer]) -> bool:
-    return all(
-        bool(np.isfinite(own).all())
-        for layer in layers
-        for own in (layer.weight, layer.bias, layer.feedback)
-    )
+def _by_numpy(
+    steps: EagerSteps,
+    model: MLP,
+    state: RuleState,
+    chunk: NDArray[np.float32],
+    heard: NDArray[np.float32] | None,
+) -> tuple[MLP, RuleState, bool]:
+    """The same by NumPy."""
+    rows = model.presentation.by_numpy(chunk.reshape(-1, chunk.shape[2]))
+    presented = rows.astype(np.float32, copy=False).reshape(chunk.shape)
+    layers, state = steps.run(model.layers, state, presented, heard)
+    arrays = [own for layer in layers for own in (layer.weight, layer.bias, layer.feedback)]
+    finite = all(bool(np.isfinite(own).all()) for own in arrays)
+    return dataclasses.replace(model, layers=layers), state, finite
 
 
 def _filled(chunk: NDArray[np.float32], most: int) -> NDArray[np.float32]:

@@ -28,14 +28,7 @@ from metaplastic.models import (
 from metaplastic.rules.base import AbstractUpdateRule, Variant
 from metaplastic.rules.local.change import scaled_term, turned, turned_feedback, weighted
 from metaplastic.rules.local.eager import LocalSteps
-from metaplastic.rules.local.factors import (
-    Factors,
-    activity,
-    channels,
-    down,
-    outer,
-    outgoing_norm,
-)
+from metaplastic.rules.local.factors import Factors, activity, channels, down, outer, outgoing_norm
 from metaplastic.rules.local.signals import (
     Signals,
     lateral_signals,

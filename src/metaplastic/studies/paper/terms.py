@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,11 @@ class Terms(AbstractExperiment):
         models_of: dict[int, tuple[MLP, Trace, Any]] = {}
 
         def keep(step: int, models: tuple[MLP, ...], states: tuple[Any, ...]) -> None:
-            models_of[step] = (models[0], models[0].trace(jnp.asarray(batch)), states[0])
+            models_of[step] = (
+                models[0],
+                models[0].trace(jnp.asarray(batch)),
+                jnp.asarray(states[0]),
+            )
 
         self._learner(rule, max(stops)).fit_with_snapshots(
             x, seed=seed, snapshot_steps=stops, on_snapshot=keep
