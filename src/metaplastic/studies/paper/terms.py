@@ -124,11 +124,8 @@ class Terms(AbstractExperiment):
         models_of: dict[int, tuple[MLP, Trace, Any]] = {}
 
         def keep(step: int, models: tuple[MLP, ...], states: tuple[Any, ...]) -> None:
-            models_of[step] = (
-                models[0],
-                models[0].trace(jnp.asarray(batch)),
-                jnp.asarray(states[0]),
-            )
+            model, state = jax.tree.map(jnp.asarray, (models[0], states[0]))
+            models_of[step] = (model, model.trace(jnp.asarray(batch)), state)
 
         self._learner(rule, max(stops)).fit_with_snapshots(
             x, seed=seed, snapshot_steps=stops, on_snapshot=keep
