@@ -36,6 +36,7 @@ KINDS = {
     "nothing kept": ("import", "first fit", "later fit", "transform", "peak MiB"),
     "programs kept": ("first fit",),
     "one pass": ("one pass", "peak MiB"),
+    "meta-training": ("task-steps", "peak MiB"),
 }
 """Processes, and which of their phases are reported."""
 PEERS = ("kmeans", "autoencoder", "umap")
@@ -82,7 +83,7 @@ def measured(source: Path, rows: int, cores: int, folder: Path) -> dict[str, dic
     kept = folder / source.parent.name / str(cores)
     numbers = {}
     for kind, phases in KINDS.items():
-        what = "pass" if kind == "one pass" else "fits"
+        what = {"one pass": "pass", "meta-training": "meta"}.get(kind, "fits")
         own = kept if kind == "programs kept" else None
         if own is not None and not own.exists():
             process(source, what, rows, cores, own)  # the process that leaves programs behind

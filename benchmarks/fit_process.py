@@ -45,6 +45,44 @@ def rows(count: int, columns: int = COLUMNS) -> Any:
     return np.clip(centres[generator.integers(10, size=count)] + noise, 0, 1).astype(np.float32)
 
 
+def task_steps() -> None:
+    """Steps of meta-training, each with its share of a meta-loss and of the meta-gradient."""
+    import equinox as eqx
+    import jax
+    import numpy as np
+
+    from metaplastic.data import ImageSource
+    from metaplastic.gradients import TruncatedBackprop
+    from metaplastic.meta.problem import RuleProblem, split_rule
+    from metaplastic.objectives import FewShotRidge
+    from metaplastic.rules import LocalRule
+    from metaplastic.tasks import Augmentation, SourceTasks
+
+    theta, rest = split_rule(LocalRule.create(key=jax.random.key(0)))
+    images = np.random.default_rng(0).integers(0, 256, (1000, 16, 16), np.uint8)
+    source = ImageSource.create(images, np.repeat(np.arange(50), 20), 10)
+    tasks = SourceTasks.create(source, augmentation=Augmentation(), side=16)
+    problem = RuleProblem(
+        tasks,
+        FewShotRidge(),
+        rest,
+        (256, 128, 128, 32),
+        activation="relu",
+        batch_size=64,
+        shots=10,
+        steps_per_loss=5,
+        horizons=(10, 400),
+    )
+    estimator: Any = TruncatedBackprop(2, checkpoint=False)
+    key = jax.random.key(0)
+    state = eqx.filter_jit(lambda k: estimator.init(problem, theta, key=k))(key)
+    step = eqx.filter_jit(lambda t, s, k: estimator.estimate(problem, t, s, key=k)[1])
+    state = jax.block_until_ready(step(theta, state, key))
+    with phase("task-steps"):
+        for _ in range(max(1, ROWS // 50)):
+            state = jax.block_until_ready(step(theta, state, key))
+
+
 def run() -> None:
     """The phases of one kind of process."""
     if WHAT == "fits":
@@ -63,6 +101,8 @@ def run() -> None:
         x = rows(40 * ROWS, 20)
         with phase("one pass"):
             RuleTransformer(n_steps=None, random_state=0).fit(x)
+    elif WHAT == "meta":
+        task_steps()
     elif WHAT == "kmeans":
         from sklearn.cluster import KMeans
 
