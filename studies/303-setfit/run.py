@@ -20,7 +20,7 @@ from metaplastic.evaluation.trials import draw_support
 from metaplastic.sklearn import FewShotClassifier
 
 SEEDS, SHOTS, DRAWS = (0,), (1, 3), 2
-SIZES, EACH = (2, 2, 4, 4, 6, 6), 80
+SIZES, EACH, LETTERS = (2, 2, 4, 4, 6, 6), 80, 200
 WAYS = ("SetFit", "logistic regression", "FewShotClassifier")
 
 Pool = tuple[str, list[str], NDArray[np.int64]]
@@ -32,13 +32,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def pools() -> Iterator[Pool]:
-    """Descriptions of packages by section; several choices of sections to choose on."""
+    """How descriptions of packages begin, by section; choices of sections to choose on."""
     found = descriptions()
     usable = sorted(section for section, texts in found.items() if len(texts) >= EACH)
     generator = np.random.default_rng(303)
     for size in SIZES:
         chosen = sorted(generator.choice(usable, size, replace=False))
-        texts = [text for section in chosen for text in found[section][:EACH]]
+        texts = [text[:LETTERS] for section in chosen for text in found[section][:EACH]]
         yield ", ".join(chosen), texts, np.repeat(np.arange(size), EACH)
 
 

@@ -23,6 +23,9 @@ from setfit import SetFitModel, Trainer, TrainingArguments
 from sklearn.linear_model import LogisticRegression
 
 EPOCHS, BATCH = 1, 16
+ITERATIONS = 20
+"""Pairs alike and pairs unlike that each labelled text is put into, as its authors have it. By
+default all pairs are made once: with one label a class nothing would be trained."""
 
 
 def weights() -> str:
@@ -48,6 +51,7 @@ def main() -> None:
                 output_dir=folder,
                 batch_size=BATCH,
                 num_epochs=EPOCHS,
+                num_iterations=ITERATIONS,
                 seed=number,
                 report_to="none",
                 save_strategy="no",
