@@ -32,7 +32,7 @@ from metaplastic.readings import ReadingPool, ReadingSettings
 from metaplastic.readings.settings import STATISTICS
 from metaplastic.rules import RuleSet, load_rule
 
-SEEDS, SHOTS, DRAWS, FOLDS = (0,), (1, 3, 10), 2, 5
+SEEDS, SHOTS, DRAWS, FOLDS = (0,), (1, 3, 10), 1, 5
 WHOLE = "whole"
 WAYS = ("unheard", "ridge", "graph", "as base", "refitted")
 """`auto` of features that heard nothing; of those that did: both heads alone, `auto` with the
