@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 
+import jax
 import numpy as np
 import pytest
 import threadpoolctl
@@ -44,11 +45,65 @@ def test_a_seed_means_the_same_features_by_numpy_and_by_jax(request, activation)
     assert len(calls) == SMALL["n_networks"]
 
 
-def test_any_number_of_threads_gives_the_same_bits():
-    with threadpoolctl.threadpool_limits(1, "blas"):
-        one = features()
-    with threadpoolctl.threadpool_limits(3, "blas"):
-        np.testing.assert_array_equal(features(), one)
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "d"), [(200, 12), (1500, 300)])
+def test_any_number_of_threads_gives_the_same_bits(n, d):
+    """Of 300 columns components are taken too, for networks and for direct features."""
+    x, found = rows(n, d), []
+    for threads in (1, 4):
+        with threadpoolctl.threadpool_limits(threads, "blas"):
+            found.append(RuleTransformer(random_state=3, **SMALL).fit(x).encoder_)
+    for one, other in zip(*(jax.tree.leaves(vars(each)) for each in found), strict=True):
+        np.testing.assert_array_equal(np.asarray(one, object), np.asarray(other, object))
+
+
+@pytest.mark.parametrize("d", [101, 40])
+def test_a_stream_is_the_same_to_the_last_bit_however_it_is_cut(d):
+    """Inputs of so many columns are whitened, by products that round as their rows have it."""
+    x = rows(1300, d)
+
+    def make():
+        sizes = {"hidden_sizes": (16,), "n_components": 80}
+        return RuleTransformer(n_steps=None, random_state=0, **sizes)
+
+    whole, pieces = make().fit(x), make()
+    for piece in np.split(x, [1024, 1152]):
+        pieces.partial_fit(piece)
+    np.testing.assert_array_equal(whole.transform(x[:50]), pieces.transform(x[:50]))
+
+
+def blas_threads():
+    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library.num_threads for library in libraries]
+
+
+def test_fits_that_overlap_leave_threads_as_they_were():
+    before, inner, outer = blas_threads(), threading.Event(), threading.Event()
+
+    def first():
+        with eager.one_thread_each:
+            inner.set()
+            assert outer.wait(60)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert inner.wait(60)
+    with eager.one_thread_each:
+        outer.set()
+        thread.join()
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+
+
+def test_an_interrupted_fit_leaves_threads_as_they_were(monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    before = blas_threads()
+    monkeypatch.setattr(rule_learner, "train", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        features()
+    assert blas_threads() == before
 
 
 def test_calls_run_side_by_side_with_one_thread_each():

@@ -21,8 +21,8 @@ from metaplastic.types import PRNGKey
 
 CHUNK = 50
 CHUNK_NUMBERS = 2**22
-"""Most inner steps per compiled call, and so the most batches on the device at a time; fewer where
-they are so wide that they would hold more numbers than this (16 MiB)."""
+"""Most inner steps at a time, in one call of a compiled program where JAX trains; fewer where their
+batches are so wide that they would hold more than `CHUNK_NUMBERS` numbers (16 MiB)."""
 
 
 @compiled(short=True)
@@ -137,8 +137,9 @@ def _by_numpy(
     heard: NDArray[np.float32] | None,
 ) -> tuple[MLP, RuleState, bool]:
     """The same by NumPy."""
-    rows = model.presentation.by_numpy(chunk.reshape(-1, chunk.shape[2]))
-    presented = rows.astype(np.float32, copy=False).reshape(chunk.shape)
+    # Batch by batch: products of more rows are rounded otherwise, and chunks are of any length.
+    presented = np.stack([model.presentation.by_numpy(batch) for batch in chunk])
+    presented = presented.astype(np.float32, copy=False)
     layers, state = steps.run(model.layers, state, presented, heard)
     arrays = [own for layer in layers for own in (layer.weight, layer.bias, layer.feedback)]
     finite = all(bool(np.isfinite(own).all()) for own in arrays)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from metaplastic.errors import InputError
 from metaplastic.learners.base import AbstractLearner
-from metaplastic.learners.eager import all_eager, at_once, eager_steps
+from metaplastic.learners.eager import all_eager, at_once, eager_steps, one_thread_each
 from metaplastic.learners.inner_loop import chunk_steps, train
 from metaplastic.learners.pool import (
     FREEZE_ROWS,
@@ -89,6 +89,7 @@ class RuleLearner(AbstractLearner):
         """Train on the pool `x` `(n, d)` and freeze; raises `InputError` or `DivergenceError`."""
         return self.fit_with_snapshots(x, seed=seed)
 
+    @one_thread_each
     def fit_with_snapshots(
         self,
         x: Rows,
@@ -126,6 +127,7 @@ class RuleLearner(AbstractLearner):
                 on_snapshot(stop, models, states)
         return self.freeze([model for model, _, _ in networks], raw, preparation, seed=seed)
 
+    @one_thread_each
     def freeze(
         self,
         models: Sequence[MLP],
@@ -206,6 +208,7 @@ def trained(
     return at_once(calls) if all_eager(rules) else [each() for each in calls]
 
 
+@one_thread_each
 def starts(plan: Plan, x: Rows, hidden_sizes: tuple[int, ...]) -> list[Start]:
     """Fresh models of a plan for the pool `x` `(n, d)`, their rule states and training keys."""
     whitened = pool_presentation(x, plan.presentation)

@@ -1,6 +1,6 @@
 """The nonlinearities of the base model, by name, for JAX and for NumPy alike.
 
-Each works elementwise on an array of either library, so that training (JAX) and a frozen
+Each works elementwise on an array of either library, so that training and a frozen
 encoder (NumPy) share one definition. The first eleven are those of Metz et al. 2018, fig. 5,
 or their closest relatives; `linear` turns the base model into a chain of projections.
 """

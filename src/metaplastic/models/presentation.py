@@ -59,7 +59,7 @@ class Presentation(eqx.Module):
         return scaled if self.whitening is None else self.whitening.by_numpy(scaled)
 
     def unwhitened(self) -> "Presentation":
-        """The presentation without whitening; it shares compiled programs with this one."""
+        """The presentation without whitening; of the same form, so that both share programs."""
         if self.whitening is None:
             return self
         return eqx.tree_at(lambda own: own.whitening, self, self.whitening.none())

@@ -39,6 +39,8 @@ class Whitening(eqx.Module):
     def by_numpy(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same of an array of NumPy's."""
         axes, shrink, level = (np.asarray(a) for a in (self.axes, self.shrink, self.level))
+        if not np.any(shrink):  # That of `none`, for one.
+            return level * x
         return level * (x + ((x @ axes) * shrink) @ axes.T)
 
     def none(self) -> "Whitening":

@@ -119,6 +119,6 @@ def make_learner(
 def stable_batch_size(batch_size: int, n_rows: int) -> int:
     """The batch size, or the largest power of two within a smaller pool.
 
-    Pools of nearby sizes then share one compiled program.
+    Where JAX trains, pools of nearby sizes then share one compiled program.
     """
     return batch_size if n_rows >= batch_size else 1 << (n_rows.bit_length() - 1)

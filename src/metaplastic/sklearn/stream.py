@@ -12,6 +12,7 @@ from jaxtyping import PyTree
 from numpy.typing import NDArray
 
 from metaplastic.learners import RuleLearner
+from metaplastic.learners.eager import one_thread_each
 from metaplastic.learners.rule_learner import starts, trained
 from metaplastic.models import (
     MLP,
@@ -181,6 +182,7 @@ class Stream:
             self._encoder = self._learner.freeze(models, rows, preparation, seed=self._seed)
         return self._encoder
 
+    @one_thread_each
     def extend(self, x: NDArray) -> None:
         """Take the rows of `x`, array or CSR matrix `(n, d)`."""
         before = self.n_steps
@@ -207,6 +209,7 @@ class Stream:
     def _prepared(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return prepare(self._preparation, rows) if len(rows) else rows
 
+    @one_thread_each
     def _current(self) -> tuple[Trainings, AbstractPreparation | None]:
         if self._trainings is not None:
             return self._trainings, self._preparation

@@ -71,11 +71,12 @@ class Directions(AbstractPreparation):
 def are_directions(x: Rows) -> bool:
     """Whether the rows `(n, d)` are dense and of one length, and differ."""
     some = dense(x[: min(MOST_ROWS, x.shape[0])])
-    length = float(np.linalg.norm(some[0]))
-    if not length > 0 or np.mean(some == 0) > ZEROS or not np.ptp(some, axis=0).any():
-        return False
-    apart = (np.abs(np.linalg.norm(rows, axis=1) - length).max() for rows in row_blocks(x))
-    return all(float(most) <= LENGTHS * length for most in apart)
+    with np.errstate(over="ignore", invalid="ignore"):  # Rows of 1e30 are not of one length.
+        length = float(np.linalg.norm(some[0]))
+        if not length > 0 or np.mean(some == 0) > ZEROS or not np.ptp(some, axis=0).any():
+            return False
+        apart = (np.abs(np.linalg.norm(rows, axis=1) - length).max() for rows in row_blocks(x))
+        return all(float(most) <= LENGTHS * length for most in apart)
 
 
 def fit_directions(x: Rows, n_components: int, power: float) -> Directions:

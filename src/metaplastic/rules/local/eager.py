@@ -64,7 +64,8 @@ class LocalSteps:
     """
 
     def __init__(self, rule: "LocalRule", activation: str) -> None:
-        self._theta = Theta(rule)
+        with np.errstate(all="ignore"):
+            self._theta = Theta(rule)
         self._activation = activation
         self._lateral = rule.lateral
         self._outputs, self._labels = rule.with_outputs, rule.with_labels
@@ -173,7 +174,7 @@ class LocalSteps:
         share -= 1.0
         np.divide(share, 1.0 + np.abs(share) / 4.0, out=rows[first])
         np.matmul(z, correlation, out=rows[first + 1])
-        rows[first + 1] *= 1.0 / np.sqrt(_power(rows[first + 1]) + 1e-6)
+        self._scale(rows[first + 1 : first + 2], 1e-6)
         direction = x / np.sqrt(n_units * _row_power(x) + 1e-6)[:, None]
         cosine = self._theta.similarity * (direction @ direction.T)
         cosine[np.diag_indices(n_batch)] -= 1e6
@@ -240,7 +241,7 @@ class LocalSteps:
         """Make the mean square 1 in place: of every channel, or of each of its columns."""
         for channel in signal:
             power = _power(channel) if self._lateral else _column_power(channel)
-            channel *= 1.0 / np.sqrt(power + epsilon)
+            channel *= (1.0 / np.sqrt(power + epsilon)).astype(np.float32)
 
     def _buffer(self, name: Any, shape: tuple[int, ...]) -> Array:
         """An array of one step, made once."""
