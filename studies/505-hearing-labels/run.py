@@ -31,7 +31,7 @@ VECTORS = ("table, 12 columns", "manifold")
 KEEL = ("ionosphere", "penbased", "movement_libras")
 SECTIONS = 6
 PUBLIC = ("mnist14", "digits", "fashion14")
-RUNS = {"labels": "labels"}
+RUNS = {"labels": "labels", "longer": "longer"}
 """Runs kept in this folder, and what tables call them."""
 
 BOTH = "beside those of base"
@@ -77,7 +77,7 @@ def measure(call: Call) -> dict[str, Any]:
     found = {} if call.quick else dict(call.earlier or {})
     scores = found.setdefault("scores", {})
     base = load_preset(BASE)
-    file = (call.options.rule if not call.quick else None) or FOLDER / "labels" / "rule.safetensors"
+    file = (call.options.rule if not call.quick else None) or FOLDER / "longer" / "rule.safetensors"
     hearing = dataclasses.replace(base, rules=RuleSet(load_rule(file)))
     for kind, pool in pools(call):
         if pool.name not in scores.setdefault(kind, {}):
@@ -128,11 +128,12 @@ def _cell(own: Scores, readings: tuple[str, ...]) -> str:
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """The run; accuracies by pool; leads by kind."""
+    """The runs; accuracies by pool; leads by kind, and those of the first run."""
     scores = result["scores"]
     known = (FOLDER / "labels" / "metrics.jsonl").exists()
     runs = {"runs": run_table(FOLDER, RUNS)} if known else {}
-    return {**runs, "pools": _pools(scores), "leads": _leads(scores)}
+    first = {"first": _leads(result["first"]["scores"])} if "first" in result else {}
+    return {**runs, "pools": _pools(scores), "leads": _leads(scores), **first}
 
 
 def draw(result: Mapping[str, Any]) -> Any:
