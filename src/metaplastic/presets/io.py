@@ -37,7 +37,6 @@ PARTS: Mapping[str, type] = {
     "dense_direct": DirectSettings,
     "networks": NetworkSettings,
     "reading": ReadingSettings,
-    "heard_reading": ReadingSettings,
 }
 """Fields of a preset that are settings of their own, and their classes."""
 
@@ -201,7 +200,6 @@ def _read(path: Path) -> Preset:
             for name, kind in PARTS.items()
             if name in file.fields or name not in Preset.later_fields
         }
-        parts.setdefault("heard_reading", parts["reading"])
         plain = _plain({k: v for k, v in file.fields.items() if k not in PARTS})
         return Preset(rules=file.rules, **parts, **plain)
     except InputError as error:

@@ -53,8 +53,6 @@ class Preset:
         Sizes, number and training of the networks.
     reading : ReadingSettings, default=DEFAULT
         How classes are read from the features.
-    heard_reading : ReadingSettings, default=DEFAULT
-        The same where the networks heard the labels: rows left out then look better than they are.
     mostly_zero : float, default=1.0
         Share of the entries that are the least of their column above which inputs count as mostly
         zeros, as bags of words are (`models.share_of_least`).
@@ -78,8 +76,8 @@ class Preset:
     4
     """
 
-    later_fields: ClassVar[frozenset[str]] = frozenset({"heard_reading"})
-    """Fields that older files lack; they get their default, `heard_reading` what `reading` is."""
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that older files lack; they get their default."""
 
     name: str
     rules: RuleSet
@@ -89,7 +87,6 @@ class Preset:
     dense_direct: DirectSettings = NO_DIRECT
     networks: NetworkSettings = dataclasses.field(default_factory=NetworkSettings)
     reading: ReadingSettings = DEFAULT
-    heard_reading: ReadingSettings = DEFAULT
     mostly_zero: float = 1.0
     whiten_in_turn: bool = True
     preparation: PreparationSettings = NO_PREPARATION

@@ -178,8 +178,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         if supervision == "labels":
             guessed = self.head_.probabilities(features)
             self.transformer_._hear(x, guessed, self._labelled, numbers)
-            heard = reading_settings(self.preset, head, self.n_neighbors, x.shape[0], heard=True)
-            self._read(x, heard, head, numbers, prior)
+            self._read(x, settings, head, numbers, prior)
         return self
 
     def _read(

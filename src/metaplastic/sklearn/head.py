@@ -57,11 +57,8 @@ def check_prior(prior: Any, classes: NDArray) -> Float[np.ndarray, " class"] | N
     return shares / shares.sum()
 
 
-def reading_settings(
-    preset: Any, head: str, n_neighbors: Any, n_rows: int, *, heard: bool = False
-) -> ReadingSettings:
-    """The preset's settings with this many neighbours, fewer than rows; those for features that
-    `heard` labels, if so asked.
+def reading_settings(preset: Any, head: str, n_neighbors: Any, n_rows: int) -> ReadingSettings:
+    """The preset's settings with this many neighbours, fewer than rows.
 
     Raises
     ------
@@ -70,8 +67,7 @@ def reading_settings(
     """
     from metaplastic.presets.io import stored_preset
 
-    stored = stored_preset(preset)
-    settings = stored.heard_reading if heard else stored.reading
+    settings = stored_preset(preset).reading
     if n_neighbors is None:
         return settings
     count = check_integer("n_neighbors", n_neighbors, 1)
