@@ -147,14 +147,20 @@ def main() -> None:
             document[f"{cores} cores"] = compared(both)
             shown.append(table(document[f"{cores} cores"], cores, asked.against))
             print(shown[-1].text(), flush=True)
+            if not asked.quick:
+                keep(document, shown)
         document["peers"] = {
             peer: process(new, peer, rows, 1, None)
             for peer in PEERS
             if peer != "umap" or find_spec("umap") is not None
         }
         print(json.dumps(document["peers"], indent=1))
-    if asked.quick:
-        return
+    if not asked.quick:
+        keep(document, shown)
+
+
+def keep(document: dict[str, Any], shown: Sequence[Table]) -> None:
+    """Write the file and the tables, after every number of cores: all together take long."""
     document["provenance"] = provenance(seeds=[0, 1])
     write_atomically(OUT, (json.dumps(document, indent=1) + "\n").encode())
     origin = f"Commit {document['provenance']['commit']}.\n"
