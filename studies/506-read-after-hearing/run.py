@@ -34,6 +34,14 @@ from metaplastic.rules import RuleSet, load_rule
 
 SEEDS, SHOTS, DRAWS, FOLDS = (0,), (1, 3, 10), 1, 5
 WHOLE = "whole"
+KINDS = {
+    "tables": ("keel-",),
+    "images": ("pool-glyphs", "pool-strokes", "pool-silhouettes", "pool-pictures"),
+    "other drawn tasks": ("pool-", "blobs"),
+    "counts of words": ("counts-",),
+    "embeddings of texts": ("wl-",),
+}
+"""How names of pools of a kind begin."""
 WAYS = ("unheard", "ridge", "graph", "as base", "refitted")
 """`auto` of features that heard nothing; of those that did: both heads alone, `auto` with the
 weights of `base`, and with weights that were fitted without the pool's group."""
@@ -163,10 +171,30 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         "Accuracy in percent, mean over pools, weights fitted without the pool's group; then the "
         "expected calibration error. `unheard`: auto on features that heard nothing."
     )
+    return {"reading": Table(header, tuple(cells), note), **_kinds(result), **_weights(result)}
+
+
+def _kinds(result: Mapping[str, Any]) -> dict[str, Table]:
+    """What hearing gains under `auto`, by kind of inputs."""
+    cells, rest = [], list(result["rows"])
+    for kind, starts in KINDS.items():
+        rows = [row for row in rest if row["pool"].startswith(starts)]
+        rest = [row for row in rest if row not in rows]
+        gains = []
+        for shots in SHOTS:
+            of = [row["accuracy"] for row in rows if row["shots"] == shots]
+            gains.append(f"{np.mean([o['as base'] - o['unheard'] for o in of]):+.1f}" if of else "")
+        if rows:
+            cells.append((kind, str(len({row["pool"] for row in rows})), *gains))
+    note = "Points of `auto` on features that heard labels above `auto` on those that did not."
+    header = ("", "pools", *(f"{shots} a class" for shots in SHOTS))
+    return {"kinds": Table(header, tuple(cells), note)}
+
+
+def _weights(result: Mapping[str, Any]) -> dict[str, Table]:
     names = ("linear", "graph", "sharpness")
     factors = zip(result["statistics"], *(result[name] for name in names), strict=True)
     return {
-        "reading": Table(header, tuple(cells), note),
         "factors": Table(
             ("statistic", *names),
             tuple((name, *(f"{value:.3f}" for value in row)) for name, *row in factors),
