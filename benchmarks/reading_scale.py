@@ -3,7 +3,8 @@
 Rows are like features: a curved sheet of few dimensions a class, in 512 columns. Every case runs
 in a process of its own. Peers get the same rows; each is run where its package is installed.
 
-    python benchmarks/reading_scale.py [--rows 20000 100000] [--peers] [--libraries] [--quick]
+    python benchmarks/reading_scale.py [--rows 20000 100000] [--peers] [--libraries]
+        [--minutes 30] [--quick]
 
 Writes `docs/results/reading_scale.json` and `reading_scale.md`; earlier cases are kept.
 """
@@ -185,11 +186,15 @@ SEARCHES: dict[str, Callable[[Rows], Rows]] = dict(
 KINDS = {"ours": ours, "peer": peer, "library": library}
 
 
-def measure(kind: str, count: int, name: str) -> dict[str, Any]:
+def measure(kind: str, count: int, name: str, minutes: float = 30) -> dict[str, Any]:
     """One case in a process of its own; `failed` says why it has no numbers."""
     command = [sys.executable, __file__, "--child", kind, str(count), name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
     row: dict[str, Any] = {"kind": kind, "rows": count, "name": name}
+    limit = 60 * minutes
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return row | {"failed": f"not done after {minutes:g} minutes"}
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         return row | {"failed": last[:200]}
@@ -256,6 +261,7 @@ def main() -> None:
     parser.add_argument("--heads", nargs="*", choices=MEASURED, default=list(MEASURED))
     parser.add_argument("--peers", action="store_true", help="LabelSpreading, graphlearning too")
     parser.add_argument("--libraries", action="store_true", help="neighbour libraries too")
+    parser.add_argument("--minutes", type=float, default=30, help="most for one case (30)")
     parser.add_argument("--quick", action="store_true", help="one small pool, writes nothing")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -267,7 +273,7 @@ def main() -> None:
     if out.is_file() and not args.quick:
         rows = json.loads(out.read_text("utf-8"))["rows"]
     for case in asked(args):
-        found = measure(*case)
+        found = measure(*case, args.minutes)
         print(json.dumps(found), file=sys.stderr, flush=True)
         key = ("kind", "rows", "name")
         rows = [row for row in rows if any(row[k] != found[k] for k in key)] + [found]

@@ -8,6 +8,7 @@ from metaplastic.recipes.shapes import (
     DRAWN_SHAPES,
     HEARD_SHAPES,
     MIXED_SHAPES,
+    PUBLISHED_SHAPES,
     READ_SHAPES,
     TAUGHT_PUBLISHED,
     TAUGHT_SHAPES,
@@ -164,6 +165,14 @@ RECIPES: dict[str, Recipe] = {
         shots=5,
         whitening=0.25,
         teaching=Teaching(teacher="base", feedback=0.0),
+    ),
+    "after_teaching": Recipe(
+        name="after_teaching",
+        shapes=PUBLISHED_SHAPES,
+        outer=OuterConfig(n_updates=3000, learning_rate=1e-3, warmup=30, average=0.99),
+        start="metz2018_taught",
+        horizons=(10, 250),
+        whitening=0.25,
     ),
     "images": Recipe(
         name="images",

@@ -132,6 +132,14 @@ TAUGHT_PUBLISHED = (
 )
 """Those that the published rule and its variant are taught on: images, and 32 units at the top."""
 
+PUBLISHED_SHAPES = (
+    Shape("glyphs14-3", "glyphs", 14, (64, 64, 32), 48, 25, 1, shots=5),
+    Shape("strokes14-3", "strokes", 14, (64, 64, 32), 48, 10, 1, shots=10),
+    Shape("glyphs8-2", "glyphs", 8, (64, 32), 48, 25, 1, shots=5),
+    Shape("silhouettes10-3", "silhouettes", 10, (48, 48, 32), 48, 20, 1, shots=10),
+)
+"""Those that a taught form of the published rule is meta-trained on."""
+
 READ_SHAPES = (
     Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 32, 1, direct=False, queries=10),
     Shape("glyphs16-3", "glyphs", 16, (64, 64, 64), 64, 24, 1, direct=False, queries=15),
