@@ -129,12 +129,27 @@ def table(rows: Sequence[dict[str, Any]], cores: int, against: str) -> Table:
     return Table(header, cells, note)
 
 
+def peers_table(peers: dict[str, Any]) -> Table:
+    """Fits of others to the same rows, processor seconds of one core."""
+    cells = tuple(
+        (
+            name,
+            *(f"{found['phases'][phase]['cpu']:.1f}" for phase in ("first fit", "later fit")),
+            f"{found['peak_mib']:.0f}",
+        )
+        for name, found in peers.items()
+    )
+    note = "Others on the same rows, one core: processor seconds and MiB."
+    return Table(("learner", "first fit", "later fit", "peak MiB"), cells, note)
+
+
 def main() -> None:
     """Measure, print, write."""
     asked = options()
     rows, pairs = (QUICK_ROWS, 1) if asked.quick else (ROWS, asked.pairs)
     document: dict[str, Any] = {"benchmark": "fit", "against": asked.against, "rows": rows}
-    shown = []
+    if not asked.quick:
+        document |= kept_of(document)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         old, new = checked_out(asked.against, folder / "before"), ROOT / "src"
@@ -145,10 +160,9 @@ def main() -> None:
                 both_of = {source: measured(source, rows, cores, folder) for source in turn}
                 both.append((both_of[old], both_of[new]))
             document[f"{cores} cores"] = compared(both)
-            shown.append(table(document[f"{cores} cores"], cores, asked.against))
-            print(shown[-1].text(), flush=True)
+            print(table(document[f"{cores} cores"], cores, asked.against).text(), flush=True)
             if not asked.quick:
-                keep(document, shown)
+                keep(document)
         document["peers"] = {
             peer: process(new, peer, rows, 1, None)
             for peer in PEERS
@@ -156,11 +170,24 @@ def main() -> None:
         }
         print(json.dumps(document["peers"], indent=1))
     if not asked.quick:
-        keep(document, shown)
+        keep(document)
 
 
-def keep(document: dict[str, Any], shown: Sequence[Table]) -> None:
+def kept_of(document: dict[str, Any]) -> dict[str, Any]:
+    """What the file holds of other numbers of cores, if this commit was measured."""
+    earlier = json.loads(OUT.read_text("utf-8")) if OUT.is_file() else {}
+    commit = provenance(seeds=[0, 1])["commit"]
+    same = earlier.get("provenance", {}).get("commit") == commit
+    same = same and all(earlier.get(name) == value for name, value in document.items())
+    return {name: rows for name, rows in earlier.items() if same and name.endswith(" cores")}
+
+
+def keep(document: dict[str, Any]) -> None:
     """Write the file and the tables, after every number of cores: all together take long."""
+    named = sorted(name for name in document if name.endswith(" cores"))
+    shown = [table(document[n], int(n.split()[0]), document["against"]) for n in named]
+    if "peers" in document:
+        shown.append(peers_table(document["peers"]))
     document["provenance"] = provenance(seeds=[0, 1])
     write_atomically(OUT, (json.dumps(document, indent=1) + "\n").encode())
     origin = f"Commit {document['provenance']['commit']}.\n"

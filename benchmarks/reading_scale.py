@@ -189,7 +189,8 @@ KINDS = {"ours": ours, "peer": peer, "library": library}
 def measure(kind: str, count: int, name: str, minutes: float = 30) -> dict[str, Any]:
     """One case in a process of its own; `failed` says why it has no numbers."""
     command = [sys.executable, __file__, "--child", kind, str(count), name]
-    row: dict[str, Any] = {"kind": kind, "rows": count, "name": name}
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    row: dict[str, Any] = {"kind": kind, "rows": count, "name": name, "cores": cores}
     limit = 60 * minutes
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=limit)
@@ -205,7 +206,7 @@ def tables_of(rows: list[dict[str, Any]]) -> tuple[Table, Table]:
     """Readings and peers; libraries."""
     readings, libraries = [], []
     for row in sorted(rows, key=lambda row: (row["rows"], row["kind"], row["name"])):
-        start = row["name"], f"{row['rows']:,}"
+        start = row["name"], f"{row['rows']:,}", str(row["cores"])
         if "failed" in row:
             rest: tuple[str, ...] = ("-", "-", "-", "-", row["failed"])
         elif row["kind"] == "ours":
@@ -222,12 +223,10 @@ def tables_of(rows: list[dict[str, Any]]) -> tuple[Table, Table]:
             seconds = f"{row['cpu_seconds']:.1f}", f"{row['seconds']:.1f}"
             rest = (*seconds, f"{row['mib_above']:,.0f}", seen, found)
         (libraries if row["kind"] == "library" else readings).append((*start, *rest))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     note = (
-        f"{COLUMNS} columns, {CLASSES} classes, {SHOTS} labels each. Seconds of {cores} "
-        "core(s) together (graph + reading), and of the clock beside other work; MiB above the "
-        "features; accuracy and recall in percent. LabelSpreading is that of scikit-learn, "
-        "graphlearning its Poisson learning."
+        f"{COLUMNS} columns, {CLASSES} classes, {SHOTS} labels each. Seconds of all cores "
+        "together (graph + reading), and of the clock; MiB above the features; accuracy and recall "
+        "in percent. LabelSpreading is that of scikit-learn, graphlearning its Poisson learning."
     )
     also = (
         f"The {NEIGHBORS} nearest of all rows of {LIBRARY_COLUMNS} columns, usual settings; recall "
@@ -235,8 +234,8 @@ def tables_of(rows: list[dict[str, Any]]) -> tuple[Table, Table]:
     )
     header = ("core seconds", "by the clock", "MiB", "accuracy", "recall")
     return (
-        Table(("reading", "rows", *header), tuple(readings), note),
-        Table(("library", "rows", *header), tuple(libraries), also),
+        Table(("reading", "rows", "cores", *header), tuple(readings), note),
+        Table(("library", "rows", "cores", *header), tuple(libraries), also),
     )
 
 

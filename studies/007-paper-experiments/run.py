@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from laboratory import ROOT, Call, Table
+from laboratory import ROOT, STUDIES, Call, Table
 from laboratory.leaderboard import document
 from metaplastic.studies.paper.catalog import EXPERIMENTS
 from metaplastic.studies.paper.experiment import AbstractExperiment, Options
@@ -17,6 +17,8 @@ from metaplastic.studies.paper.run import reproduce
 FOLDER = Path(__file__).parent
 PAGE = FOLDER / "page"
 SEEDS = (0, 1, 2)
+READINGS = "102-readings-on-public-sets"
+"""The study whose rows the leaderboard has too."""
 SHOWN = ("permutation", "architecture", "text", "mismatch", "meta-curves", "terms")
 """Experiments whose tables README.md has; those of `few-shot` are the leaderboard."""
 
@@ -74,4 +76,5 @@ def _kept() -> dict[str, tuple[AbstractExperiment, dict[str, Any]]]:
 def documents(result: Mapping[str, Any]) -> dict[Path, str]:
     """`docs/leaderboard.md`."""
     _, content = _kept()["few-shot"]
-    return {ROOT / "docs" / "leaderboard.md": document(content)}
+    read = json.loads((STUDIES / READINGS / "result.json").read_text("utf-8"))
+    return {ROOT / "docs" / "leaderboard.md": document(content, read)}

@@ -18,6 +18,7 @@ from laboratory import Call, Table
 from laboratory.real_pools import descriptions
 from metaplastic.errors import InputError
 from metaplastic.evaluation.trials import draw_support
+from metaplastic.report import Line, line_figure
 from metaplastic.sklearn import FewShotClassifier
 
 SEEDS, SHOTS, DRAWS = (0,), (1, 3), 2
@@ -127,3 +128,24 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     one = "Accuracy in percent: " + " / ".join(WAYS) + "."
     titles = ("sections", *(f"{shots} a class" for shots in SHOTS))
     return {"setfit": Table(header, tuple(cells), note), "pools": Table(titles, tuple(each), one)}
+
+
+def draw(result: Mapping[str, Any]) -> Any:
+    """Mean over pools by labels a class, with the standard error over pools."""
+    lines = []
+    for way in WAYS:
+        means, errors = [], []
+        for shots in SHOTS:
+            rows = [row for row in result["rows"] if row["shots"] == shots]
+            names = dict.fromkeys(row["pool"] for row in rows)
+            own = [[r["accuracy"][way] for r in rows if r["pool"] == name] for name in names]
+            by_pool = np.mean(own, axis=1)
+            means.append(float(by_pool.mean()))
+            errors.append(float(by_pool.std(ddof=1) / np.sqrt(len(by_pool))))
+        lines.append(Line(way, list(SHOTS), means, errors))
+    return line_figure(
+        {"Six pools of short texts": lines},
+        x_label="labels a class",
+        y_label="right, percent",
+        emphasise=(WAYS[2],),
+    )

@@ -36,6 +36,28 @@ def board(rows: Rows, shots: int, own: str) -> Table:
     return Table(("learner", *sets, "mean"), shown, note, marked)
 
 
+def read_board(rows: Rows, shots: int, own: str) -> Table:
+    """Learners with each of their readings by sets (study 102), the best mean first."""
+    rows = select(rows, shots=shots)
+    sets, lines = values(rows, "set"), []
+    for learner in values(rows, "learner"):
+        for reading in values(rows, "reading"):
+            some = select(rows, learner=learner, reading=reading)
+            means = {row["set"]: sum(row["accuracies"]) / len(row["accuracies"]) for row in some}
+            if len(means) == len(sets):
+                cells = [f"{means[name]:.1f}" for name in sets]
+                lines.append((sum(means.values()) / len(means), learner, reading, cells))
+    lines.sort(key=lambda line: -line[0])
+    shown = tuple((who, how, *cells, f"{mean:.1f}") for mean, who, how, cells in lines)
+    marked = frozenset(i for i, line in enumerate(lines) if line[1:3] == (own, "auto"))
+    draws = len(rows[0]["accuracies"])
+    note = (
+        f"Accuracy in percent with {shots} label{'s' if shots > 1 else ''} a class, mean of "
+        f"{draws} draws over all seeds, columns permuted."
+    )
+    return Table(("learner", "reading", *sets, "mean"), shown, note, marked)
+
+
 def seconds(rows: Rows, own: str) -> Table:
     """Mean seconds of a fit, compiling included."""
     sets, names = values(rows, "dataset"), values(rows, "learner")
@@ -50,8 +72,8 @@ def seconds(rows: Rows, own: str) -> Table:
     return Table(("learner", *sets), tuple(lines), note, marked)
 
 
-def document(content: Mapping[str, Any]) -> str:
-    """The page, as Markdown."""
+def document(content: Mapping[str, Any], read: Mapping[str, Any]) -> str:
+    """The page, as Markdown; `read` is the result of study 102."""
     rows, own = content["result"]["rows"], content["result"]["own"]
     settings, origin = content["settings"], content["provenance"]
     parts = [
@@ -66,5 +88,14 @@ def document(content: Mapping[str, Any]) -> str:
     for shots in values(rows, "shots"):
         title = f"## {shots} label{'s' if shots > 1 else ''} a class\n"
         parts += [title, board(rows, shots, own).markdown()]
+    parts += [
+        "## Read over the pool\n",
+        "A reading over the graph of the pool makes more of few labels, whatever the features are. "
+        'Here all readings stand side by side; "auto" is the default of `FewShotClassifier` '
+        "([the study](../studies/102-readings-on-public-sets/README.md), commit "
+        f"{read['provenance']['commit']}).\n",
+    ]
+    for shots in values(read["rows"], "shots"):
+        parts.append(read_board(read["rows"], shots, own).markdown())
     parts += ["## Seconds\n", seconds([r for r in rows if r["readout"] != OWN], own).markdown()]
     return "\n".join(parts)
