@@ -10,6 +10,7 @@ from metaplastic.cli.options import add_json, note, positive, print_result
 INTERRUPTED_STATUS = 130
 
 RECIPES = (
+    "after_teaching",
     "base",
     "broad",
     "drawn",
