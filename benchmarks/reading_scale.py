@@ -3,7 +3,7 @@
 Rows are like features: a curved sheet of few dimensions a class, in 512 columns. Every case runs
 in a process of its own. Peers get the same rows; each is run where its package is installed.
 
-    python benchmarks/reading_scale.py [--rows 20000 100000] [--peers] [--libraries]
+    python benchmarks/reading_scale.py [--rows 20000 100000] [--peers [NAME ...]] [--libraries]
         [--minutes 30] [--quick]
 
 Writes `docs/results/reading_scale.json` and `reading_scale.md`; earlier cases are kept.
@@ -245,10 +245,9 @@ def asked(args: argparse.Namespace) -> list[tuple[str, int, str]]:
     if args.quick:
         return [("ours", 2000, "graph")]
     cases = [("ours", count, head) for count in args.rows for head in args.heads]
-    if args.peers:
-        cases += [
-            ("peer", n, name) for n in args.rows for name, of in PEERS.items() if find_spec(of)
-        ]
+    if args.peers is not None:
+        peers = [name for name in args.peers or PEERS if find_spec(PEERS[name])]
+        cases += [("peer", count, name) for count in args.rows for name in peers]
     if args.libraries:
         cases += [("library", LIBRARY_ROWS, n) for n, of in LIBRARIES.items() if find_spec(of)]
     return cases
@@ -259,7 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", nargs="*", type=int, default=[20_000, 100_000])
     parser.add_argument("--heads", nargs="*", choices=MEASURED, default=list(MEASURED))
-    parser.add_argument("--peers", action="store_true", help="LabelSpreading, graphlearning too")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, help="these others too (all)")
     parser.add_argument("--libraries", action="store_true", help="neighbour libraries too")
     parser.add_argument("--minutes", type=float, default=30, help="most for one case (30)")
     parser.add_argument("--quick", action="store_true", help="one small pool, writes nothing")

@@ -188,8 +188,10 @@ METHODS = {
     "Poisson": Method(graph, spread_by("poisson"), "graphlearning"),
     "Laplace": Method(graph, spread_by("laplace"), "graphlearning"),
     "Poisson on our features": Method(graph_of_learned, spread_by("poisson"), "graphlearning"),
+    "Laplace on our features": Method(graph_of_learned, spread_by("laplace"), "graphlearning"),
 }
 """By name; UMAP of umap-learn, Poisson and Laplace of graphlearning on the inputs as they are."""
 
-OWN = frozenset({OURS, *(f"head {name}" for name in HEADS)})
-"""Those that are not others'."""
+ON_FEATURES = tuple(name for name in METHODS if name.endswith(" on our features"))
+OWN = frozenset({OURS, *(name for name in METHODS if name.startswith("head ")), *ON_FEATURES})
+"""Those that are not others', or read our features."""

@@ -20,6 +20,21 @@ ROWS = [
 ]
 
 
+def read(learner, reading, dataset, accuracies):
+    return {"learner": learner, "reading": reading, "set": dataset, "shots": 1} | {
+        "accuracies": accuracies
+    }
+
+
+READ = [
+    read("raw", "graph", "a", [60, 80]),
+    read("raw", "graph", "b", [50, 50]),
+    read("base", "auto", "a", [85, 95]),
+    read("base", "auto", "b", [80, 80]),
+    read("base", "ridge", "a", [99, 99]),
+]
+
+
 def test_the_best_mean_over_all_sets_comes_first():
     board = leaderboard.board(ROWS, 1, "base")
     assert board.header == ("learner", "a", "b", "mean")
@@ -36,6 +51,20 @@ def test_the_document_has_a_board_for_every_number_of_labels():
         "settings": {"seeds": [0], "n_draws": 5},
         "provenance": {"commit": "abc", "machine": {"cores": 2}},
     }
-    text = leaderboard.document(content)
+    text = leaderboard.document(content, {"rows": READ, "provenance": {"commit": "def"}})
+    assert (
+        "commit def" in text and "| **base** | **auto** | **90.0** | **80.0** | **85.0** |" in text
+    )
     assert "## 1 label a class" in text and "## 10 labels a class" in text
     assert "1 seeds x 5 draws" in text and "| raw | 1.2 | 1.2 |" in text
+
+
+def test_readings_stand_by_their_mean_over_all_sets():
+    board = leaderboard.read_board(READ, 1, "base")
+    assert board.header == ("learner", "reading", "a", "b", "mean")
+    # A reading that was not measured on every set has no place.
+    assert board.rows == (
+        ("base", "auto", "90.0", "80.0", "85.0"),
+        ("raw", "graph", "70.0", "50.0", "60.0"),
+    )
+    assert board.emphasised == {0}
