@@ -125,7 +125,7 @@ def table(rows: Sequence[dict[str, Any]], cores: int, against: str) -> Table:
         for row in rows
     )
     header = ("what", against, "now", "ratio", "pairs", "ratio by the clock")
-    note = f"{cores} core(s): processor seconds (or MiB), medians of pairs, and their ratios."
+    note = f"{cores} core(s): processor seconds (or MiB), medians; ratios are medians over pairs."
     return Table(header, cells, note)
 
 

@@ -134,8 +134,8 @@ def means_of(rows: Rows, missing: list[str]) -> Table:
         cells.append((name, *line, f"{seconds:.1f}"))
     note = (
         f"Accuracy in percent, mean over sets; in brackets how far {OURS} is ahead, with the "
-        "standard error over draws. Seconds of one fit and prediction, mean over sets "
-        "(the first fit of a shape includes compiling). "
+        "standard error over draws. Seconds of one fit and prediction, mean over "
+        "sets. "
     )
     names = [f"{shots} label{'s' if shots > 1 else ''}" for shots in counts]
     told = f"Not run: {', '.join(missing)}." if missing else ""
@@ -163,7 +163,8 @@ def table_of(rows: Rows, n_draws: int) -> Table:
     lost = "; ".join(behind) if behind else "nowhere"
     note = (
         f"Accuracy in percent, mean of {n_draws} draws of labels. The best of a row has a star. "
-        f"{OURS} is behind in {len(behind)} of {len(keys)} rows: {lost}."
+        f"{OURS} is behind methods that do not read our features in {len(behind)} of {len(keys)} "
+        f"rows: {lost}."
     )
     return Table(("set", "labels a class", *names), tuple(cells), note)
 

@@ -90,9 +90,10 @@ def document(content: Mapping[str, Any], read: Mapping[str, Any]) -> str:
         parts += [title, board(rows, shots, own).markdown()]
     parts += [
         "## Read over the pool\n",
-        "A reading over the graph of the pool makes more of few labels, whatever the features are. "
-        'Here all readings stand side by side; "auto" is the default of `FewShotClassifier` '
-        "([the study](../studies/102-readings-on-public-sets/README.md), commit "
+        "A reading over the graph of the pool makes more of few labels. Here all readings stand "
+        'side by side; "auto" is the default of `FewShotClassifier`. These tables have fewer draws '
+        "and fewer letters than those above ([the study]"
+        "(../studies/102-readings-on-public-sets/README.md), commit "
         f"{read['provenance']['commit']}).\n",
     ]
     for shots in values(read["rows"], "shots"):
