@@ -43,7 +43,7 @@ def test_the_comparison_says_where_it_is_lost(script):
             row = {"set": data, "method": name, "shots": 10, "seconds": 1.0}
             rows.append(row | {"accuracies": [value, value + 1]})
     table = practitioner.table_of(rows, 2)
-    assert "behind in 1 of 2 rows: lost with 10" in table.note
+    assert "read our features in 1 of 2 rows: lost with 10" in table.note
     column = table.header.index(practitioner.OURS)
     assert [row[column] for row in table.rows] == ["*90.5", "80.5"]
     means = practitioner.means_of(rows, ["TabPFN"])
