@@ -65,10 +65,10 @@ def done(tmp_path_factory):
 def test_everything_is_written(done):
     out, results = done
     names = {path.name for path in out.iterdir()}
-    pictures = {f"{stem}.png" for stem in ("learners", "steps", "fields", "embedding")}
+    pictures = {f"{stem}.png" for stem in ("learners", "steps", "fields", "embedding", "reading")}
     assert names == {"index.html", "results.json", "table.md", *pictures}
     page = (out / "index.html").read_text()
-    assert page.count("<svg") == 4 and "LocalRule" in page
+    assert page.count("<svg") == 5 and "LocalRule" in page
     assert page.count("http") == 1
     assert json.loads((out / "results.json").read_text()) == json.loads(json.dumps(results))
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from metaplastic.report import (
     learner_figure,
     step_figure,
 )
+from metaplastic.studies._demo_reading import reading_figure
 from metaplastic.studies._fields import receptive_fields
 
 BASELINES = ("raw", "PCA-32", "k-means-32", "k-means-400")
@@ -57,11 +58,15 @@ def demo_figures(
     titles = ("before: as initialised", f"after {training.n_steps} inner steps of {name}")
     encoders = dict(zip(titles, (training.before, training.after), strict=True))
     chosen = np.random.default_rng(seed).permutation(len(training.x))[:n_points]
-    planes = {title: _plane(e(training.x[chosen]), seed) for title, e in encoders.items()}
+    features = {title: e(training.x[chosen]) for title, e in encoders.items()}
+    planes = {title: _plane(found, seed) for title, found in features.items()}
     figures = {
         "learners": learner_figure(records, emphasise=(name,)),
         "steps": step_figure(curve, [r for r in records if r.learner in BASELINES]),
         "embedding": embedding_figure(planes, training.y[chosen]),
+        "reading": reading_figure(
+            features[titles[1]], planes[titles[1]], training.y[chosen], seed=seed
+        ),
     }
     if math.isqrt(training.x.shape[1]) ** 2 == training.x.shape[1]:
         fields = {
@@ -124,7 +129,18 @@ def demo_page(
             caption="Weights times the spread of their pixel; each unit has a scale of its own.",
         )
         sections.append(section)
-    sections.append(
+    sections += _in_the_plane(svg)
+    lead = (
+        f"{n_rows:,} images of {records[0].dataset}, their pixels in random order. A small "
+        f"network learns features from them without labels, by the update rule {name}; then a "
+        "linear readout learns from a few labelled images a class and is tested on the others."
+    )
+    return html_page("Features learnt without labels", lead, sections, facts)
+
+
+def _in_the_plane(svg: Callable[[str, str], str]) -> list[Section]:
+    """Features before and after learning, and what is read from them."""
+    return [
         Section(
             "The embedding before and after",
             (
@@ -133,14 +149,18 @@ def demo_page(
                 "are the classes, which the learner never saw.",
             ),
             figure=svg("embedding", "Features in the plane before and after learning"),
-        )
-    )
-    lead = (
-        f"{n_rows:,} images of {records[0].dataset}, their pixels in random order. A small "
-        f"network learns features from them without labels, by the update rule {name}; then a "
-        "linear readout learns from a few labelled images a class and is tested on the others."
-    )
-    return html_page("Features learnt without labels", lead, sections, facts)
+        ),
+        Section(
+            "One label a class, read in two ways",
+            (
+                "Of each class one image has a label: the large marks. A line separates classes "
+                "by these alone. The graph joins every image to its nearest ones and spreads the "
+                "labels along the joints, so that images without a label help.",
+            ),
+            figure=svg("reading", "Classes read by a line and over the graph, in the plane"),
+            caption="Colours are the classes that were read, places those of the picture above.",
+        ),
+    ]
 
 
 def verdict(records: Sequence[Record], name: str) -> str:

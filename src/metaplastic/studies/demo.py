@@ -1,7 +1,7 @@
 """The main job on real data: features of handwritten digits, learnt without labels, compared.
 
 `run_demo` trains every learner on the same 5,000 permuted images, judges all by the protocol of
-`evaluation.protocol`, and writes a table, a result file, four pictures and one page.
+`evaluation.protocol`, and writes a table, a result file, five pictures and one page.
 """
 
 import dataclasses
