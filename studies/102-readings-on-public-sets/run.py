@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from laboratory import Call, Table
 from laboratory.leaderboard import read_board
-from laboratory.public_sets import load
-from metaplastic.errors import MissingDataError
+from laboratory.public_sets import sets_here
 from metaplastic.evaluation import evaluate
 from metaplastic.learners import AbstractLearner, KMeansTriangle, Raw, RuleLearner
 from metaplastic.learners.base import Encoder
@@ -74,12 +73,7 @@ def measure(call: Call) -> dict[str, Any]:
     names = [name for name in learners() if only is None or name in only]
     kept = [] if call.quick or not call.earlier else call.earlier["rows"]
     rows = [r for r in kept if r["set"] not in sets or r["learner"] not in names]
-    for name in sets:
-        try:
-            data = load(name)
-        except MissingDataError as error:
-            print(f"{name} is left out: {error}", file=sys.stderr)
-            continue
+    for name, data in sets_here(sets):
         smallest = int(np.unique(data.y, return_counts=True)[1].min())
         for learner in names:
             rows += _rows(name, learner, data, [k for k in SHOTS if k < smallest], call.quick)

@@ -2,16 +2,14 @@
 
 import argparse
 import dataclasses
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from laboratory.public_sets import sets_here
 from laboratory.study import Call
-from metaplastic.data.sets import load_set
-from metaplastic.errors import MissingDataError
 from metaplastic.evaluation.trials import draw_support
 
 SHOTS = (1, 3, 10, 50)
@@ -38,12 +36,7 @@ class Draw:
 
 def pools(names: Sequence[str], max_rows: int) -> Iterator[Pool]:
     """The sets that are on this machine; the others are told to standard error."""
-    for name in names:
-        try:
-            data = load_set(name)
-        except MissingDataError as error:
-            print(f"{name} is left out: {error}", file=sys.stderr)
-            continue
+    for name, data in sets_here(names):
         rows = np.random.default_rng(0).permutation(len(data.labels))[:max_rows]
         x = data.inputs[rows]
         dense: Any = x.toarray() if hasattr(x, "toarray") else x

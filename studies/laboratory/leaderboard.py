@@ -92,7 +92,7 @@ def document(content: Mapping[str, Any], read: Mapping[str, Any]) -> str:
         "## Read over the pool\n",
         "A reading over the graph of the pool makes more of few labels. Here all readings stand "
         'side by side; "auto" is the default of `FewShotClassifier`. These tables have fewer draws '
-        "and fewer letters than those above ([the study]"
+        "than those above and letters rendered anew ([the study]"
         "(../studies/102-readings-on-public-sets/README.md), commit "
         f"{read['provenance']['commit']}).\n",
     ]

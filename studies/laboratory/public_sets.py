@@ -1,7 +1,7 @@
 """Every learner on every public set, by the protocol; results kept beside new ones."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -87,6 +87,15 @@ def load(name: str) -> Dataset:
     if name != "heldout_scripts_deformed":
         return load_set(name)
     return glyph_pool(name, "heldout_scripts", seed=0, n_rows=5000, n_classes=20, strength=0.5)
+
+
+def sets_here(names: Sequence[str]) -> Iterator[tuple[str, Dataset]]:
+    """Names and sets that are on this machine; the others are told to standard error."""
+    for name in names:
+        try:
+            yield name, load(name)
+        except MissingDataError as error:
+            print(f"{name} is left out: {error}", file=sys.stderr)
 
 
 def measure_set(name: str, quick: bool, only: Sequence[str] = ()) -> list[Record]:

@@ -12,6 +12,7 @@ from metaplastic.presets.io import resolve
 from metaplastic.rules import LocalRule
 from metaplastic.studies import demo
 from metaplastic.studies._demo_page import verdict
+from metaplastic.studies._demo_reading import reading_figure
 from metaplastic.studies._fields import receptive_fields
 
 
@@ -146,3 +147,16 @@ def test_unknown_rules_are_refused_before_any_work(tmp_path):
     with pytest.raises(InputError, match="unknown rule"):
         demo.run_demo(tmp_path / "new", rule="ojaa", config=TINY, dataset=Squares())
     assert not (tmp_path / "new").exists()
+
+
+def test_the_picture_of_the_reading_says_how_much_is_right():
+    generator = np.random.default_rng(0)
+    y = np.repeat([3, 7], 40)
+    x = generator.normal(size=(80, 5)).astype(np.float32) + 20 * (y == 7)[:, None]
+    line, graph = reading_figure(x, x[:, :2], y, seed=0).axes
+    assert "ridge" in line.get_title(loc="left") and "graph" in graph.get_title(loc="left")
+    assert graph.get_title(loc="left").endswith("100 % right")
+    # All rows of each class in one colour, then its one labelled row.
+    assert [len(points.get_offsets()) for points in graph.collections] == [40, 1, 40, 1]
+    shuffled = reading_figure(x, x[:, :2], generator.permutation(y), seed=0).axes[1]
+    assert not shuffled.get_title(loc="left").endswith("100 % right")
