@@ -113,9 +113,12 @@ class FaultyReducer(Reducer):
 
 
 class FaultyUnderReducer(TaskWorker):
-    """One is killed and one sends what is not finite, once."""
+    """One is killed, and one sends what is not finite until it is replaced.
 
-    calls = 0
+    Once would not do: the report is lost with a reducer that ends before its summary.
+    """
+
+    calls, bad = 0, False
 
     def work(self, theta, call):
         self.calls += 1
@@ -124,7 +127,9 @@ class FaultyUnderReducer(TaskWorker):
         if self.calls == 12 and first_time(folder / "killed worker"):
             os.kill(os.getpid(), signal.SIGKILL)
         means = super().work(theta, call)
-        if self.calls == 20 and first_time(folder / "bad worker"):
+        if self.calls == 20:
+            self.bad = first_time(folder / "bad worker")
+        if self.bad:
             nan = np.full_like(means[0].gradient, np.nan)
             means = [dataclasses.replace(mean, gradient=nan) for mean in means]
         return means
