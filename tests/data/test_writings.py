@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from metaplastic.data import WordSource, build_writings, load_writings
+from metaplastic.data import PreparedWords, WordSource, build_writings, load_writings
 from metaplastic.data.writings import N_RANKS, writing_path
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
+from metaplastic.models.preparation.counts import fit_counts
 
 WORDS = 2000
 
@@ -139,3 +140,28 @@ def test_bad_arguments_are_refused(built):
     short = dataclasses.replace(texts, starts=np.array([0, 5, *texts.starts[2:]]))
     with pytest.raises(InputError, match="at least 16 words"):
         WordSource.create(short.ranks, short.starts, short.corpora, 50, 3)
+
+
+def test_prepared_words_are_what_a_learner_would_see(source):
+    """As `fit_counts` would have it, but for a rotation, which no product of rows shows.
+
+    With all components, because `fit_counts` finds fewer of them in two steps.
+    """
+    prepared = PreparedWords(source, 50)
+    task = prepared.draw_task(key=jax.random.key(0))
+    words_key, label_key, draw_key, _ = jax.random.split(jax.random.key(0), 4)
+    words = source.draw_task(key=words_key)
+    pool = draw(source, words, jax.random.randint(label_key, (512,), 0, 3), draw_key)
+    fitted = fit_counts(np.asarray(pool), 50, power=3.0)
+
+    labels, key = jnp.arange(60) % 3, jax.random.key(5)
+    own = np.asarray(draw(prepared, task, labels, key))
+    theirs = fitted(np.asarray(draw(source, words, labels, key)))
+    assert own.shape == (60, 50) and prepared.n_classes == 3
+    np.testing.assert_allclose(own @ own.T, theirs @ theirs.T, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1.0, rtol=1e-5)
+
+
+def test_prepared_words_need_fewer_components_than_words(source):
+    with pytest.raises(InputError, match="n_components must be from 1 to 50, got 51"):
+        PreparedWords(source, 51)

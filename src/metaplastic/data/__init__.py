@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from metaplastic.data.drawings import PenStrokes, Silhouettes
     from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
     from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
+    from metaplastic.data.prepared import PreparedWords
     from metaplastic.data.snippets import build_movie_snippets
     from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask, WordSource
     from metaplastic.data.synthetic import (
@@ -37,6 +38,7 @@ __all__ = [
     "MixedTable",
     "PenStrokes",
     "PictureSet",
+    "PreparedWords",
     "Prototypes",
     "SetInfo",
     "Silhouettes",
@@ -65,6 +67,7 @@ __getattr__ = lazy(
         "drawings": ("PenStrokes", "Silhouettes"),
         "glyphs": ("GlyphSet", "build_glyphs", "load_glyphs"),
         "pictures": ("PictureSet", "build_pictures", "load_pictures"),
+        "prepared": ("PreparedWords",),
         "snippets": ("build_movie_snippets",),
         "sources": ("AbstractSource", "ImageSource", "SourceTask", "WordSource"),
         "synthetic": (

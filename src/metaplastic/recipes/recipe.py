@@ -25,6 +25,7 @@ from metaplastic.meta.train import OuterConfig
 from metaplastic.models import PresentationSettings
 from metaplastic.objectives import FewShotRidge, LabelSpreading
 from metaplastic.recipes.shapes import (
+    TEXTS,
     WRITINGS,
     Shape,
 )
@@ -169,7 +170,7 @@ def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
             regress=recipe.regress,
             rows=recipe.rows,
         )
-    words = shape.source == WRITINGS
+    words = shape.source in (WRITINGS, TEXTS)
     source = word_source(shape, images.split, recipe.own) if words else synthetic_source(shape)
     return SourceTasks.create(source, rows=recipe.rows)
 

@@ -5,13 +5,18 @@ import dataclasses
 WRITINGS = "writings"
 """Source of bags of words of real texts."""
 
+TEXTS = "texts"
+"""Source of the same, prepared as at use; `features` are components of `N_WORDS` words."""
+
+N_WORDS = 1000
+
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
     """One architecture and the tasks it is trained on.
 
     `source` is `glyphs`, `pictures`, `strokes` or `silhouettes` (then `features` is the side of the
-    image), `writings` or a synthetic family (then it is the number of columns). `shots` left at 0
+    image), `writings`, `texts` or a synthetic family (then it is the number of columns). `shots` left at 0
     are the recipe's; `queries` are those of `RuleProblem`. With `direct` the readout of
     the meta-loss sees inputs beside the learned features, if the recipe has direct features at all.
     """
@@ -122,6 +127,8 @@ TAUGHT_SHAPES = (
     Shape("manifold100-2t", "manifold", 100, (64, 48), 48, 8, 2, "sine"),
     Shape("writings1000-3", "writings", 1000, (64, 64, 64), 64, 2, 1, shots=20),
     Shape("topics400-2", "topics", 400, (96, 48), 48, 6, 2, "tanh", shots=10),
+    Shape("texts256-3", "texts", 256, (128, 128, 64), 128, 4, 1, shots=10),
+    Shape("texts256-3t", "texts", 256, (96, 96, 48), 64, 4, 1, "tanh", shots=10),
 )
 """All kinds of inputs, depths of 1 to 4, batches of 32 to 128, many nonlinearities: to teach on.
 Few, because compiling the two rules of a shape takes half a minute, and a step milliseconds."""

@@ -12,6 +12,7 @@ from metaplastic.data import (
     ImageSource,
     MixedTable,
     PenStrokes,
+    PreparedWords,
     Prototypes,
     Silhouettes,
     SparseTopics,
@@ -21,7 +22,7 @@ from metaplastic.data import (
     load_writings,
 )
 from metaplastic.errors import ConfigurationError
-from metaplastic.recipes.shapes import WRITINGS, Shape
+from metaplastic.recipes.shapes import N_WORDS, TEXTS, WRITINGS, Shape
 
 
 class ImageSources:
@@ -53,16 +54,17 @@ class ImageSources:
 
 
 def word_source(shape: Shape, split: str, own: tuple[float, float]) -> AbstractSource:
-    """Words of real texts; `own` is that of `WordSource`."""
+    """Words of real texts, counted or prepared; `own` is that of `WordSource`."""
     texts = load_writings(split)
-    return WordSource.create(
+    counted = WordSource.create(
         texts.ranks,
         texts.starts,
         texts.corpora,
-        shape.features,
+        N_WORDS if shape.source == TEXTS else shape.features,
         shape.n_classes,
         own=own,
     )
+    return PreparedWords(counted, shape.features) if shape.source == TEXTS else counted
 
 
 def synthetic_source(shape: Shape) -> AbstractSource:
@@ -77,6 +79,6 @@ def synthetic_source(shape: Shape) -> AbstractSource:
     if shape.source not in families:
         raise ConfigurationError(
             f"shape {shape.name!r}: unknown source {shape.source!r}; choose one of "
-            f"{', '.join((*ImageSources.SOURCES, WRITINGS, *families))}"
+            f"{', '.join((*ImageSources.SOURCES, WRITINGS, TEXTS, *families))}"
         )
     return families[shape.source](shape.features, shape.n_classes)
