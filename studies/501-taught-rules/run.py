@@ -37,6 +37,10 @@ HIDDEN = (1, 2, 4, 8, 16, 24)
 SHIPPED = 8
 """Hidden units of the preset `small`."""
 
+ON_UPDATES = {"main": 700, "bounded": 1000, "sparse": 500}
+ON_RATE = 1.5e-3
+"""Of the second stage."""
+
 READINGS = ("ridge", "logistic", "graph", "auto")
 CURVE_KINDS = ("glyphs 14x14", "strokes 14x14")
 """Pools of one number of columns, which share a compiled program."""
@@ -105,20 +109,29 @@ def _both() -> dict[str, Preset]:
 
 
 def _roles(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    """Every rule of `base` taught to one of `SHIPPED` hidden units; the rules are kept here."""
+    """Every rule of `base` taught to one of `SHIPPED` hidden units, and taught on from there.
+
+    The last rules are kept here. A first stage whose run is gone stays as it was measured.
+    """
     for role in WITHOUT_LABELS[:1] if call.quick else WITHOUT_LABELS:
-        run = _runs(call) / f"{role}-{SHIPPED}"
-        if not run.exists():
-            few = {"outer.n_updates": 2} if call.quick else {}
-            _teach(run, role, SHIPPED, few.get("outer.n_updates", 0), 1 if call.quick else 0)
-        updates = updates_of(run)
-        found[role] = {
-            "updates": len(updates),
-            "seconds": updates[-1]["seconds"],
-            "losses": _smooth([u["loss"] for u in updates]),
-        }
+        first = _runs(call) / f"{role}-{SHIPPED}"
+        on = first.with_name(f"{first.name}-on")
+        few = 2 if call.quick else 0
+        if not (first.exists() or on.exists()):
+            _teach(first, role, SHIPPED, few, 1 if call.quick else 0)
+        if not on.exists():
+            start, updates = str(first / "rule.safetensors"), few or ON_UPDATES[role]
+            _teach(on, role, SHIPPED, updates, few // 2, start=start)
+        for name, run in ((role, first), (f"{role}, on", on)):
+            if run.exists():
+                updates = updates_of(run)
+                found[name] = {
+                    "updates": len(updates),
+                    "seconds": updates[-1]["seconds"],
+                    "losses": _smooth([u["loss"] for u in updates]),
+                }
         if not call.quick:
-            shutil.copy(run / "rule.safetensors", FOLDER / f"{role}.safetensors")
+            shutil.copy(on / "rule.safetensors", FOLDER / f"{role}.safetensors")
     return found
 
 
@@ -197,12 +210,21 @@ def _runs(call: Call) -> Path:
     return getattr(call.options, "runs", None) or Path("runs/501")
 
 
-def _teach(run: Path, role: str, hidden: int, updates: int = 0, shapes: int = 0) -> None:
-    """One run of `metaplastic distill base narrowed`; of the first `shapes` shapes if not 0."""
+def _teach(
+    run: Path, role: str, hidden: int, updates: int = 0, shapes: int = 0, start: str = ""
+) -> None:
+    """One run of `metaplastic distill base`, on the first `shapes` shapes if not 0.
+
+    The student is the cut teacher, or the rule in the file `start` with half of the rate.
+    """
     changes = [f"hidden={hidden}", f"teaching.role={role}"]
     if updates:
         changes += [f"outer.n_updates={updates}", f"outer.warmup={min(updates - 1, 20)}"]
-    recipe = distilled(change_recipe(named_recipe("taught"), changes), BASE, "narrowed")
+    if start:
+        # A rule that is not told outputs stays one.
+        told = str(role == "bounded").lower()
+        changes += [f"outer.learning_rate={ON_RATE}", f"with_outputs={told}"]
+    recipe = distilled(change_recipe(named_recipe("taught"), changes), BASE, start or "narrowed")
     if shapes:
         recipe = dataclasses.replace(recipe, shapes=recipe.shapes[:shapes])
     run_recipe(recipe, run, RunOptions(keep_tasks=False), validate=False)
