@@ -31,9 +31,14 @@ VECTORS = ("table, 12 columns", "manifold")
 KEEL = ("ionosphere", "penbased", "movement_libras")
 SECTIONS = 6
 PUBLIC = ("mnist14", "digits", "fashion14")
-RUNS = {"labels": "labels", "longer": "longer"}
+RUNS = {"labels": "labels", "longer": "longer", "third": "third"}
 """Runs kept in this folder, and what tables call them."""
 
+EARLIER = ("first", "second")
+"""Where result.json has how the runs before the last were judged."""
+
+
+HEARD = ("hearing", "hearing twice", "hearing three times")
 BOTH = "beside those of base"
 
 Scores = dict[str, dict[str, list[float]]]
@@ -77,7 +82,7 @@ def measure(call: Call) -> dict[str, Any]:
     found = {} if call.quick else dict(call.earlier or {})
     scores = found.setdefault("scores", {})
     base = load_preset(BASE)
-    file = (call.options.rule if not call.quick else None) or FOLDER / "longer" / "rule.safetensors"
+    file = (call.options.rule if not call.quick else None) or FOLDER / "third" / "rule.safetensors"
     hearing = dataclasses.replace(base, rules=RuleSet(load_rule(file)))
     for kind, pool in pools(call):
         if pool.name not in scores.setdefault(kind, {}):
@@ -95,11 +100,13 @@ def _scores(call: Call, base: Preset, hearing: Preset, pool: Dataset) -> dict[st
         for draw in range(1 if call.quick else DRAWS):
             few = draw_support(labels, k, np.random.default_rng([k, draw]))
             guessed = _read(found, BASE, learned, labels, few, k)
-            heard = told(guessed, few, labels[few])
-            encoder = RuleLearner(hearing).fit_with_snapshots(x, seed=SEEDS[0], told=heard)
-            _read(found, "hearing", encoder(x), labels, few, k)
-            both = np.concatenate([learned, encoder(x)], axis=1)
-            _read(found, BOTH, both, labels, few, k)
+            for round in range(1 if call.quick else len(HEARD)):
+                heard = told(guessed, few, labels[few])
+                encoder = RuleLearner(hearing).fit_with_snapshots(x, seed=SEEDS[0], told=heard)
+                guessed = _read(found, HEARD[round], encoder(x), labels, few, k)
+                if round == 0:
+                    both = np.concatenate([learned, encoder(x)], axis=1)
+                    _read(found, BOTH, both, labels, few, k)
     return found
 
 
@@ -132,8 +139,8 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     scores = result["scores"]
     known = (FOLDER / "labels" / "metrics.jsonl").exists()
     runs = {"runs": run_table(FOLDER, RUNS)} if known else {}
-    first = {"first": _leads(result["first"]["scores"])} if "first" in result else {}
-    return {**runs, "pools": _pools(scores), "leads": _leads(scores), **first}
+    earlier = {name: _leads(result[name]["scores"]) for name in EARLIER if name in result}
+    return {**runs, "pools": _pools(scores), "leads": _leads(scores), **earlier}
 
 
 def draw(result: Mapping[str, Any]) -> Any:
@@ -160,7 +167,9 @@ def _pools(scores: Mapping[str, Any]) -> Table:
 def _leads(scores: Mapping[str, Any]) -> Table:
     rows = []
     for kind, by_pool in scores.items():
-        for label in ("hearing", BOTH):
+        for label in (*HEARD, BOTH):
+            if any(label not in own for own in by_pool.values()):
+                continue
             cells = []
             for reading in READINGS:
                 leads = [
