@@ -48,6 +48,9 @@ CURVE_KINDS = ("glyphs 14x14", "strokes 14x14")
 SETS = ("mnist14", "fashion14", "digits", "iris", "wine", "breast_cancer", "movie_snippets")
 DRAWS, QUICK_DRAWS, QUICK_ROWS = 10, 2, 200
 CURVE_UPDATES, CURVE_SHAPES = 400, 1
+STUDENTS = {"all terms": "local", "no lateral terms": "local_strict"}
+"""That start untrained, unlike those of the curve."""
+
 WINDOW = 25
 
 
@@ -85,6 +88,22 @@ def _curve(call: Call, found: dict[str, Any]) -> dict[str, Any]:
             "after": _on_pools(call, _with_main(taught), CURVE_KINDS),
         }
         call.save({**(call.earlier or {}), "curve": found})
+    return found
+
+
+def _terms(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """Fresh rules of `SHIPPED` hidden units with and without lateral terms, taught as briefly."""
+    for name, student in STUDENTS.items():
+        run = _runs(call) / f"terms-{student}"
+        if not run.exists():
+            updates = 2 if call.quick else CURVE_UPDATES
+            _teach(run, "main", SHIPPED, updates, CURVE_SHAPES, start=student)
+        taught = load_rule(run / "rule.safetensors")
+        found[name] = {
+            "numbers": count_parameters(taught),
+            "losses": _smooth([u["loss"] for u in updates_of(run)]),
+            "after": _on_pools(call, _with_main(taught), CURVE_KINDS),
+        }
     return found
 
 
@@ -196,6 +215,7 @@ def _smooth(losses: Sequence[float]) -> list[float]:
 
 PARTS = {
     "curve": _curve,
+    "terms": _terms,
     "roles": _roles,
     "pools": _pools,
     "public": _public,
@@ -215,12 +235,13 @@ def _teach(
 ) -> None:
     """One run of `metaplastic distill base`, on the first `shapes` shapes if not 0.
 
-    The student is the cut teacher, or the rule in the file `start` with half of the rate.
+    The student is the cut teacher, a fresh one by name, or the rule in the file `start` with half
+    of the rate.
     """
     changes = [f"hidden={hidden}", f"teaching.role={role}"]
     if updates:
         changes += [f"outer.n_updates={updates}", f"outer.warmup={min(updates - 1, 20)}"]
-    if start:
+    if start and start not in STUDENTS.values():
         # A rule that is not told outputs stays one.
         told = str(role == "bounded").lower()
         changes += [f"outer.learning_rate={ON_RATE}", f"with_outputs={told}"]
@@ -236,6 +257,8 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     found = {name: _beside(result[name], what) for name, what in sets.items() if name in result}
     if "curve" in result:
         found["hidden"] = _hidden(result["curve"])
+    if "terms" in result:
+        found["terms"] = _with_terms(result["terms"])
     if "roles" in result:
         found["roles"] = _taught(result["roles"])
     if "seconds" in result:
@@ -278,6 +301,18 @@ def _hidden(curve: Mapping[str, Any]) -> Table:
     )
     header = ("hidden units", "numbers", "cut", "cut and taught", "loss", "seconds")
     return Table(header, tuple(rows), note)
+
+
+def _with_terms(terms: Mapping[str, Any]) -> Table:
+    rows = tuple(
+        (name, str(one["numbers"]), f"{_mean(one['after']):.1f}", f"{one['losses'][-1]:.3f}")
+        for name, one in terms.items()
+    )
+    note = (
+        f"As above, for rules of {SHIPPED} hidden units that started untrained. Without lateral "
+        "terms a change depends on the two units and the messages alone."
+    )
+    return Table(("", "numbers", "taught", "loss"), rows, note)
 
 
 def _beside(found: Mapping[str, Any], what: str) -> Table:
