@@ -1,4 +1,4 @@
-"""Rules that `base` taught: accuracy against hidden units, and the preset `small` beside `base`."""
+"""Rules that a wider one taught: accuracy against hidden units, and two presets beside it."""
 
 import dataclasses
 import shutil
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,23 @@ from metaplastic.recipes.training import distilled, run_recipe
 from metaplastic.report import Line, line_figure
 from metaplastic.rules import AbstractUpdateRule, LocalRule, RuleSet, load_rule
 from metaplastic.rules.local import narrowed
-from metaplastic.rules.rule_set import WITHOUT_LABELS
 from metaplastic.trees import count_parameters
 
 FOLDER = Path(__file__).parent
 SEEDS = (0,)
 HIDDEN = (1, 2, 4, 8, 16, 24)
-SHIPPED = 8
-"""Hidden units of the preset `small`."""
+TEACHER = "base-0.1"
+"""Whose rules teach; settings are those of `base` for all."""
 
-ON_UPDATES = {"main": 700, "bounded": 1000, "sparse": 500}
-ON_RATE = 1.5e-3
-"""Of the second stage."""
+SMALL, HALF = 8, 24
+STAGES: Mapping[tuple[int, str], tuple[tuple[int, float], ...]] = {
+    (SMALL, "main"): ((1500, 3e-3),),
+    (SMALL, "bounded"): ((700, 3e-3), (1000, 1.5e-3)),
+    (HALF, "main"): ((600, 3e-3),),
+    (HALF, "bounded"): ((600, 3e-3),),
+    (HALF, "sparse"): ((1500, 3e-3),),
+}
+"""Updates and rates by hidden units and role; a stage goes on from the one before."""
 
 READINGS = ("ridge", "logistic", "graph", "auto")
 CURVE_KINDS = ("glyphs 14x14", "strokes 14x14")
@@ -92,12 +97,12 @@ def _curve(call: Call, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _terms(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    """Fresh rules of `SHIPPED` hidden units with and without lateral terms, taught as briefly."""
+    """Fresh rules of `SMALL` hidden units with and without lateral terms, taught as briefly."""
     for name, student in STUDENTS.items():
         run = _runs(call) / f"terms-{student}"
         if not run.exists():
             updates = 2 if call.quick else CURVE_UPDATES
-            _teach(run, "main", SHIPPED, updates, CURVE_SHAPES, start=student)
+            _teach(run, "main", SMALL, updates, CURVE_SHAPES, start=student)
         taught = load_rule(run / "rule.safetensors")
         found[name] = {
             "numbers": count_parameters(taught),
@@ -108,56 +113,68 @@ def _terms(call: Call, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cut(hidden: int) -> AbstractUpdateRule:
-    """The main rule of `base` with so many of its hidden units, not taught."""
-    rule = load_rule(BASE)
+    """The teacher's main rule with so many of its hidden units, not taught."""
+    rule = load_preset(TEACHER).rules.main
     assert isinstance(rule, LocalRule)
     return narrowed(rule, hidden)
 
 
 def _with_main(rule: AbstractUpdateRule) -> Preset:
-    """`base` with another main rule."""
-    base = load_preset(BASE)
-    return dataclasses.replace(base, rules=dataclasses.replace(base.rules, main=rule))
+    """The teacher's rules with another main rule."""
+    return _preset(dataclasses.replace(load_preset(TEACHER).rules, main=rule))
 
 
-def _both() -> dict[str, Preset]:
-    """`base`, and the same with the rules that are kept here."""
-    kept = {role: load_rule(FOLDER / f"{role}.safetensors") for role in WITHOUT_LABELS}
-    base = load_preset(BASE)
-    return {BASE: base, "small": dataclasses.replace(base, rules=RuleSet(**kept))}
+def _preset(rules: RuleSet) -> Preset:
+    return dataclasses.replace(load_preset(BASE), rules=rules)
+
+
+def _presets() -> dict[str, Preset]:
+    """The teacher's rules, and those that are kept here in their place, by hidden units."""
+    rules = load_preset(TEACHER).rules
+    found = {"48": _preset(rules)}
+    for hidden in (HALF, SMALL):
+        roles = [role for units, role in STAGES if units == hidden]
+        kept = {role: load_rule(_kept(hidden) / f"{role}.safetensors") for role in roles}
+        found[str(hidden)] = _preset(dataclasses.replace(rules, **kept))
+    return found
+
+
+def _kept(hidden: int) -> Path:
+    return FOLDER if hidden == SMALL else FOLDER / str(hidden)
 
 
 def _roles(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    """Every rule of `base` taught to one of `SHIPPED` hidden units, and taught on from there.
+    """Every rule of the teacher taught to fewer hidden units; the rules are kept here.
 
-    The last rules are kept here. A first stage whose run is gone stays as it was measured.
+    Stages before the last whose runs are gone stay as they were measured.
     """
-    for role in WITHOUT_LABELS[:1] if call.quick else WITHOUT_LABELS:
-        first = _runs(call) / f"{role}-{SHIPPED}"
-        on = first.with_name(f"{first.name}-on")
-        few = 2 if call.quick else 0
-        if not (first.exists() or on.exists()):
-            _teach(first, role, SHIPPED, few, 1 if call.quick else 0)
-        if not on.exists():
-            start, updates = str(first / "rule.safetensors"), few or ON_UPDATES[role]
-            _teach(on, role, SHIPPED, updates, few // 2, start=start)
-        for name, run in ((role, first), (f"{role}, on", on)):
+    for (hidden, role), stages in list(STAGES.items())[: 1 if call.quick else None]:
+        names = [f"{role}-{hidden}-{number}" for number in range(1, len(stages) + 1)]
+        runs = [_runs(call) / name for name in names]
+        start = ""
+        for name, run, (updates, rate) in zip(names, runs, stages, strict=True):
+            if not (run.exists() or runs[-1].exists()):
+                few = 2 if call.quick else updates
+                _teach(run, role, hidden, few, few // 2 if call.quick else 0, start, rate)
+            start = str(run / "rule.safetensors")
             if run.exists():
-                updates = updates_of(run)
+                each = updates_of(run)
                 found[name] = {
-                    "updates": len(updates),
-                    "seconds": updates[-1]["seconds"],
-                    "losses": _smooth([u["loss"] for u in updates]),
+                    "updates": len(each),
+                    "seconds": each[-1]["seconds"],
+                    "losses": _smooth([u["loss"] for u in each]),
                 }
         if not call.quick:
-            shutil.copy(on / "rule.safetensors", FOLDER / f"{role}.safetensors")
+            _kept(hidden).mkdir(exist_ok=True)
+            shutil.copy(start, _kept(hidden) / f"{role}.safetensors")
     return found
 
 
 def _pools(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    """`base` and `small` on every kind of validation pool, under every reading."""
-    for name, preset in _both().items():
-        found[name] = _on_pools(call, preset, KINDS[-1:] if call.quick else KINDS)
+    """Every kind of validation pool, under every reading; what result.json has stays."""
+    rows = {"n_rows": QUICK_ROWS} if call.quick else {}
+    for kind in KINDS[-1:] if call.quick else KINDS:
+        _beside(call, found, kind, lambda kind=kind: validation_pool(kind, 0, **rows))
     return found
 
 
@@ -165,20 +182,25 @@ def _public(call: Call, found: dict[str, Any]) -> dict[str, Any]:
     """The same on public sets; a report, not a choice."""
     for key in ("wine",) if call.quick else SETS:
         try:
-            data = load_set(key)
+            _beside(call, found, key, lambda key=key: load_set(key))
         except MissingDataError as error:
             print(f"{key} is left out: {error}", file=sys.stderr)
-            continue
-        for name, preset in _both().items():
-            found.setdefault(name, {})[key] = _accuracies(call, preset, data)
     return found
+
+
+def _beside(call: Call, found: dict[str, Any], name: str, load: Callable[[], Dataset]) -> None:
+    """All presets on one set, those that `found` has not."""
+    for hidden, preset in _presets().items():
+        own = found.setdefault(hidden, {})
+        if name not in own:
+            own[name] = _accuracies(call, preset, load())
 
 
 def _seconds(call: Call, found: dict[str, Any]) -> dict[str, Any]:
     """Processor seconds of a later fit to 5,000 rows of 196 columns."""
     rows = 300 if call.quick else 5000
     x = np.random.default_rng(0).random((rows, 196), np.float32)
-    for name, preset in _both().items():
+    for name, preset in _presets().items():
         learner = RuleLearner(preset)
         learner.fit(x, seed=0)
         seconds = []
@@ -231,30 +253,34 @@ def _runs(call: Call) -> Path:
 
 
 def _teach(
-    run: Path, role: str, hidden: int, updates: int = 0, shapes: int = 0, start: str = ""
+    run: Path,
+    role: str,
+    hidden: int,
+    updates: int,
+    shapes: int = 0,
+    start: str = "",
+    rate: float = 3e-3,
 ) -> None:
-    """One run of `metaplastic distill base`, on the first `shapes` shapes if not 0.
+    """One run of `metaplastic distill base-0.1`, on the first `shapes` shapes if not 0.
 
-    The student is the cut teacher, a fresh one by name, or the rule in the file `start` with half
-    of the rate.
+    The student is the cut teacher, a fresh one by name, or the rule in the file `start`.
     """
-    changes = [f"hidden={hidden}", f"teaching.role={role}"]
-    if updates:
-        changes += [f"outer.n_updates={updates}", f"outer.warmup={min(updates - 1, 20)}"]
+    changes = [f"hidden={hidden}", f"teaching.role={role}", f"outer.learning_rate={rate}"]
+    changes += [f"outer.n_updates={updates}", f"outer.warmup={min(updates - 1, 20)}"]
     if start and start not in STUDENTS.values():
         # A rule that is not told outputs stays one.
-        told = str(role == "bounded").lower()
-        changes += [f"outer.learning_rate={ON_RATE}", f"with_outputs={told}"]
-    recipe = distilled(change_recipe(named_recipe("taught"), changes), BASE, start or "narrowed")
+        changes += [f"with_outputs={str(role == 'bounded').lower()}"]
+    recipe = change_recipe(named_recipe("taught"), changes)
+    recipe = distilled(recipe, TEACHER, start or "narrowed")
     if shapes:
         recipe = dataclasses.replace(recipe, shapes=recipe.shapes[:shapes])
     run_recipe(recipe, run, RunOptions(keep_tasks=False), validate=False)
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """Hidden units; `small` beside `base` on pools and on public sets; seconds."""
+    """Hidden units and terms; fewer beside 48 on pools and on public sets; seconds."""
     sets = {"pools": "validation pools", "public": "public sets"}
-    found = {name: _beside(result[name], what) for name, what in sets.items() if name in result}
+    found = {name: _apart(result[name], what) for name, what in sets.items() if name in result}
     if "curve" in result:
         found["hidden"] = _hidden(result["curve"])
     if "terms" in result:
@@ -269,18 +295,19 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
 def _taught(roles: Mapping[str, Any]) -> Table:
     rows = tuple(
         (
-            role,
+            *name.split("-"),
             str(one["updates"]),
             f"{one['seconds']:.0f}",
             *(f"{one['losses'][i]:.2f}" for i in (0, -1)),
         )
-        for role, one in roles.items()
+        for name, one in sorted(roles.items())
     )
     note = (
         f"Means of the first and of the last {WINDOW} updates. Seconds include compiling, on a "
         "core shared with other work."
     )
-    return Table(("rule", "updates", "seconds", "first mismatch", "last"), rows, note)
+    stage = ("updates", "seconds", "first mismatch", "last")
+    return Table(("rule", "hidden units", "stage", *stage), rows, note)
 
 
 def _hidden(curve: Mapping[str, Any]) -> Table:
@@ -309,25 +336,29 @@ def _with_terms(terms: Mapping[str, Any]) -> Table:
         for name, one in terms.items()
     )
     note = (
-        f"As above, for rules of {SHIPPED} hidden units that started untrained. Without lateral "
+        f"As above, for rules of {SMALL} hidden units that started untrained. Without lateral "
         "terms a change depends on the two units and the messages alone."
     )
     return Table(("", "numbers", "taught", "loss"), rows, note)
 
 
-def _beside(found: Mapping[str, Any], what: str) -> Table:
+def _apart(found: Mapping[str, Any], what: str) -> Table:
+    first, *others = found.values()
     rows = []
-    for name, own in found[BASE].items():
-        other = found["small"][name]
-        apart = [f"{other[r] - own[r]:+.1f}" for r in READINGS]
-        rows.append((name, *(f"{own[r]:.1f}" for r in READINGS), *apart))
-    gaps = [[found["small"][n][r] - found[BASE][n][r] for r in READINGS] for n in found[BASE]]
-    rows.append(("mean", *[""] * len(READINGS), *(f"{g:+.2f}" for g in np.mean(gaps, axis=0))))
+    for name, own in first.items():
+        apart = [" / ".join(f"{o[name][r] - own[r]:+.1f}" for r in READINGS) for o in others]
+        rows.append((name, " / ".join(f"{own[r]:.1f}" for r in READINGS), *apart))
+    means = [
+        " / ".join(f"{np.mean([o[n][r] - first[n][r] for n in first]):+.2f}" for r in READINGS)
+        for o in others
+    ]
+    rows.append(("mean", "", *means))
     note = (
-        f"Accuracy in percent with 10 labels a class on {what}, {DRAWS} draws of labels: `base`, "
-        "and how far `small` is from it."
+        f"Accuracy in percent with 10 labels a class on {what}, {DRAWS} draws of labels, "
+        f"{' / '.join(READINGS)}: with rules of 48 hidden units, and how far fewer are from them. "
+        "With 8, sparse inputs have the rule of 48."
     )
-    header = ("", *READINGS, *(f"small, {r}" for r in READINGS))
+    header = ("", "48", *(f"{hidden}" for hidden in list(found)[1:]))
     return Table(header, tuple(rows), note)
 
 
@@ -335,15 +366,17 @@ def _times(result: Mapping[str, Any]) -> Table:
     found = result["seconds"]
     rows = tuple((name, f"{np.median(one['seconds']):.2f}") for name, one in found.items())
     note = "Processor seconds of a later fit to 5,000 rows of 196 columns, one thread, median."
-    return Table(("preset", "seconds"), rows, note)
+    return Table(("hidden units", "seconds"), rows, note)
 
 
 def draw(result: Mapping[str, Any]) -> Any:
-    """The mismatch while the rules were taught."""
-    lines = [
-        Line(role, [WINDOW * (i + 1) for i in range(len(one["losses"]))], one["losses"])
-        for role, one in result["roles"].items()
-    ]
+    """The mismatch in the first stage of every rule."""
+    lines = []
+    for name, one in result["roles"].items():
+        role, hidden, stage = name.split("-")
+        if stage == "1":
+            updates = [WINDOW * (i + 1) for i in range(len(one["losses"]))]
+            lines.append(Line(f"{role}, {hidden} units", updates, one["losses"]))
     return line_figure({"": lines}, x_label="updates", y_label="mismatch", columns=1, height=2.8)
 
 

@@ -160,9 +160,12 @@ def test_small_is_base_with_smaller_rules_of_the_same_roles():
     base, small = load_preset("base"), load_preset("small")
     assert settings_of(small) == {**settings_of(base), "name": "small"}
     assert small.rules.named().keys() == base.rules.named().keys() - {"labels"}
-    for role, rule in small.rules.named().items():
+    for role in ("main", "bounded"):
+        rule = small.rules.named()[role]
         assert isinstance(rule, LocalRule)
         assert rule.hidden == 8 and rule.with_outputs == base.rules.named()[role].with_outputs
+    assert small.rules.sparse is not None and base.rules.sparse is not None
+    assert_equal_rules(RuleSet(small.rules.sparse), RuleSet(base.rules.sparse))
 
 
 def test_a_rule_file_of_version_0_1_is_the_shipped_preset():

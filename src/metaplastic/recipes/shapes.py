@@ -16,8 +16,8 @@ class Shape:
     """One architecture and the tasks it is trained on.
 
     `source` is `glyphs`, `pictures`, `strokes` or `silhouettes` (then `features` is the side of the
-    image), `writings`, `texts` or a synthetic family (then it is the number of columns). `shots` left at 0
-    are the recipe's; `queries` are those of `RuleProblem`. With `direct` the readout of
+    image), `writings`, `texts` or a synthetic family (then it is the number of columns). `shots`
+    left at 0 are the recipe's; `queries` are those of `RuleProblem`. With `direct` the readout of
     the meta-loss sees inputs beside the learned features, if the recipe has direct features at all.
     """
 

@@ -42,7 +42,7 @@ _SHIPPED = {
     "metz2018_taught": "the rule of Metz et al. 2018, taught by `base` on letters and silhouettes",
     "metz2018_equivariant_taught": "`metz2018_equivariant`, taught likewise",
     "base-0.1": "`base` with the settings of version 0.1",
-    "small": "`base` with smaller rules: 8 hidden units each, taught by those of `base`",
+    "small": "`base` with two smaller rules: 8 hidden units each, taught by those of `base`",
 }
 """One line on every shipped file."""
 
