@@ -62,7 +62,7 @@ WINDOW = 25
 def arguments(parser: ArgumentParser) -> None:
     """Which part, and runs that are there already."""
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
-    parser.add_argument("--runs", type=Path, help="folder of runs ROLE-HIDDEN (teach anew)")
+    parser.add_argument("--runs", type=Path, help="folder of runs ROLE-HIDDEN-STAGE (teach anew)")
 
 
 def measure(call: Call) -> dict[str, Any]:
@@ -171,7 +171,10 @@ def _roles(call: Call, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pools(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    """Every kind of validation pool, under every reading; what result.json has stays."""
+    """Every kind of validation pool, under every reading; what result.json has stays.
+
+    New rules are measured anew if their entries are deleted there, as `_roles` does.
+    """
     rows = {"n_rows": QUICK_ROWS} if call.quick else {}
     for kind in KINDS[-1:] if call.quick else KINDS:
         _beside(call, found, kind, lambda kind=kind: validation_pool(kind, 0, **rows))
@@ -220,7 +223,7 @@ def _on_pools(call: Call, preset: Preset, kinds: Sequence[str]) -> dict[str, Any
 
 
 def _accuracies(call: Call, preset: Preset, data: Dataset) -> dict[str, float]:
-    """Percent by reading with 10 labels a class, and the standard error under ridge."""
+    """Percent by reading with 10 labels a class."""
     draws = QUICK_DRAWS if call.quick else DRAWS
     learner = {"": RuleLearner(preset)}
     records = evaluate(learner, data, n_draws=draws, seeds=SEEDS, readouts=READINGS, max_test=1000)

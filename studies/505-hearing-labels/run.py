@@ -62,7 +62,7 @@ def pools(call: Call) -> Iterator[tuple[str, Dataset]]:
         yield "images", validation_pool(name, 0, ROWS)
     for name in VECTORS if "vectors" in kinds else ():
         yield "vectors", validation_pool(name, 0, ROWS)
-    for name in KEEL if call.options.keel and "keel" in kinds else ():
+    for name in KEEL if call.options.keel else ():
         x, y = read_keel(call.options.keel / f"{name}.dat", ROWS)
         yield "keel", Dataset(name, x.astype(np.float32), y, None, "", "to choose on")
     if "texts" in kinds:
@@ -135,7 +135,7 @@ def _cell(own: Scores, readings: tuple[str, ...]) -> str:
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """The runs; accuracies by pool; leads by kind, and those of the first run."""
+    """The runs; accuracies by pool; leads by kind, and those of earlier runs."""
     scores = result["scores"]
     known = (FOLDER / "labels" / "metrics.jsonl").exists()
     runs = {"runs": run_table(FOLDER, RUNS)} if known else {}

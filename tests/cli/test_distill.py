@@ -111,6 +111,9 @@ def test_one_rule_of_a_preset_teaches_its_own_shapes_and_can_be_narrowed():
         own = dataclasses.replace(recipe, teaching=Teaching(role=role))
         found = distilled(own, "base", "narrowed")
         assert {role_of(shape) for shape in found.shapes} == {role}
+        # Prepared texts are dense.
+        texts = [shape.name for shape in found.shapes if shape.source == "texts"]
+        assert texts == {"main": ["texts256-3"], "bounded": ["texts256-3t"]}.get(role, [])
         student = build_rule(found)
         assert student.hidden == 3 and student.with_outputs == rule.with_outputs
         np.testing.assert_array_equal(student.rates, rule.rates)

@@ -165,3 +165,14 @@ def test_prepared_words_are_what_a_learner_would_see(source):
 def test_prepared_words_need_fewer_components_than_words(source):
     with pytest.raises(InputError, match="n_components must be from 1 to 50, got 51"):
         PreparedWords(source, 51)
+
+
+def test_samples_without_a_known_word_are_zeros(built):
+    texts = built[0]["train"]
+    prepared = PreparedWords(WordSource.create(texts.ranks, texts.starts, texts.corpora, 2, 3), 2)
+    task = prepared.draw_task(key=jax.random.key(0))
+    labels, key = jnp.arange(300) % 3, jax.random.key(1)
+    empty = np.asarray(draw(prepared.words, task[0], labels, key)).sum(1) == 0
+    lengths = np.linalg.norm(np.asarray(draw(prepared, task, labels, key)), axis=1)
+    assert 0 < empty.sum() < 300
+    assert np.all(lengths[empty] == 0) and np.allclose(lengths[~empty], 1, atol=1e-5)

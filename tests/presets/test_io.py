@@ -156,7 +156,7 @@ def test_names_and_objects():
         load_preset(3)  # pyright: ignore[reportArgumentType]
 
 
-def test_small_is_base_with_smaller_rules_of_the_same_roles():
+def test_small_is_base_with_smaller_rules_for_dense_inputs():
     base, small = load_preset("base"), load_preset("small")
     assert settings_of(small) == {**settings_of(base), "name": "small"}
     assert small.rules.named().keys() == base.rules.named().keys() - {"labels"}

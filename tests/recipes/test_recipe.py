@@ -108,6 +108,7 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
         "pictures",
         *drawn,
         "writings",
+        "texts",
         "gaussian",
         "manifold",
         "prototypes",

@@ -31,7 +31,7 @@ from metaplastic.rules.io import read_rules
 from metaplastic.rules.rule_set import ROLES
 
 SMALL = "small"
-"""The preset whose rules were taught by those of `base` (studies/501-taught-rules)."""
+"""The preset whose rules for dense inputs were taught by `base` (studies/501-taught-rules)."""
 
 FORMER = "base-0.1"
 """The preset of the first version: the same rules, other settings."""

@@ -53,8 +53,8 @@ class Recipe:
     `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
     learned features; `whitening` is that of `PresentationSettings`. `own` is that of `WordSource`
-    for writings, `shade` that of `Augmentation` for pictures, `rows` that of `SourceTasks`.
-    `cluster` is used by the executor `ray` and is no part of what identifies a run. The other
+    for writings and texts, `shade` that of `Augmentation` for pictures, `rows` that of
+    `SourceTasks`. `cluster` is used by the executor `ray` and is no part of what identifies a run. The other
     fields are those of the classes that they configure; `truncation` is in meta-losses
     (`steps_per_loss` inner steps each).
     """

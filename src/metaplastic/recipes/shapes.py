@@ -130,7 +130,7 @@ TAUGHT_SHAPES = (
     Shape("texts256-3", "texts", 256, (128, 128, 64), 128, 4, 1, shots=10),
     Shape("texts256-3t", "texts", 256, (96, 96, 48), 64, 4, 1, "tanh", shots=10),
 )
-"""All kinds of inputs, depths of 1 to 4, batches of 32 to 128, many nonlinearities: to teach on.
+"""All kinds of inputs, depths of 2 to 4, batches of 32 to 128, many nonlinearities: to teach on.
 Few, because compiling the two rules of a shape takes half a minute, and a step milliseconds."""
 
 TAUGHT_PUBLISHED = (
