@@ -54,8 +54,8 @@ class Recipe:
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
     learned features; `whitening` is that of `PresentationSettings`. `own` is that of `WordSource`
     for writings and texts, `shade` that of `Augmentation` for pictures, `rows` that of
-    `SourceTasks`. `cluster` is used by the executor `ray` and is no part of what identifies a run. The other
-    fields are those of the classes that they configure; `truncation` is in meta-losses
+    `SourceTasks`. `cluster` is used by the executor `ray` and is no part of what identifies a run.
+    The other fields are those of the classes that they configure; `truncation` is in meta-losses
     (`steps_per_loss` inner steps each).
     """
 
