@@ -64,7 +64,10 @@ def word_source(shape: Shape, split: str, own: tuple[float, float]) -> AbstractS
         shape.n_classes,
         own=own,
     )
-    return PreparedWords(counted, shape.features) if shape.source == TEXTS else counted
+    if shape.source != TEXTS:
+        return counted
+    # pyright takes the abstract variable that a property implements for a field.
+    return PreparedWords(counted, shape.features)  # pyright: ignore[reportCallIssue]
 
 
 def synthetic_source(shape: Shape) -> AbstractSource:
