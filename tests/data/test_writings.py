@@ -160,6 +160,10 @@ def test_prepared_words_are_what_a_learner_would_see(source):
     assert own.shape == (60, 50) and prepared.n_classes == 3
     np.testing.assert_allclose(own @ own.T, theirs @ theirs.T, atol=2e-3)
     np.testing.assert_allclose(np.linalg.norm(own, axis=1), 1.0, rtol=1e-5)
+    # Fewer components are the leading ones, which carry nearly all of the products.
+    fewer = PreparedWords(source, 25)
+    few = np.asarray(draw(fewer, fewer.draw_task(key=jax.random.key(0)), labels, key))
+    assert np.abs(few @ few.T - own @ own.T).mean() < 0.05
 
 
 def test_prepared_words_need_fewer_components_than_words(source):

@@ -24,7 +24,7 @@ class PreparedWords(AbstractSource):
     n_components : int
         Columns of a sample.
     power : float
-        That of `PreparationSettings`.
+        That of `PreparationSettings`; left out, that of the preset `base`.
     """
 
     words: WordSource
