@@ -70,8 +70,12 @@ def measure(call: Call) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if not call.quick and call.earlier:
         found = {name: call.earlier[name] for name in PARTS if name in call.earlier}
-    for name in PARTS if call.quick else call.options.parts:
-        found[name] = PARTS[name](call, found.get(name, {}))
+    parts = list(PARTS) if call.quick else call.options.parts
+    for name in parts:
+        earlier = found.get(name, {})
+        if name in ("pools", "public") and "roles" in parts:  # The rules may be others now.
+            earlier = {"48": earlier.get("48", {})}
+        found[name] = PARTS[name](call, earlier)
         call.save(found)
     return found
 
@@ -171,10 +175,7 @@ def _roles(call: Call, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pools(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    """Every kind of validation pool, under every reading; what result.json has stays.
-
-    New rules are measured anew if their entries are deleted there, as `_roles` does.
-    """
+    """Every kind of validation pool, under every reading; what result.json has stays."""
     rows = {"n_rows": QUICK_ROWS} if call.quick else {}
     for kind in KINDS[-1:] if call.quick else KINDS:
         _beside(call, found, kind, lambda kind=kind: validation_pool(kind, 0, **rows))
