@@ -33,6 +33,9 @@ from metaplastic.trees import count_parameters
 FOLDER = Path(__file__).parent
 SEEDS = (0,)
 HIDDEN = (1, 2, 4, 8, 16, 24)
+CHANNELS = ((4, 4), (2, 4), (1, 4), (4, 2), (4, 1), (2, 2), (1, 1))
+"""Messages and factors of a rule of `SMALL` hidden units; the teacher has four of each."""
+
 TEACHER = "base-0.1"
 """Whose rules teach; settings are those of `base` for all."""
 
@@ -83,21 +86,40 @@ def measure(call: Call) -> dict[str, Any]:
 def _curve(call: Call, found: dict[str, Any]) -> dict[str, Any]:
     """The main rule cut to fewer hidden units, before and after a short teaching."""
     for hidden in (1,) if call.quick else HIDDEN:
-        name = f"curve-{hidden}"
-        run = _runs(call) / name
-        if not run.exists():
-            few = 2 if call.quick else CURVE_UPDATES
-            _teach(run, "main", hidden, few, CURVE_SHAPES)
-        taught = load_rule(run / "rule.safetensors")
-        found[str(hidden)] = {
-            "numbers": count_parameters(taught),
-            "losses": _smooth([u["loss"] for u in updates_of(run)]),
-            "seconds": updates_of(run)[-1]["seconds"],
-            "before": _on_pools(call, _with_main(_cut(hidden)), CURVE_KINDS),
-            "after": _on_pools(call, _with_main(taught), CURVE_KINDS),
-        }
+        found[str(hidden)] = _shortly(call, f"curve-{hidden}", hidden)
         call.save({**(call.earlier or {}), "curve": found})
     return found
+
+
+def _channels(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """The same with `SMALL` hidden units and fewer messages and factors."""
+    for messages, factors in CHANNELS[-1:] if call.quick else CHANNELS:
+        name = f"channels-{messages}-{factors}"
+        found[f"{messages}-{factors}"] = _shortly(call, name, SMALL, messages, factors)
+        call.save({**(call.earlier or {}), "channels": found})
+    return found
+
+
+def _shortly(
+    call: Call, name: str, hidden: int, messages: int = 4, factors: int = 4
+) -> dict[str, Any]:
+    """A rule cut to so many channels, before and after a short teaching."""
+    run = _runs(call) / name
+    if not run.exists():
+        few = 2 if call.quick else CURVE_UPDATES
+        sizes = (f"n_messages={messages}", f"n_factors={factors}")
+        _teach(run, "main", hidden, few, CURVE_SHAPES, changes=sizes)
+    main = load_preset(TEACHER).rules.main
+    assert isinstance(main, LocalRule)
+    before = narrowed(main, hidden, messages, factors)
+    taught = load_rule(run / "rule.safetensors")
+    return {
+        "numbers": count_parameters(taught),
+        "losses": _smooth([u["loss"] for u in updates_of(run)]),
+        "seconds": updates_of(run)[-1]["seconds"],
+        "before": _on_pools(call, _with_main(before), CURVE_KINDS),
+        "after": _on_pools(call, _with_main(taught), CURVE_KINDS),
+    }
 
 
 def _terms(call: Call, found: dict[str, Any]) -> dict[str, Any]:
@@ -114,13 +136,6 @@ def _terms(call: Call, found: dict[str, Any]) -> dict[str, Any]:
             "after": _on_pools(call, _with_main(taught), CURVE_KINDS),
         }
     return found
-
-
-def _cut(hidden: int) -> AbstractUpdateRule:
-    """The teacher's main rule with so many of its hidden units, not taught."""
-    rule = load_preset(TEACHER).rules.main
-    assert isinstance(rule, LocalRule)
-    return narrowed(rule, hidden)
 
 
 def _with_main(rule: AbstractUpdateRule) -> Preset:
@@ -241,6 +256,7 @@ def _smooth(losses: Sequence[float]) -> list[float]:
 
 PARTS = {
     "curve": _curve,
+    "channels": _channels,
     "terms": _terms,
     "roles": _roles,
     "pools": _pools,
@@ -264,17 +280,18 @@ def _teach(
     shapes: int = 0,
     start: str = "",
     rate: float = 3e-3,
+    changes: Sequence[str] = (),
 ) -> None:
     """One run of `metaplastic distill base-0.1`, on the first `shapes` shapes if not 0.
 
     The student is the cut teacher, a fresh one by name, or the rule in the file `start`.
     """
-    changes = [f"hidden={hidden}", f"teaching.role={role}", f"outer.learning_rate={rate}"]
-    changes += [f"outer.n_updates={updates}", f"outer.warmup={min(updates - 1, 20)}"]
+    said = [*changes, f"hidden={hidden}", f"teaching.role={role}", f"outer.learning_rate={rate}"]
+    said += [f"outer.n_updates={updates}", f"outer.warmup={min(updates - 1, 20)}"]
     if start and start not in STUDENTS.values():
         # A rule that is not told outputs stays one.
-        changes += [f"with_outputs={str(role == 'bounded').lower()}"]
-    recipe = change_recipe(named_recipe("taught"), changes)
+        said += [f"with_outputs={str(role == 'bounded').lower()}"]
+    recipe = change_recipe(named_recipe("taught"), said)
     recipe = distilled(recipe, TEACHER, start or "narrowed")
     if shapes:
         recipe = dataclasses.replace(recipe, shapes=recipe.shapes[:shapes])
@@ -286,7 +303,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     sets = {"pools": "validation pools", "public": "public sets"}
     found = {name: _apart(result[name], what) for name, what in sets.items() if name in result}
     if "curve" in result:
-        found["hidden"] = _hidden(result["curve"])
+        found["hidden"] = _cut_table(("hidden units",), result["curve"])
+    if "channels" in result:
+        found["channels"] = _cut_table(("messages", "factors"), result["channels"])
     if "terms" in result:
         found["terms"] = _with_terms(result["terms"])
     if "roles" in result:
@@ -314,23 +333,23 @@ def _taught(roles: Mapping[str, Any]) -> Table:
     return Table(("rule", "hidden units", "stage", *stage), rows, note)
 
 
-def _hidden(curve: Mapping[str, Any]) -> Table:
+def _cut_table(sizes: tuple[str, ...], curve: Mapping[str, Any]) -> Table:
     rows = [
         (
-            hidden,
+            *name.split("-"),
             str(one["numbers"]),
             *(f"{_mean(one[when]):.1f}" for when in ("before", "after")),
             f"{one['losses'][-1]:.3f}",
             f"{one['seconds']:.0f}",
         )
-        for hidden, one in curve.items()
+        for name, one in curve.items()
     ]
     note = (
         f"Accuracy in percent under ridge, mean of {len(CURVE_KINDS)} kinds of pools of images, "
         f"{DRAWS} draws each, after {CURVE_UPDATES} updates on letters of 14x14 alone. Seconds "
         "include compiling, on a core shared with other work."
     )
-    header = ("hidden units", "numbers", "cut", "cut and taught", "loss", "seconds")
+    header = (*sizes, "numbers", "cut", "cut and taught", "loss", "seconds")
     return Table(header, tuple(rows), note)
 
 

@@ -17,7 +17,6 @@ from metaplastic.models import MLP
 from metaplastic.presets import load_preset
 from metaplastic.report import Line, line_figure
 from metaplastic.rules import LocalRule, RuleSet, load_rule
-from metaplastic.rules.local.rule import N_HEBB
 
 RULE = STUDIES / "501-taught-rules" / "main.safetensors"
 SEEDS = (0,)
@@ -52,11 +51,11 @@ def _curves(call: Call, rule: LocalRule) -> dict[str, Any]:
 
     def first(other: LocalRule) -> NDArray[np.float32]:
         """Post-synaptic factors of the first layer, `(channel, sample, unit)`."""
-        return np.asarray(other._signals(model, trace, time)[1].post[:N_HEBB])
+        return np.asarray(other._signals(model, trace, time)[1].post[: rule.n_factors])
 
-    gains = np.asarray(rule.input_out[:N_HEBB, 0])[:, None, None]
+    gains = np.asarray(rule.input_out[: rule.n_factors, 0])[:, None, None]
     units = np.stack([first(_showing_hidden(rule, u))[0] for u in range(rule.hidden)])
-    said = np.asarray(rule.hidden_out[:N_HEBB]).T[:, :, None, None] * units[:, None]
+    said = np.asarray(rule.hidden_out[: rule.n_factors]).T[:, :, None, None] * units[:, None]
     parts = (said * gains).sum(1)
     elements = np.stack(
         [first(_showing_element(rule, e))[0] for e in range(rule.element_in.shape[1])]

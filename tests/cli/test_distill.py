@@ -117,6 +117,8 @@ def test_one_rule_of_a_preset_teaches_its_own_shapes_and_can_be_narrowed():
         student = build_rule(found)
         assert student.hidden == 3 and student.with_outputs == rule.with_outputs
         np.testing.assert_array_equal(student.rates, rule.rates)
+    fewer = build_rule(dataclasses.replace(found, n_messages=1, n_factors=2))
+    assert (fewer.n_messages, fewer.n_factors) == (1, 2)
 
 
 def test_students_by_name_start_untrained():

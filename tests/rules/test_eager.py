@@ -92,6 +92,14 @@ def test_rules_that_hear_labels(lateral, told):
     check_rule(moved(rule), network(), targets if told else None)
 
 
+@pytest.mark.parametrize("n_messages, n_factors", [(1, 4), (4, 1), (5, 6)])
+def test_any_number_of_messages_and_factors(n_messages, n_factors):
+    made = LocalRule.create(
+        key=jax.random.key(0), hidden=5, n_messages=n_messages, n_factors=n_factors
+    )
+    check_rule(moved(made), network())
+
+
 def test_blocks_change_nothing(monkeypatch):
     rule, model = moved(LocalRule.create(key=jax.random.key(0), hidden=5)), network()
     whole, _ = rule.eager("relu").run(model.layers, 0.0, batches(), None)

@@ -12,22 +12,47 @@ from metaplastic.errors import InputError
 from metaplastic.models import init_mlp
 from metaplastic.rules import LocalRule, apply_rule
 from metaplastic.rules.local import narrowed, told_outputs, widened
-from metaplastic.rules.local.rule import MAX_RATE, N_FACTORS, N_HEBB, N_MESSAGES, TIME_SCALE
+from metaplastic.rules.local.rule import MAX_RATE, TIME_SCALE
 from metaplastic.trees import count_parameters
 
 SIZES = (6, 7, 5, 4)
+KEY = jax.random.key(3)
 step = eqx.filter_jit(apply_rule)
 
 
 @pytest.fixture(
     scope="module",
-    params=[(True, False), (False, False), (True, True), (False, True)],
-    ids=["lateral", "strict", "lateral, outputs", "strict, outputs"],
+    params=[
+        (True, False, 4, 4),
+        (False, False, 4, 4),
+        (True, True, 4, 4),
+        (False, True, 4, 4),
+        (True, False, 1, 5),
+        (True, True, 3, 1),
+        (False, False, 6, 2),
+    ],
+    ids=[
+        "lateral",
+        "strict",
+        "lateral, outputs",
+        "strict, outputs",
+        "one message",
+        "one factor",
+        "six messages",
+    ],
 )
 def rule(request):
     """A rule far from its start, so that every term matters."""
-    lateral, outputs = request.param
-    made = LocalRule.create(key=jax.random.key(0), hidden=5, lateral=lateral, with_outputs=outputs)
+    lateral, outputs, n_messages, n_factors = request.param
+    made = LocalRule.create(
+        key=jax.random.key(0),
+        hidden=5,
+        lateral=lateral,
+        with_outputs=outputs,
+        n_messages=n_messages,
+        n_factors=n_factors,
+    )
+    assert (made.n_messages, made.n_factors) == (n_messages, n_factors)
     leaves, structure = jax.tree.flatten(made)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     moved = [x + 0.4 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
@@ -74,8 +99,8 @@ def elements_of(r, z, y, b, delta, lateral):
 
 def reference(r, layers, traces, time, lateral):
     """All layers' next parameters by the equations, float64; layouts `(batch, unit, channel)`."""
-    depth = len(layers)
-    top_down = np.zeros((*traces[-1][1].shape, N_MESSAGES))
+    depth, n_all = len(layers), len(r["input_out"])
+    top_down = np.zeros((*traces[-1][1].shape, len(r["top_element_out"])))
     post, pre, hidden, correlation = ([None] * (depth + 1) for _ in range(4))
     for index in reversed(range(depth)):
         (w, b, v), (_, z, y) = layers[index], traces[index]
@@ -96,11 +121,11 @@ def reference(r, layers, traces, time, lateral):
             + r["role_in"] @ role
         )
         out = e @ r["element_out"].T + h @ r["hidden_out"].T + r["offset_out"]
-        messages = out[..., 2 * N_FACTORS :]
+        messages = out[..., 2 * n_all :]
         if top:
             messages = e @ r["top_element_out"].T + h @ r["top_hidden_out"].T
-        post[index + 1] = out[..., :N_FACTORS]
-        q = out[..., N_FACTORS : 2 * N_FACTORS]
+        post[index + 1] = out[..., :n_all]
+        q = out[..., n_all : 2 * n_all]
         pre[index + 1] = q - q.mean(0)
         hidden[index + 1], correlation[index + 1] = h.mean(0), c
         top_down = np.einsum("ij,bjc->bic", v, messages)
@@ -115,8 +140,8 @@ def reference(r, layers, traces, time, lateral):
         p, q = post[index + 1], pre[index]
         n_pre, n_post = w.shape
         axis = (0, 1) if lateral else 0
-        hebb = np.einsum("bic,bjc->ij", q[..., :N_HEBB], p[..., :N_HEBB])
-        gate = np.einsum("bic,bjc->ij", q[..., N_HEBB:], p[..., N_HEBB:])
+        hebb = np.einsum("bic,bjc->ij", q[..., :-2], p[..., :-2])
+        gate = np.einsum("bic,bjc->ij", q[..., -2:], p[..., -2:])
         d = np.diag(activity(traces[index][0]))
         terms = [hebb, np.sqrt(n_pre) * d @ w * rms_scaled(gate, axis, 1e-8)]
         if lateral:
@@ -237,6 +262,49 @@ def test_a_narrowed_rule_keeps_the_units_that_say_most_and_all_that_needs_none()
     assert eqx.tree_equal(narrowed(wide, 6), made)
     with pytest.raises(InputError, match="6 hidden units cannot be cut to 7"):
         narrowed(made, 7)
+
+
+@pytest.mark.slow
+def test_cutting_messages_and_factors_that_weigh_nothing_changes_nothing():
+    made = LocalRule.create(key=jax.random.key(0), hidden=3)
+    heard = {"element_in": (2, 4), "element_out": (2, 4), "top_element_out": (2, 4)}
+    deaf = {name: getattr(made, name).at[:, jnp.array(c)].set(0.0) for name, c in heard.items()}
+    deaf["input_out"] = made.input_out.at[:, jnp.array([1, 3])].set(0.0)
+    silent = jnp.array([1, 7])  # The second factor after the synapse, and before it.
+    deaf["element_out"] = deaf["element_out"].at[silent].set(0.0)
+    deaf["hidden_out"] = made.hidden_out.at[silent].set(0.0)
+    deaf["offset_out"] = made.offset_out.at[silent].set(0.0)
+    made = dataclasses.replace(made, **deaf)
+    small = narrowed(made, 3, n_messages=2, n_factors=3)
+    assert (small.n_messages, small.n_factors, small.hidden) == (2, 3, 3)
+    assert count_parameters(small) < count_parameters(made)
+    model, x = init_mlp((9, 7, 5), key=jax.random.key(2)), jax.random.normal(KEY, (12, 9))
+    ends = [step(r, model, jnp.zeros(()), x, key=KEY)[0].layers for r in (made, small)]
+    for old, new in zip(*map(jax.tree.leaves, ends), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_cutting_keeps_the_messages_and_factors_that_weigh_most():
+    made = LocalRule.create(key=jax.random.key(0), hidden=3)
+    loud = made.input_out.at[0, 4].set(9.0)
+    made = dataclasses.replace(made, input_out=loud)
+    found = narrowed(made, 3, n_messages=1, n_factors=1)
+    np.testing.assert_array_equal(found.top_hidden_out, made.top_hidden_out[3:])
+    assert found.input_out[0, 1] == 9.0
+    factors = jnp.array([0, 4, 5])  # The drive's factor weighs most in a fresh rule.
+    np.testing.assert_array_equal(found.offset_out.shape, (2 * 3 + 1,))
+    np.testing.assert_array_equal(found.hidden_out[:3], made.hidden_out[factors])
+    with pytest.raises(InputError, match="4 messages cannot be cut to 5"):
+        narrowed(made, 3, n_messages=5)
+    with pytest.raises(InputError, match="4 factors cannot be cut to 0"):
+        narrowed(made, 3, n_factors=0)
+
+
+@pytest.mark.parametrize("name", ["hidden", "n_messages", "n_factors"])
+def test_a_rule_needs_one_of_each(name):
+    with pytest.raises(InputError, match=f"{name} must be a positive integer, got 0"):
+        LocalRule.create(key=KEY, **{name: 0})
 
 
 @pytest.mark.slow

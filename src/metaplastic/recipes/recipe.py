@@ -43,13 +43,16 @@ class Recipe:
     """A complete meta-training experiment.
 
     `start` is the rule to start from, a name or path that `load_rule` takes (a `local` one is
-    widened to `hidden` units if it has fewer); left empty, it is an untrained `rule`: `local` with
-    `hidden` units, `lateral` or not, the same in a `context`, its teacher `narrowed` to `hidden`
-    units, or `metz2018` or `metz2018_equivariant` with the inner learning rate `inner_rate`,
-    `unit_norm` or not. With a teacher in `teaching` the rule is taught and not meta-trained.
+    widened to `hidden` units if it has fewer). Left empty, it is an untrained `rule`: `local` with
+    `hidden` units, `n_messages` and `n_factors`, `lateral` or not; the same in a `context`; its
+    teacher, `narrowed` to as many of them; or `metz2018` or `metz2018_equivariant` with the inner
+    learning rate `inner_rate`, `unit_norm` or not. With a teacher in `teaching` the rule is taught
+    and not meta-trained.
+
     `regress` makes the augmentation's coefficients extra targets. `settle`, `with_outputs` and
     `with_labels` are those of `LocalRule`. A rule `with_labels` hears `shots` rows a class; the
     rule `guide` trains the guides of `HearingProblem` for `guide_steps`.
+
     `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
     learned features; `whitening` is that of `PresentationSettings`. `own` is that of `WordSource`
@@ -65,6 +68,8 @@ class Recipe:
     start: str = ""
     rule: str = "local"
     hidden: int = 24
+    n_messages: int = 4
+    n_factors: int = 4
     lateral: bool = True
     inner_rate: float = 1e-4
     unit_norm: bool = False
@@ -109,12 +114,14 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             key=key,
         )
     if recipe.rule == "narrowed":
-        return cut(recipe.teaching, recipe.hidden)
+        return cut(recipe.teaching, recipe.hidden, recipe.n_messages, recipe.n_factors)
     if recipe.rule in ("local", "context"):
         kind = LocalRule if recipe.rule == "local" else ContextRule
         return kind.create(
             key=key,
             hidden=recipe.hidden,
+            n_messages=recipe.n_messages,
+            n_factors=recipe.n_factors,
             lateral=recipe.lateral,
             settle=recipe.settle,
             with_outputs=recipe.with_outputs,

@@ -73,15 +73,15 @@ def role_of(shape: Shape) -> str:
     return "bounded" if shape.activation in BOUNDED else "main"
 
 
-def cut(teaching: Teaching, hidden: int) -> AbstractUpdateRule:
-    """The teacher with fewer hidden units.
+def cut(teaching: Teaching, hidden: int, n_messages: int, n_factors: int) -> AbstractUpdateRule:
+    """The teacher with fewer hidden units, messages and factors.
 
     Raises
     ------
     ConfigurationError
         For a teacher that is not `local`, or a role that it does not have.
     InputError
-        For more hidden units than it has.
+        For more of them than it has.
     """
     if not teaching.teacher:
         raise ConfigurationError("the rule narrowed is its teacher cut down: name a teacher")
@@ -92,7 +92,7 @@ def cut(teaching: Teaching, hidden: int) -> AbstractUpdateRule:
             f"{teaching.teacher} has no local rule in the role {teaching.role or 'main'!r} to be "
             f"narrowed; its roles are {', '.join(known)}"
         )
-    return narrowed(rule, hidden)
+    return narrowed(rule, hidden, n_messages, n_factors)
 
 
 def is_sparse(shape: Shape) -> bool:

@@ -7,9 +7,30 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from metaplastic.models import unit_rows
+from metaplastic.models import Layer, unit_rows
 from metaplastic.models.columns import column_mean, column_sum, spread
-from metaplastic.rules.local.factors import activity
+from metaplastic.rules.local.factors import Factors, activity, outer
+from metaplastic.rules.local.signals import Signals
+
+
+def terms_of(
+    layer: Layer,
+    inputs: Float[Array, "batch pre"],
+    pre: Factors,
+    own: Signals,
+    *,
+    n_factors: int,
+    lateral: bool,
+) -> list[Float[Array, "pre post"]]:
+    """T_0 of `n_factors` factors, T_1 of the others and, with lateral signals, T_2."""
+    w = activity(inputs)[:, None] * layer.weight * jnp.sqrt(1.0 * layer.weight.shape[0])
+    terms = [
+        outer(pre[:n_factors], own.post[:n_factors]),
+        w * scaled_term(outer(pre[n_factors:], own.post[n_factors:]), lateral=lateral),
+    ]
+    if lateral:
+        terms.append(-w @ own.correlation)
+    return [scaled_term(term, lateral=lateral) for term in terms]
 
 
 def weighted(

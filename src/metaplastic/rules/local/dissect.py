@@ -4,7 +4,7 @@ Nothing here is needed to learn; it takes the rule apart, for reports on it.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -14,25 +14,20 @@ from jaxtyping import Array, Float
 from metaplastic.errors import InputError
 from metaplastic.models import MLP, Trace
 from metaplastic.rules.base import AbstractUpdateRule
-from metaplastic.rules.local.change import without_growth
+from metaplastic.rules.local.change import terms_of, without_growth
 from metaplastic.rules.local.factors import outer
-from metaplastic.rules.local.rule import N_FACTORS, N_HEBB, N_MESSAGES, LocalRule
+from metaplastic.rules.local.rule import LocalRule
 
-ELEMENTS: Mapping[str, tuple[int, ...]] = {
-    "own activity": (0, 1),
-    "top-down signals": tuple(range(2, 2 + N_MESSAGES)),
-    "competition": (6,),
-    "decorrelation signal": (7,),
-    "similar samples": (8,),
-}
-"""Features of a (sample, unit) by what they mean: columns of `element_in` and `element_out`."""
+ACTIVITY, TOP_DOWN = "own activity", "top-down signals"
+LATERAL = ("competition", "decorrelation signal", "similar samples")
+"""Features of a (sample, unit) by what they mean."""
 
 OUTPUTS = "outputs"
 """The last column, of rules `with_outputs`: what the layer above receives."""
 
 NETWORK = "hidden network"
 GATED, CROWDING, NORM = "weight-proportional term", "crowding term", "norm kept"
-PARTS = (*ELEMENTS, OUTPUTS, NETWORK, GATED, CROWDING, NORM)
+PARTS = (ACTIVITY, TOP_DOWN, *LATERAL, OUTPUTS, NETWORK, GATED, CROWDING, NORM)
 """Names of all that `dissect` tells apart, in order."""
 
 SILENT = -30.0
@@ -48,19 +43,19 @@ class LayerParts(NamedTuple):
 
 def dissect(rule: LocalRule, model: MLP, trace: Trace, state: Float[Array, ""]) -> list[LayerParts]:
     """Every layer's U of the rule's docstring: T_0 by what its post-synaptic factor reads (see
-    `ELEMENTS`, and the hidden network), T_1, T_2, and what keeps the norm of the weights."""
-    groups = _readers(rule)
+    `PARTS`, and the hidden network), T_1, T_2, and what keeps the norm of the weights."""
+    groups, n = _readers(rule), rule.n_factors
     signals = rule._signals(model, trace, state)
     partial = {name: each._signals(model, trace, state) for name, each in groups.items()}
     layers = []
     for index, layer in enumerate(model.layers):
         inputs, pre, own = trace[index].pre, signals[index].pre, signals[index + 1]
-        terms = rule._terms(layer, inputs, pre, own)
-        whole = outer(pre[:N_HEBB], own.post[:N_HEBB])
+        terms = terms_of(layer, inputs, pre, own, n_factors=n, lateral=rule.lateral)
+        whole = outer(pre[:n], own.post[:n])
         # T_0 is the product of factors divided by its root mean square.
         scale = jnp.sum(terms[0] * whole, axis=0) / (jnp.sum(whole * whole, axis=0) + 1e-30)
         parts = {
-            name: rule.weight_terms[0] * scale * outer(pre[:N_HEBB], some[index + 1].post[:N_HEBB])
+            name: rule.weight_terms[0] * scale * outer(pre[:n], some[index + 1].post[:n])
             for name, some in partial.items()
         }
         for name, weight, term in zip(
@@ -85,8 +80,8 @@ def pair_factors(
 ) -> tuple[Float[Array, "channel batch pre"], Float[Array, "channel batch post"]]:
     """Pre- and post-synaptic factors of a layer's T_0: what a sample adds to the change of a
     weight is the sum over channels of their products."""
-    signals = rule._signals(model, trace, state)
-    return signals[layer].pre[:N_HEBB], signals[layer + 1].post[:N_HEBB]
+    signals, n = rule._signals(model, trace, state), rule.n_factors
+    return signals[layer].pre[:n], signals[layer + 1].post[:n]
 
 
 def ablations(rule: LocalRule) -> dict[str, LocalRule]:
@@ -123,15 +118,16 @@ def as_local(rule: AbstractUpdateRule) -> LocalRule:
 
 
 def _elements(rule: LocalRule) -> dict[str, tuple[int, ...]]:
-    as_local(rule)
-    known = rule.element_in.shape[1] - rule.with_outputs
-    elements = {name: columns for name, columns in ELEMENTS.items() if max(columns) < known}
-    return elements | ({OUTPUTS: (known,)} if rule.with_outputs else {})
+    """Columns of `element_in` and `element_out` by what they mean."""
+    lateral = 2 + as_local(rule).n_messages
+    elements = {ACTIVITY: (0, 1), TOP_DOWN: tuple(range(2, lateral))}
+    names = (*(LATERAL if rule.lateral else ()), *((OUTPUTS,) if rule.with_outputs else ()))
+    return elements | {name: (lateral + place,) for place, name in enumerate(names)}
 
 
 def _readers(rule: LocalRule) -> dict[str, LocalRule]:
     """The rule with post-synaptic factors that read one group alone; all else is as it was."""
-    own = jnp.arange(rule.element_out.shape[0]) < N_FACTORS
+    own = jnp.arange(rule.element_out.shape[0]) < rule.input_out.shape[0]
 
     def keep(columns: Sequence[int], network: bool) -> LocalRule:
         chosen = jnp.isin(jnp.arange(rule.element_out.shape[1]), jnp.array(columns, jnp.int32))

@@ -17,9 +17,6 @@ from metaplastic.models.mlp import EPSILON
 from metaplastic.rules.hearing import label_message
 from metaplastic.rules.local.folded import Theta
 from metaplastic.rules.local.start import (
-    N_FACTORS,
-    N_HEBB,
-    N_MESSAGES,
     N_SAMPLE,
     N_UNIT,
     TIME_SCALE,
@@ -94,11 +91,11 @@ class LocalSteps:
         self, layers: list[Weights], x: Array, time: float, told: Array | None
     ) -> list[Weights]:
         inputs, rows = self._upwards(layers, x)
-        n_batch, top = len(x), len(layers) - 1
+        n_batch, top, n_messages = len(x), len(layers) - 1, self._theta.n_messages
         emitted: list[Emitted] = []
         down: Any = 0.0
         for index in range(top, -1, -1):
-            rows[index][2 : 2 + N_MESSAGES] = down
+            rows[index][2 : 2 + n_messages] = down
             above = None if index == top else layers[index + 1].weight
             role = [1.0, float(index == top), float(index == 0), time / (time + TIME_SCALE)]
             correlation = self._fill(layers[index], rows[index], inputs[index + 1], above)
@@ -108,14 +105,14 @@ class LocalSteps:
                 label[:] = 0.0 if heard is None else label_message(rows[index][0], heard, np)
             own = self._emit(index, rows[index], role, index == top)
             emitted.insert(0, own._replace(correlation=correlation))
-            sent = emitted[0].messages.reshape(N_MESSAGES * n_batch, -1)
-            down = (sent @ layers[index].feedback.T).reshape(N_MESSAGES, n_batch, -1)
+            sent = emitted[0].messages.reshape(n_messages * n_batch, -1)
+            down = (sent @ layers[index].feedback.T).reshape(n_messages, n_batch, -1)
             self._scale(down, 1e-6)
         active = [_activity(each) for each in inputs[:-1]]
         first = np.concatenate([x[None], down * active[0]])
         first -= first.mean(axis=1, keepdims=True)
         flat = self._theta.input_out @ first.reshape(len(first), -1)
-        pres = [flat.reshape(N_FACTORS, n_batch, -1), *(own.pre for own in emitted[:-1])]
+        pres = [flat.reshape(self._theta.n_all, n_batch, -1), *(own.pre for own in emitted[:-1])]
         rates = self._theta.rates_at(time)
         return [
             self._changed(*own, rates) for own in zip(layers, active, pres, emitted, strict=True)
@@ -142,7 +139,7 @@ class LocalSteps:
         np.maximum(z, 0.0, out=x)
         per_unit = np.zeros((N_UNIT, n_units), np.float32)
         per_sample = np.zeros((N_SAMPLE, len(z)), np.float32)
-        after, correlation = 2 + N_MESSAGES, None
+        after, correlation = 2 + theta.n_messages, None
         if self._lateral:
             correlation = self._laterals(layer, rows, after)
             per_unit[4] = np.sqrt(_column_power(correlation) + 1e-8)
@@ -199,11 +196,12 @@ class LocalSteps:
             np.tanh(seen[n_rows:], out=seen[n_rows:])
             np.matmul(readout, seen, out=told)
             flat_out[:, start : start + BLOCK] = told
-        pre = out[N_FACTORS + N_MESSAGES : -1]
+        factors, both = theta.n_all, theta.n_all + theta.n_messages
+        pre = out[both:-1]
         if not is_top:
             pre -= pre.mean(axis=1, keepdims=True)
-        messages = out[N_FACTORS : N_FACTORS + N_MESSAGES]
-        return Emitted(out[:N_FACTORS], pre, messages, out[-1].mean(axis=0))
+        messages = out[factors:both]
+        return Emitted(out[:factors], pre, messages, out[-1].mean(axis=0))
 
     def _changed(
         self, layer: Weights, active: Array, pre: Array, own: Emitted, rates: list[float]
@@ -211,11 +209,12 @@ class LocalSteps:
         """Parameters after the step: see `change.turned`, `change.turned_feedback`."""
         weight, bias, feedback = layer
         n_pre, n_post = weight.shape
+        hebb = self._theta.n_factors
         seen = active[:, None] * weight
         wide = seen * float(np.sqrt(n_pre))
-        gate = _outer(pre[N_HEBB:], own.post[N_HEBB:])
+        gate = _outer(pre[hebb:], own.post[hebb:])
         self._scale(gate[None], 1e-8)
-        terms = [_outer(pre[:N_HEBB], own.post[:N_HEBB]), wide * gate]
+        terms = [_outer(pre[:hebb], own.post[:hebb]), wide * gate]
         if own.correlation is not None:
             terms.append(-wide @ own.correlation)
         for term in terms:

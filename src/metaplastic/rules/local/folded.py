@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from metaplastic.rules.local.start import (
     MAX_RATE,
-    N_FACTORS,
     N_SAMPLE,
     N_UNIT,
     TIME_SCALE,
@@ -44,12 +43,14 @@ class Theta:
             own[:, : self.unit], own[:, self.one] = elements, offset
             return np.concatenate([own, hidden], axis=1)
 
+        n_all = len(rule.input_out)
         every = readout(element_out, hidden_out, np.asarray(rule.offset_out))
-        post, pre, messages = np.split(every, [N_FACTORS, 2 * N_FACTORS])
+        post, pre, messages = np.split(every, [n_all, 2 * n_all])
         push = readout(0.0, np.asarray(rule.bias_out)[None])
         top = readout(np.asarray(rule.top_element_out), np.asarray(rule.top_hidden_out))
         self.below = np.concatenate([post, messages, pre, push])
         self.top = np.concatenate([post, top, push])
+        self.n_all, self.n_factors, self.n_messages = n_all, rule.n_factors, rule.n_messages
         self.input_out = np.asarray(rule.input_out, np.float32)
         self.weight_terms = np.asarray(rule.weight_terms).tolist()
         self.feedback_terms = np.asarray(rule.feedback_terms).tolist()

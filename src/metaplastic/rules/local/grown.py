@@ -35,6 +35,8 @@ def widened(rule: LocalRule, hidden: int, *, key: PRNGKey) -> LocalRule:
         lateral=rule.lateral,
         with_outputs=rule.with_outputs,
         with_labels=rule.with_labels,
+        n_messages=rule.n_messages,
+        n_factors=rule.n_factors,
     )
     wider = {}
     for name in _LISTENING:
@@ -46,25 +48,81 @@ def widened(rule: LocalRule, hidden: int, *, key: PRNGKey) -> LocalRule:
     return dataclasses.replace(rule, **wider)
 
 
-def narrowed(rule: LocalRule, hidden: int) -> LocalRule:
-    """The rule with `hidden` of its hidden units, those that say most.
+def narrowed(
+    rule: LocalRule, hidden: int, n_messages: int | None = None, n_factors: int | None = None
+) -> LocalRule:
+    """The rule with fewer hidden units, messages and factors: those that say most.
 
-    All that needs no hidden unit is kept, so that teaching begins where the teacher stands.
+    All that needs none of those which are cut is kept, so that teaching begins where the teacher
+    stands. Messages and factors left out stay as many as they are.
 
     Raises
     ------
     InputError
-        For no hidden unit, or more than there are.
+        For none, or more than there are.
     """
-    if not 1 <= hidden <= rule.hidden:
-        raise InputError(f"a rule of {rule.hidden} hidden units cannot be cut to {hidden}")
+    for name, wanted, there in (
+        ("hidden units", hidden, rule.hidden),
+        ("messages", n_messages, rule.n_messages),
+        ("factors", n_factors, rule.n_factors),
+    ):
+        if wanted is not None and not 1 <= wanted <= there:
+            raise InputError(f"a rule of {there} {name} cannot be cut to {wanted}")
+    rule = _fewer_messages(rule, n_messages or rule.n_messages)
+    rule = _fewer_factors(rule, n_factors or rule.n_factors)
     said = jnp.sum(jnp.square(rule.hidden_out), axis=0) + jnp.sum(
         jnp.square(rule.top_hidden_out), axis=0
     )
-    kept = jnp.sort(jnp.argsort(-said)[:hidden])
+    kept = _loudest(said, hidden)
     fewer = {name: getattr(rule, name)[kept] for name in _LISTENING}
     fewer |= {name: getattr(rule, name)[..., kept] for name in _SAYING}
     return dataclasses.replace(rule, **fewer)
+
+
+def _fewer_messages(rule: LocalRule, n_messages: int) -> LocalRule:
+    """The rule with the messages to which units below pay most attention."""
+    own = slice(2, 2 + rule.n_messages)
+    heard = sum(
+        jnp.sum(jnp.square(matrix), axis=0)
+        for matrix in (
+            rule.element_in[:, own],
+            rule.element_out[:, own],
+            rule.top_element_out[:, own],
+            rule.input_out[:, 1:],
+        )
+    )
+    kept = _loudest(jnp.asarray(heard), n_messages)
+    cut = jnp.setdiff1d(jnp.arange(rule.n_messages), kept)
+    sent = 2 * rule.input_out.shape[0] + cut
+    fewer: dict[str, Array] = {
+        "element_in": jnp.delete(rule.element_in, 2 + cut, axis=1),
+        "element_out": jnp.delete(jnp.delete(rule.element_out, 2 + cut, axis=1), sent, axis=0),
+        "hidden_out": jnp.delete(rule.hidden_out, sent, axis=0),
+        "offset_out": jnp.delete(rule.offset_out, sent),
+        "top_element_out": jnp.delete(rule.top_element_out[kept], 2 + cut, axis=1),
+        "top_hidden_out": rule.top_hidden_out[kept],
+        "input_out": jnp.delete(rule.input_out, 1 + cut, axis=1),
+    }
+    return dataclasses.replace(rule, **fewer)
+
+
+def _fewer_factors(rule: LocalRule, n_factors: int) -> LocalRule:
+    """The rule with the pairs of Hebbian factors that weigh most."""
+    n_all = rule.input_out.shape[0]
+    post, pre = rule.element_out[: rule.n_factors], rule.element_out[n_all:][: rule.n_factors]
+    weight = jnp.sum(jnp.square(post), axis=1) * jnp.sum(jnp.square(pre), axis=1)
+    cut = jnp.setdiff1d(jnp.arange(rule.n_factors), _loudest(weight, n_factors))
+    rows = jnp.concatenate([cut, n_all + cut])
+    fewer = {
+        name: jnp.delete(getattr(rule, name), rows, axis=0)
+        for name in ("element_out", "hidden_out", "offset_out")
+    }
+    return dataclasses.replace(rule, **fewer, input_out=jnp.delete(rule.input_out, cut, axis=0))
+
+
+def _loudest(power: Array, n: int) -> Array:
+    """Places of the `n` largest, in order."""
+    return jnp.sort(jnp.argsort(-power)[:n])
 
 
 def told_outputs(rule: LocalRule) -> LocalRule:

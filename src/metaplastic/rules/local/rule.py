@@ -26,9 +26,9 @@ from metaplastic.models import (
     Trace,
 )
 from metaplastic.rules.base import AbstractUpdateRule, Variant
-from metaplastic.rules.local.change import scaled_term, turned, turned_feedback, weighted
+from metaplastic.rules.local.change import terms_of, turned, turned_feedback, weighted
 from metaplastic.rules.local.eager import LocalSteps
-from metaplastic.rules.local.factors import Factors, activity, channels, down, outer, outgoing_norm
+from metaplastic.rules.local.factors import Factors, activity, channels, down, outgoing_norm
 from metaplastic.rules.local.signals import (
     Signals,
     lateral_signals,
@@ -40,9 +40,7 @@ from metaplastic.rules.local.signals import (
 from metaplastic.rules.local.start import (
     FIELDS,
     MAX_RATE,
-    N_FACTORS,
-    N_HEBB,
-    N_MESSAGES,
+    N_GATED,
     TIME_SCALE,
     check_fields,
     start_values,
@@ -54,8 +52,8 @@ class LocalRule(AbstractUpdateRule):
     """A network shared by all units computes, for every unit and sample, what it should learn.
 
     For every layer, top first, each (sample, unit) has features
-    `E = [z, x, delta_1..4, s, dec, ms, y]`: drive, rectified drive (the output of a ReLU network;
-    the same whatever the nonlinearity of this one), four top-down signals, competition
+    `E = [z, x, delta_1..k, s, dec, ms, y]`: drive, rectified drive (the output of a ReLU network;
+    the same whatever the nonlinearity of this one), k top-down signals (by default 4), competition
     (a softmax over units), decorrelation (drive times the correlation matrix), pull towards
     similar samples (drive averaged with cosine weights over the batch) and, `with_outputs`, what
     the layer above receives (centred, of unit mean square); `with_labels`, the top layer has what
@@ -96,7 +94,9 @@ class LocalRule(AbstractUpdateRule):
         ),
     )
     file_fields: ClassVar[Mapping[str, type]] = FIELDS
-    later_fields: ClassVar[frozenset[str]] = frozenset({"settle", "with_outputs", "with_labels"})
+    later_fields: ClassVar[frozenset[str]] = frozenset(
+        {"settle", "with_outputs", "with_labels", "n_messages", "n_factors"}
+    )
 
     initialisation: ClassVar[Initialisation] = "unit_norm"
     readout: ClassVar[Readout] = "drive"
@@ -124,6 +124,16 @@ class LocalRule(AbstractUpdateRule):
     with_labels: bool = eqx.field(static=True, default=False)
 
     @property
+    def n_messages(self) -> int:
+        """Signals that a unit sends down."""
+        return self.top_element_out.shape[0]
+
+    @property
+    def n_factors(self) -> int:
+        """Factors of the Hebbian term T_0; T_1 has two more."""
+        return self.input_out.shape[0] - N_GATED
+
+    @property
     def hidden(self) -> int:
         """Width of the shared network."""
         return self.element_in.shape[0]
@@ -147,6 +157,8 @@ class LocalRule(AbstractUpdateRule):
         settle: int = 0,
         with_outputs: bool = False,
         with_labels: bool = False,
+        n_messages: int = 4,
+        n_factors: int = 4,
     ) -> "LocalRule":
         """An untrained rule that already learns: Hebbian with competition and decorrelation.
 
@@ -164,11 +176,15 @@ class LocalRule(AbstractUpdateRule):
             Whether the rule sees what units send upwards, which tells nonlinearities apart.
         with_labels : bool, default=False
             Whether the rule hears labels where there are some.
+        n_messages : int, default=4
+            Signals that a unit sends down.
+        n_factors : int, default=4
+            Factors of the Hebbian term.
 
         Raises
         ------
         InputError
-            If `hidden` is no positive integer, `settle` none from 0.
+            If `hidden`, `n_messages` or `n_factors` is no positive integer, `settle` none from 0.
 
         Examples
         --------
@@ -177,15 +193,12 @@ class LocalRule(AbstractUpdateRule):
         >>> LocalRule.create(key=jax.random.key(0), hidden=4, lateral=False).locality
         'neuron'
         """
-        check_fields(hidden, settle)
+        check_fields(hidden, settle, n_messages, n_factors)
+        sizes = {"hidden": int(hidden), "n_messages": int(n_messages), "n_factors": int(n_factors)}
+        told = {"lateral": lateral, "with_outputs": with_outputs, "with_labels": with_labels}
+        arrays = start_values(key, **sizes, **told)
         # `locality` is a property, not a field, which pyright does not see.
-        return cls(  # pyright: ignore[reportCallIssue]
-            **start_values(key, int(hidden), lateral, with_outputs, with_labels),  # pyright: ignore[reportArgumentType]
-            lateral=lateral,
-            settle=int(settle),
-            with_outputs=with_outputs,
-            with_labels=with_labels,
-        )
+        return cls(**arrays, **told, settle=int(settle))  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     def eager(self, activation: str) -> LocalSteps:
         return LocalSteps(self, activation)
@@ -212,7 +225,7 @@ class LocalRule(AbstractUpdateRule):
         """Signals of every layer, inputs first, computed from the top down."""
         depth = len(model.layers)
         signals: list[Signals] = []
-        top_down = jnp.zeros((N_MESSAGES, *trace[-1].drive.shape))
+        top_down = jnp.zeros((self.n_messages, *trace[-1].drive.shape))
         for index in reversed(range(depth)):
             layer, is_top = model.layers[index], index == depth - 1
             above = None if is_top else model.layers[index + 1].weight
@@ -255,7 +268,8 @@ class LocalRule(AbstractUpdateRule):
         )
         out = channels(self.element_out, e) + channels(self.hidden_out, h)
         out = out + self.offset_out[:, None, None]
-        post, pre, messages = jnp.split(out, [N_FACTORS, 2 * N_FACTORS])
+        n_all = self.input_out.shape[0]
+        post, pre, messages = jnp.split(out, [n_all, 2 * n_all])
         if is_top:
             messages = channels(self.top_element_out, e) + channels(self.top_hidden_out, h)
         pre = pre - jnp.mean(pre, axis=1, keepdims=True)
@@ -269,7 +283,7 @@ class LocalRule(AbstractUpdateRule):
         own: Signals,
         time: Float[Array, ""],
     ) -> Layer:
-        terms = self._terms(layer, inputs, pre, own)
+        terms = terms_of(layer, inputs, pre, own, n_factors=self.n_factors, lateral=self.lateral)
         rates = MAX_RATE * jax.nn.sigmoid(self.rates) * self._slowdown(time)
         weight = turned(layer.weight, inputs, weighted(self.weight_terms, terms), rates[0])
         change = weighted(self.feedback_terms, terms)
@@ -277,19 +291,6 @@ class LocalRule(AbstractUpdateRule):
         push = rates[2] * jnp.tanh(self.bias_out @ own.hidden)
         bias = 2.0 * jnp.tanh((layer.bias + push) / 2.0)
         return Layer(weight - layer.weight, bias - layer.bias, feedback - layer.feedback)
-
-    def _terms(
-        self, layer: Layer, inputs: Float[Array, "batch pre"], pre: Factors, own: Signals
-    ) -> list[Float[Array, "pre post"]]:
-        """T_0, T_1 and, with lateral signals, T_2."""
-        w = activity(inputs)[:, None] * layer.weight * jnp.sqrt(1.0 * layer.weight.shape[0])
-        terms = [
-            outer(pre[:N_HEBB], own.post[:N_HEBB]),
-            w * scaled_term(outer(pre[N_HEBB:], own.post[N_HEBB:]), lateral=self.lateral),
-        ]
-        if self.lateral:
-            terms.append(-w @ own.correlation)
-        return [scaled_term(term, lateral=self.lateral) for term in terms]
 
     def _slowdown(self, time: Float[Array, ""]) -> Float[Array, ""]:
         tau = TIME_SCALE * jnp.exp(self.decay[0])
