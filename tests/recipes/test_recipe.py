@@ -7,12 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from metaplastic.data import PictureSet, WritingSet
-from metaplastic.errors import ConfigurationError
+from metaplastic.data import GlossSet, PictureSet, WritingSet
+from metaplastic.errors import ConfigurationError, InputError
 from metaplastic.meta.problem import RuleProblem, split_rule
 from metaplastic.meta.train import OuterConfig
 from metaplastic.models import PLAIN, PresentationSettings
 from metaplastic.objectives import LabelSpreading
+from metaplastic.presets import load_preset
 from metaplastic.recipes import sources, training
 from metaplastic.recipes.named import RECIPES
 from metaplastic.recipes.recipe import SEEN, Recipe, build_buckets, build_rule
@@ -84,6 +85,17 @@ def test_a_trained_local_rule_is_widened_and_told_the_outputs():
     assert eqx.tree_equal(same, start)
 
 
+def test_one_rule_of_a_preset_can_be_the_start():
+    known = load_preset("base").rules.named()
+    for role in ("main", "bounded"):
+        found = build_rule(dataclasses.replace(TINY, start=f"base:{role}", hidden=1))
+        assert eqx.tree_equal(found, known[role])
+    with pytest.raises(ConfigurationError, match="base has no rule in the role 'top'; its roles"):
+        build_rule(dataclasses.replace(TINY, start="base:top"))
+    with pytest.raises(InputError, match="unknown rule 'oja:main'"):
+        build_rule(dataclasses.replace(TINY, start="oja:main"))
+
+
 def rows_of(tasks):
     """Shape of five rows of a task."""
 
@@ -103,12 +115,16 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     ends = np.arange(0, 401, 100, dtype=np.int32)
     writings = WritingSet(ranks, ends, np.zeros(4, np.int32), ("a", "b", "c", "d"))
     monkeypatch.setattr(sources, "load_writings", lambda split: writings)
+    rows = generator.normal(size=(40, 8)).astype(np.float16)
+    glosses = GlossSet(rows, ends[:5] // 10, np.zeros(4, np.int32), ("a", "b", "c", "d"))
+    monkeypatch.setattr(sources, "load_glosses", lambda split: glosses)
     drawn = ("strokes", "silhouettes")
     names = (
         "pictures",
         *drawn,
         "writings",
         "texts",
+        "glosses",
         "gaussian",
         "manifold",
         "prototypes",

@@ -22,13 +22,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     pictures.set_defaults(action=_build_pictures)
     writings = sets.add_parser("writings", help="read the installed sayings, for meta-training")
     writings.set_defaults(action=_build_writings)
+    glosses = sets.add_parser("glosses", help="embed the glosses of WordNet, for meta-training")
+    glosses.set_defaults(action=_build_glosses)
     snippets = sets.add_parser("movie_snippets", help="movie-review snippets, through pip")
     snippets.add_argument("archive", nargs="?", type=Path, help="source archive of vaderSentiment")
     snippets.set_defaults(action=_build_snippets)
     check = actions.add_parser("check", help="say what is in a file, and what is wrong with it")
     add_input(check)
     check.set_defaults(action=_check)
-    for action in (listing, glyphs, pictures, writings, snippets, check):
+    for action in (listing, glyphs, pictures, writings, glosses, snippets, check):
         add_json(action)
 
 
@@ -89,6 +91,17 @@ def _build_writings(args: argparse.Namespace) -> int:
         {s: {"words": len(m.ranks), "texts": len(m.names)} for s, m in build_writings().items()},
         "{words} words of {texts} texts",
         writing_path,
+    )
+
+
+def _build_glosses(args: argparse.Namespace) -> int:
+    from metaplastic.data.glosses import build_glosses, gloss_path
+
+    return _built(
+        args,
+        {s: {"texts": len(m.rows), "classes": len(m.names)} for s, m in build_glosses().items()},
+        "{texts} embedded texts of {classes} classes",
+        gloss_path,
     )
 
 

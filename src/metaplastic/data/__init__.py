@@ -14,9 +14,10 @@ from metaplastic.lazy import lazy
 
 if TYPE_CHECKING:
     from metaplastic.data.drawings import PenStrokes, Silhouettes
+    from metaplastic.data.glosses import GlossSet, build_glosses, load_glosses
     from metaplastic.data.glyphs import GlyphSet, build_glyphs, load_glyphs
     from metaplastic.data.pictures import PictureSet, build_pictures, load_pictures
-    from metaplastic.data.prepared import PreparedWords
+    from metaplastic.data.prepared import PreparedGlosses, PreparedWords
     from metaplastic.data.snippets import build_movie_snippets
     from metaplastic.data.sources import AbstractSource, ImageSource, SourceTask, WordSource
     from metaplastic.data.synthetic import (
@@ -32,12 +33,14 @@ __all__ = [
     "AbstractSource",
     "Dataset",
     "GaussianMixture",
+    "GlossSet",
     "GlyphSet",
     "HiddenManifold",
     "ImageSource",
     "MixedTable",
     "PenStrokes",
     "PictureSet",
+    "PreparedGlosses",
     "PreparedWords",
     "Prototypes",
     "SetInfo",
@@ -47,12 +50,14 @@ __all__ = [
     "Table",
     "WordSource",
     "WritingSet",
+    "build_glosses",
     "build_glyphs",
     "build_movie_snippets",
     "build_pictures",
     "build_writings",
     "cache_dir",
     "list_sets",
+    "load_glosses",
     "load_glyphs",
     "load_named",
     "load_pictures",
@@ -65,9 +70,10 @@ __getattr__ = lazy(
     __name__,
     {
         "drawings": ("PenStrokes", "Silhouettes"),
+        "glosses": ("GlossSet", "build_glosses", "load_glosses"),
         "glyphs": ("GlyphSet", "build_glyphs", "load_glyphs"),
         "pictures": ("PictureSet", "build_pictures", "load_pictures"),
-        "prepared": ("PreparedWords",),
+        "prepared": ("PreparedGlosses", "PreparedWords"),
         "snippets": ("build_movie_snippets",),
         "sources": ("AbstractSource", "ImageSource", "SourceTask", "WordSource"),
         "synthetic": (

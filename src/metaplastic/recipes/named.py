@@ -6,6 +6,7 @@ from metaplastic.recipes.shapes import (
     BASE_SHAPES,
     BROAD_SHAPES,
     DRAWN_SHAPES,
+    EMBEDDED_SHAPES,
     HEARD_SHAPES,
     MIXED_SHAPES,
     PUBLISHED_SHAPES,
@@ -64,6 +65,20 @@ RECIPES: dict[str, Recipe] = {
         direct=True,
         spread=0.5,
         settle=100,
+        whitening=0.25,
+    ),
+    "embedded": Recipe(
+        name="embedded",
+        shapes=EMBEDDED_SHAPES,
+        outer=OuterConfig(n_updates=1500, learning_rate=1.5e-3, warmup=20, average=0.99),
+        start="base:bounded",
+        shots=5,
+        horizons=(10, 250),
+        hidden=48,
+        direct=True,
+        spread=0.2,
+        settle=100,
+        with_outputs=True,
         whitening=0.25,
     ),
     "labels": Recipe(
@@ -195,4 +210,4 @@ RECIPES: dict[str, Recipe] = {
 """Named recipes; `small` needs no fonts, `images` has letters alone. `metz2018` has the paper's
 settings as far as it states them, on glyphs: for many machines (the paper took 512 workers 8 days);
 `metz2018_small` runs on a laptop, `after_teaching` goes on from a taught rule. `broad`, `drawn`,
-`read`, `labels` and `mixed` start from `base` (docs/experiments.md)."""
+`read`, `embedded`, `labels` and `mixed` start from `base` (docs/experiments.md)."""

@@ -24,13 +24,9 @@ from metaplastic.meta.teaching import TeachingProblem
 from metaplastic.meta.train import OuterConfig
 from metaplastic.models import PresentationSettings
 from metaplastic.objectives import FewShotRidge, LabelSpreading
-from metaplastic.recipes.shapes import (
-    TEXTS,
-    WRITINGS,
-    Shape,
-)
-from metaplastic.recipes.sources import ImageSources, synthetic_source, word_source
-from metaplastic.recipes.teaching import Teaching, cut, is_sparse, teachers
+from metaplastic.recipes.shapes import GLOSSES, TEXTS, WRITINGS, Shape
+from metaplastic.recipes.sources import ImageSources, synthetic_source, text_source
+from metaplastic.recipes.teaching import Teaching, cut, is_sparse, start_rule, teachers
 from metaplastic.rules import AbstractUpdateRule, LocalRule, Metz2018, RuleSet
 from metaplastic.rules.catalog import load_rule
 from metaplastic.rules.local import ContextRule, grown
@@ -42,12 +38,12 @@ from metaplastic.tasks import Augmentation, SourceTasks
 class Recipe:
     """A complete meta-training experiment.
 
-    `start` is the rule to start from, a name or path that `load_rule` takes (a `local` one is
-    widened to `hidden` units if it has fewer). Left empty, it is an untrained `rule`: `local` with
-    `hidden` units, `n_messages` and `n_factors`, `lateral` or not; the same in a `context`; its
-    teacher, `narrowed` to as many of them; or `metz2018` or `metz2018_equivariant` with the inner
-    learning rate `inner_rate`, `unit_norm` or not. With a teacher in `teaching` the rule is taught
-    and not meta-trained.
+    `start` is the rule to start from, a name or path that `load_rule` takes, or one rule of a
+    preset, as `base:bounded` (a `local` one is widened to `hidden` units if it has fewer). Left
+    empty, it is an untrained `rule`: `local` with `hidden` units, `n_messages` and `n_factors`,
+    `lateral` or not; the same in a `context`; its teacher, `narrowed` to as many of them; or
+    `metz2018` or `metz2018_equivariant` with the inner learning rate `inner_rate`, `unit_norm` or
+    not. With a teacher in `teaching` the rule is taught and not meta-trained.
 
     `regress` makes the augmentation's coefficients extra targets. `settle`, `with_outputs` and
     `with_labels` are those of `LocalRule`. A rule `with_labels` hears `shots` rows a class; the
@@ -104,7 +100,7 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
     """The rule that a recipe starts from; raises what `load_rule` raises."""
     key = jax.random.key(recipe.seed)
     if recipe.start:
-        rule = load_rule(recipe.start)
+        rule = start_rule(recipe.start)
         return grown(
             rule,
             hidden=recipe.hidden,
@@ -177,8 +173,8 @@ def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
             regress=recipe.regress,
             rows=recipe.rows,
         )
-    words = shape.source in (WRITINGS, TEXTS)
-    source = word_source(shape, images.split, recipe.own) if words else synthetic_source(shape)
+    real = shape.source in (WRITINGS, TEXTS, GLOSSES)
+    source = text_source(shape, images.split, recipe.own) if real else synthetic_source(shape)
     return SourceTasks.create(source, rows=recipe.rows)
 
 

@@ -8,6 +8,9 @@ WRITINGS = "writings"
 TEXTS = "texts"
 """Source of the same, prepared as at use; `features` are components of `N_WORDS` words."""
 
+GLOSSES = "glosses"
+"""Source of embeddings of short texts, prepared as at use; `features` are components."""
+
 N_WORDS = 1000
 
 
@@ -16,9 +19,10 @@ class Shape:
     """One architecture and the tasks it is trained on.
 
     `source` is `glyphs`, `pictures`, `strokes` or `silhouettes` (then `features` is the side of the
-    image), `writings`, `texts` or a synthetic family (then it is the number of columns). `shots`
-    left at 0 are the recipe's; `queries` are those of `RuleProblem`. With `direct` the readout of
-    the meta-loss sees inputs beside the learned features, if the recipe has direct features at all.
+    image), `writings`, `texts`, `glosses` or a synthetic family (then it is the number of columns).
+    `shots` left at 0 are the recipe's; `queries` are those of `RuleProblem`. With `direct` the
+    readout of the meta-loss sees inputs beside the learned features, if the recipe has direct
+    features at all.
     """
 
     name: str
@@ -171,6 +175,16 @@ READ_SHAPES = (
 )
 """Drawn things, letters, tables and clusters with pools of 300 to 500 rows, over which labels can
 spread."""
+
+EMBEDDED_SHAPES = (
+    Shape("glosses256-3t", "glosses", 256, (128, 128, 64), 128, 10, 2, "tanh", queries=25),
+    Shape("glosses96-2t", "glosses", 96, (64, 64), 64, 12, 2, "tanh", queries=20),
+    Shape("texts256-3t", "texts", 256, (96, 96, 48), 64, 4, 1, "tanh", queries=60),
+    Shape("table24-3t", "table", 24, (96, 96, 48), 96, 4, 2, "tanh", queries=75),
+    Shape("manifold100-2t", "manifold", 100, (64, 48), 48, 10, 1, "tanh", queries=25),
+    Shape("glyphs12-3t", "glyphs", 12, (64,) * 3, 64, 24, 1, "tanh", direct=False, queries=10),
+)
+"""What networks of a bounded nonlinearity meet at use: embeddings first, then texts and tables."""
 
 HEARD_SHAPES = (
     Shape("glyphs14-3", "glyphs", 14, (128, 128, 64), 128, 20, 1, shots=3, queries=15),

@@ -12,17 +12,19 @@ from metaplastic.data import (
     ImageSource,
     MixedTable,
     PenStrokes,
+    PreparedGlosses,
     PreparedWords,
     Prototypes,
     Silhouettes,
     SparseTopics,
     WordSource,
+    load_glosses,
     load_glyphs,
     load_pictures,
     load_writings,
 )
 from metaplastic.errors import ConfigurationError
-from metaplastic.recipes.shapes import N_WORDS, TEXTS, WRITINGS, Shape
+from metaplastic.recipes.shapes import GLOSSES, N_WORDS, TEXTS, WRITINGS, Shape
 
 
 class ImageSources:
@@ -53,8 +55,10 @@ class ImageSources:
         return images, np.arange(len(images))
 
 
-def word_source(shape: Shape, split: str, own: tuple[float, float]) -> AbstractSource:
-    """Words of real texts, counted or prepared; `own` is that of `WordSource`."""
+def text_source(shape: Shape, split: str, own: tuple[float, float]) -> AbstractSource:
+    """Real texts: words, counted or prepared, or embeddings; `own` is that of `WordSource`."""
+    if shape.source == GLOSSES:
+        return PreparedGlosses.create(load_glosses(split), shape.features, shape.n_classes)
     texts = load_writings(split)
     counted = WordSource.create(
         texts.ranks,
@@ -82,6 +86,6 @@ def synthetic_source(shape: Shape) -> AbstractSource:
     if shape.source not in families:
         raise ConfigurationError(
             f"shape {shape.name!r}: unknown source {shape.source!r}; choose one of "
-            f"{', '.join((*ImageSources.SOURCES, WRITINGS, TEXTS, *families))}"
+            f"{', '.join((*ImageSources.SOURCES, WRITINGS, TEXTS, GLOSSES, *families))}"
         )
     return families[shape.source](shape.features, shape.n_classes)

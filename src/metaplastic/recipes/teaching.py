@@ -47,6 +47,27 @@ def teachers(name: str) -> RuleSet:
     return load_preset(name).rules if name in list_presets() else RuleSet(load_rule(name))
 
 
+def start_rule(name: str) -> AbstractUpdateRule:
+    """The rule that `PRESET:ROLE` means, or what `load_rule` makes of the name.
+
+    Raises
+    ------
+    ConfigurationError
+        For a role that the preset has no rule for.
+    InputError
+        For an unknown rule, as `load_rule`.
+    """
+    preset, _, role = name.partition(":")
+    if not role or preset not in list_presets():
+        return load_rule(name)
+    known = load_preset(preset).rules.named()
+    if role not in known:
+        raise ConfigurationError(
+            f"start: {preset} has no rule in the role {role!r}; its roles are {', '.join(known)}"
+        )
+    return known[role]
+
+
 def taught_shapes(shapes: Sequence[Shape], role: str) -> tuple[Shape, ...]:
     """The shapes that the rule of a role is for, of a preset that has all roles.
 
