@@ -33,7 +33,7 @@ from metaplastic.studies.paper.experiment import (
     preset_digest,
 )
 from metaplastic.studies.paper.features import Features
-from metaplastic.studies.paper.few_shot import FEWER, RULES, FewShot
+from metaplastic.studies.paper.few_shot import ONE_NETWORK, PUBLISHED, RULES, FewShot
 from metaplastic.studies.paper.meta_curves import MetaCurves
 from metaplastic.studies.paper.mismatch import Mismatch
 from metaplastic.studies.paper.page import MARKS
@@ -329,12 +329,14 @@ def test_measures_of_features():
     assert np.allclose(features.aligned([plane, turned])[1], plane)
 
 
-def test_every_other_rule_is_a_learner_once_and_slow_ones_have_fewer_networks():
+def test_every_other_rule_is_a_learner_once_and_slow_ones_have_one_network():
     found = FewShot().learners(Subject.load("oja"))
     assert list(found)[-2:] == ["untrained rule", "oja"]
     assert set(RULES) <= found.keys()
-    slow, usual = found["metz2018_taught"], FewShot().network
-    slow, own = slow.preset.networks, found["hebb"].preset.networks
-    assert (slow.n_networks, slow.n_components) == (FEWER["metz2018_taught"], 32)
-    assert slow.hidden_sizes == usual.hidden_sizes
+    usual, own = FewShot().network, found["hebb"].preset.networks
+    for rule, n_top in PUBLISHED.items():
+        preset = found[rule].preset
+        assert (preset.networks.n_networks, preset.networks.n_components) == (1, n_top)
+        assert preset.networks.n_steps == ONE_NETWORK["n_steps"]
+        assert preset.direct == preset.without_direct().direct != found["hebb"].preset.direct
     assert own.n_networks == usual.n_networks
