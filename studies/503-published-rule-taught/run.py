@@ -43,7 +43,7 @@ RULES = {
     "as published, untrained": "metz2018",
     TAUGHT: str(FOLDER / "taught.safetensors"),
     "equivariant, untrained": "metz2018_equivariant",
-    EQUIVARIANT: "metz2018_equivariant_taught",
+    EQUIVARIANT: str(FOLDER / "equivariant.safetensors"),
     "the teacher": "base",
 }
 FORMS = {"published": TAUGHT, "equivariant": EQUIVARIANT}
@@ -51,7 +51,7 @@ FORMS = {"published": TAUGHT, "equivariant": EQUIVARIANT}
 
 SIDE_BY_SIDE = 8
 EIGHT = {
-    "equivariant, taught, 8 networks": "metz2018_equivariant_taught",
+    "equivariant, taught, 8 networks": str(FOLDER / "equivariant.safetensors"),
     "the teacher, 8 networks": "base",
 }
 """Measured with one seed of the features."""

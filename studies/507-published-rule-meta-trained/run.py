@@ -1,4 +1,5 @@
-"""The published rule, taught and then meta-trained: pools to choose on, public sets."""
+"""The published rule and its variant, taught and then meta-trained: pools to choose on, public
+sets."""
 
 from argparse import ArgumentParser
 from collections.abc import Mapping
@@ -12,12 +13,21 @@ from laboratory.rules import learner_of
 from laboratory.runs import run_figure, run_table, updates_of
 from metaplastic.data import Dataset
 from metaplastic.evaluation import evaluate
-from metaplastic.learners import RuleLearner
 from metaplastic.rules import load_rule
 
 FOLDER = Path(__file__).parent
-TAUGHT = STUDIES / "503-published-rule-taught" / "taught.safetensors"
-RUNS = {"run": "run"}
+RUNS = {"run": "first", "more": "second", "variant": "variant"}
+"""Folders of runs, and what tables call them."""
+
+TAUGHT = STUDIES / "503-published-rule-taught"
+STARTS = {
+    "run": TAUGHT / "taught.safetensors",
+    "more": FOLDER / "run" / "rule.safetensors",
+    "variant": TAUGHT / "equivariant.safetensors",
+}
+TOPS = {"run": 32, "more": 32, "variant": 48}
+"""Units at the top."""
+
 SEEDS = (0, 1, 2)
 DRAWS, SHOTS = 30, 10
 POOLS = ("glyphs 14x14", "glyphs deformed", "strokes 14x14", "silhouettes 14x14")
@@ -29,72 +39,101 @@ STEPS = 200
 EVERY = 200
 """Updates after which a rule is looked at."""
 
+SIDE_BY_SIDE = 8
 READINGS = ("ridge", "logistic")
-NETWORK: dict[str, Any] = {
-    "n_networks": 1,
-    "hidden_sizes": (64, 64),
-    "n_components": 32,
-    "batch_size": 64,
-    "activation": "relu",
-}
+NETWORK: dict[str, Any] = {"hidden_sizes": (64, 64), "batch_size": 64, "activation": "relu"}
 
 
 def arguments(parser: ArgumentParser) -> None:
-    """The run and what is measured."""
-    parser.add_argument("--run", type=Path, help="directory of the run, with its rules by update")
+    """The runs and what is measured."""
+    known = ", ".join(RUNS)
+    words = f"directories of runs, with their rules by update; names are {known}"
+    parser.add_argument("--runs", nargs="+", default=[], metavar="NAME=DIRECTORY", help=words)
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
 
 
 def measure(call: Call) -> dict[str, Any]:
     """Every part that is asked for; the others, and what they have already, stay."""
     found: dict[str, Any] = {} if call.quick else dict(call.earlier or {})
-    for name in PARTS if call.quick else call.options.parts:
-        PARTS[name](call, found.setdefault(name, {}))
-        call.save(found)
+    words = ["variant="] if call.quick else call.options.runs
+    for name, _, folder in (word.partition("=") for word in words):
+        for part in PARTS if call.quick else call.options.parts:
+            own = found.setdefault(part, {}).setdefault(name, {})
+            PARTS[part](call, name, _rules(name, folder), own)
+            call.save(found)
     return found
 
 
-def _pools(call: Call, found: dict[str, Any]) -> None:
-    """The rule as it was taught, and after updates, on validation pools."""
+def _pools(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+    """The rule that the run began from, and those after updates, on validation pools."""
     for kind in POOLS[:1] if call.quick else POOLS:
         pool = validation_pool(kind, 0, 200 if call.quick else POOL_ROWS)
-        for label, file in _rules(call).items():
+        for label, file in rules.items():
             own = found.setdefault(label, {})
             if kind not in own:
-                own[kind] = _of(call, file, pool, SEEDS[:1])
-                print(kind, label, own[kind], flush=True)
+                own[kind] = _of(call, run, file, pool, SEEDS[:1])
+                print(run, kind, label, own[kind], flush=True)
 
 
-def _public(call: Call, found: dict[str, Any]) -> None:
-    """The first and the last of them on public sets: a report."""
-    files = list(_rules(call).items())
+def _public(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+    """The first and the last of them on public sets, the last with pixels in place: a report."""
+    labels = list(rules)
     for name in PUBLIC[1:2] if call.quick else PUBLIC:
-        for label, file in dict((files[0], files[-1])).items():
+        for label in dict.fromkeys((labels[0], labels[-1])):
             own = found.setdefault(label, {})
             if name not in own:
-                own[name] = _of(call, file, load(name), SEEDS)
-                print(name, label, own[name], flush=True)
+                own[name] = _of(call, run, rules[label], load(name), SEEDS)
+                print(run, name, label, own[name], flush=True)
+    own = found.setdefault(f"{labels[-1]}, pixels in place", {})
+    if not call.quick and PUBLIC[0] not in own:
+        data = load(PUBLIC[0])
+        own[PUBLIC[0]] = _of(call, run, rules[labels[-1]], data, SEEDS, permute=False)
 
 
-PARTS = {"pools": _pools, "public": _public}
+def _eight(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+    """Networks of the last rule of the variant side by side, one seed of the features."""
+    label, file = list(rules.items())[-1]
+    for name in () if call.quick or run != "variant" else PUBLIC:
+        own = found.setdefault(f"{label}, {SIDE_BY_SIDE} networks", {})
+        if name not in own:
+            own[name] = _of(call, run, file, load(name), SEEDS[:1], SIDE_BY_SIDE)
+            print(run, name, own[name], flush=True)
 
 
-def _rules(call: Call) -> dict[str, Path]:
+PARTS = {"pools": _pools, "public": _public, "eight": _eight}
+
+
+def _rules(name: str, folder: str) -> dict[str, Path]:
     """Rule files by the number of updates."""
-    if call.quick or not call.options.run:
-        return {"0": TAUGHT}
-    run: Path = call.options.run
+    start = {"0": STARTS[name]}
+    if not folder:
+        return start
+    run = Path(folder)
     done = updates_of(run)[-1]["step"]
     kept = {
         str(n): run / "rules" / f"updates-{n:06}.safetensors" for n in range(EVERY, done, EVERY)
     }
-    return {"0": TAUGHT, **kept, str(done): run / "rule.safetensors"}
+    return {**start, **kept, str(done): run / "rule.safetensors"}
 
 
-def _of(call: Call, file: Path, data: Dataset, seeds: tuple[int, ...]) -> dict[str, list[float]]:
-    """Percent and standard error by readout; one network without direct features."""
-    learner: RuleLearner = learner_of(
-        load_rule(file), direct=False, n_steps=2 if call.quick else STEPS, **NETWORK
+def _of(
+    call: Call,
+    run: str,
+    file: Path,
+    data: Dataset,
+    seeds: tuple[int, ...],
+    n_networks: int = 1,
+    *,
+    permute: bool = True,
+) -> dict[str, list[float]]:
+    """Percent and standard error by readout; networks without direct features."""
+    learner = learner_of(
+        load_rule(file),
+        direct=False,
+        n_steps=2 if call.quick else STEPS,
+        n_networks=n_networks,
+        n_components=n_networks * TOPS[run],
+        **NETWORK,
     )
     records = evaluate(
         {"": learner},
@@ -103,28 +142,42 @@ def _of(call: Call, file: Path, data: Dataset, seeds: tuple[int, ...]) -> dict[s
         seeds=SEEDS[:1] if call.quick else seeds,
         shots=(SHOTS,),
         readouts=READINGS,
+        permute=permute,
     )
     return {r.readout: [100 * r.mean, 100 * r.standard_error] for r in records}
 
 
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
-    """The run; accuracies by updates; public sets."""
-    runs = {"runs": run_table(FOLDER, RUNS)} if (FOLDER / "run" / "metrics.jsonl").exists() else {}
+    """The runs; accuracies by updates; public sets."""
+    kept = {name: title for name, title in RUNS.items() if (FOLDER / name).is_dir()}
     words = {
         "pools": f"validation pools, {DRAWS} draws of labels",
         "public": f"public sets, {len(SEEDS)} seeds x {DRAWS} draws",
     }
-    return runs | {name: _table(result[name], what) for name, what in words.items()}
+    both = {"pools": result["pools"], "public": _with_eight(result)}
+    return {"runs": run_table(FOLDER, kept)} | {
+        name: _table(found, words[name]) for name, found in both.items()
+    }
+
+
+def _with_eight(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {run: {**own, **result["eight"].get(run, {})} for run, own in result["public"].items()}
 
 
 def _table(found: Mapping[str, Any], what: str) -> Table:
-    names = list(next(iter(found.values())))
-    rows = tuple((label, *(_cell(own[name]) for name in names)) for label, own in found.items())
+    by_row = {(RUNS[run], label): own for run, of in found.items() for label, own in of.items()}
+    names = list(next(iter(by_row.values())))
+    rows = tuple(
+        (run, label, *(_cell(own[name]) if name in own else "" for name in names))
+        for (run, label), own in by_row.items()
+        if own
+    )
     note = (
         f"Accuracy in percent with {SHOTS} labels a class on {what}, ridge / logistic, the "
-        f"standard error under ridge in brackets. One network of 64-64-32 units, {STEPS} steps."
+        "standard error under ridge in brackets. One network of 64-64-32 units, of the variant "
+        f"64-64-48, {STEPS} steps."
     )
-    return Table(("updates", *names), rows, note)
+    return Table(("run", "updates", *names), rows, note)
 
 
 def _cell(own: Mapping[str, list[float]]) -> str:
@@ -133,6 +186,8 @@ def _cell(own: Mapping[str, list[float]]) -> str:
 
 
 def draw(result: Mapping[str, Any]) -> Any:
-    """Meta-loss of the run."""
+    """Meta-loss of the runs."""
     del result
-    return run_figure(FOLDER, RUNS)
+    return run_figure(
+        FOLDER, {name: title for name, title in RUNS.items() if (FOLDER / name).is_dir()}
+    )
