@@ -13,7 +13,12 @@ from metaplastic.recipes.config import named_recipe
 from metaplastic.recipes.recipe import build_buckets
 from metaplastic.rules import AbstractUpdateRule
 
-SHAPES = ("strokes12-3", "glyphs14-3")
+SHAPES = {
+    "main": ("read", ("strokes12-3", "glyphs14-3")),
+    "bounded": ("embedded", ("table24-3t", "glosses96-2t")),
+}
+"""By role: a recipe, and some of its shapes."""
+
 PARTS = ("ridge", "spread")
 TASKS, STEPS = 12, 100
 
@@ -31,13 +36,14 @@ def _scores(problem: RuleProblem, theta: Any, keys: Any, steps: int) -> Any:
 
 
 def parts_of_loss(
-    rules: Mapping[str, AbstractUpdateRule], known: Mapping[str, Any], quick: bool
+    role: str, rules: Mapping[str, AbstractUpdateRule], known: Mapping[str, Any], quick: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Shape by shape, mean loss and accuracy by rule and part; all rules meet the same tasks."""
-    recipe = named_recipe("read")
+    name, shapes = SHAPES[role]
+    recipe, shapes = named_recipe(name), shapes[: 1 if quick else None]
     free = split_rule(next(iter(rules.values())))[1]
     keys = jax.random.split(jax.random.key(1), 2 if quick else TASKS)
-    for shape in [shape for shape in recipe.shapes if shape.name in SHAPES[: 1 if quick else None]]:
+    for shape in [shape for shape in recipe.shapes if shape.name in shapes]:
         (bucket,) = build_buckets(dataclasses.replace(recipe, shapes=(shape,)), free, "validation")
         assert isinstance(bucket.problem, RuleProblem)
         own = dict(known.get(shape.name, {}))

@@ -1,4 +1,4 @@
-"""Rules meta-trained for spreading labels too, beside the main rule of `base`, on pools."""
+"""Rules meta-trained for spreading labels too, beside those of `base`, on pools."""
 
 import dataclasses
 from argparse import ArgumentParser
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from heldback import PARTS, STEPS, TASKS, parts_of_loss
+from heldback import PARTS, SHAPES, STEPS, TASKS, parts_of_loss
 
 from laboratory import Call, Table
 from laboratory.pools import validation_pool
@@ -29,8 +29,11 @@ KEEL = ("heart", "ionosphere", "penbased", "movement_libras")
 SECTIONS, TEXTS = (4, 10), 100
 """Sections of descriptions, and texts of each."""
 
-RUNS = {"read": "first", "more": "second"}
+RUNS = {"read": "first", "more": "second", "embedded": "third"}
 """Runs kept in this folder, and what tables call them."""
+
+ROLES = {"embedded": "bounded"}
+"""Rules of `base` that they replace, if not the main one."""
 
 Scores = dict[str, dict[str, float]]
 """Accuracies in percent by reading and labels a class."""
@@ -78,17 +81,22 @@ def _texts() -> Iterator[tuple[str, list[list[str]]]]:
 
 
 def _presets(call: Call) -> dict[str, Preset]:
-    """`base`, and `base` with every rule as its main one."""
+    """`base`, and `base` with every rule in its role."""
     base = load_preset(BASE)
-    kept = [f"{name}={FOLDER / name / 'rule.safetensors'}" for name in RUNS]
+    files = {name: FOLDER / name / "rule.safetensors" for name in RUNS}
+    kept = [f"{name}={file}" for name, file in files.items() if file.is_file()]
     words = kept[:1] if call.quick else call.options.rules
     words = kept if words is None else words
     found = {BASE: base}
     for word in words:
         name, _, file = word.partition("=")
-        rules = dataclasses.replace(base.rules, main=load_rule(file))
+        rules = dataclasses.replace(base.rules, **{_role(name): load_rule(file)})
         found[name] = dataclasses.replace(base, rules=rules)
     return found
+
+
+def _role(name: str) -> str:
+    return ROLES.get(name, "main")
 
 
 def measure(call: Call) -> dict[str, Any]:
@@ -97,10 +105,15 @@ def measure(call: Call) -> dict[str, Any]:
     found, losses = earlier.get("scores", {}), earlier.get("losses", {})
     presets = _presets(call)
     if call.quick or call.options.losses or not losses:
-        rules = {name: preset.rules.main for name, preset in presets.items()}
-        for shape, own in parts_of_loss(rules, losses, call.quick):
-            losses[shape] = own
-            call.save({"scores": found, "losses": losses})
+        for role in SHAPES:
+            rules = {
+                name: preset.rules.named()[role]
+                for name, preset in presets.items()
+                if name == BASE or _role(name) == role
+            }
+            for shape, own in parts_of_loss(role, rules, losses, call.quick):
+                losses[shape] = own
+                call.save({"scores": found, "losses": losses})
     kinds, keel = ((), None) if call.quick else (call.options.kinds, call.options.keel)
     for kind, pool in () if _only(call) else pools(kinds, keel, call.quick):
         own = found.setdefault(kind, {}).setdefault(pool.name, {})
@@ -137,16 +150,20 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     """What the runs did; accuracies by kind; how far every rule is from `base`."""
     scores = result["scores"]
     return {
-        "runs": run_table(FOLDER, RUNS),
+        "runs": run_table(FOLDER, _there()),
         "losses": _losses(result["losses"]),
         "kinds": _kinds(scores),
         "leads": _leads(scores),
     }
 
 
+def _there() -> dict[str, str]:
+    return {name: title for name, title in RUNS.items() if (FOLDER / name).is_dir()}
+
+
 def draw(result: Mapping[str, Any]) -> Any:
     """Meta-loss of the runs."""
-    return run_figure(FOLDER, RUNS)
+    return run_figure(FOLDER, _there())
 
 
 def _losses(losses: Mapping[str, Any]) -> Table:
