@@ -2,7 +2,7 @@
 sets."""
 
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ TOPS = {"run": 32, "more": 32, "variant": 48}
 SEEDS = (0, 1, 2)
 DRAWS, SHOTS = 30, 10
 POOLS = ("glyphs 14x14", "glyphs deformed", "strokes 14x14", "silhouettes 14x14")
+OTHER_POOLS = ("glyphs 8x8", "glyphs plain", "strokes 8x8", "pictures")
+"""On which the first and the last rule of a run are compared too."""
+
 POOL_ROWS = 2000
 PUBLIC = ("mnist14", "digits", "fashion14", "glyphs_heldout_scripts")
 STEPS = 200
@@ -66,7 +69,24 @@ def measure(call: Call) -> dict[str, Any]:
 
 def _pools(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
     """The rule that the run began from, and those after updates, on validation pools."""
-    for kind in POOLS[:1] if call.quick else POOLS:
+    _on_pools(call, run, POOLS, rules, found)
+
+
+def _others(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+    """The first and the last of them on pools of other kinds."""
+    labels = list(rules)
+    ends = {label: rules[label] for label in (labels[0], labels[-1])}
+    _on_pools(call, run, OTHER_POOLS, ends, found)
+
+
+def _on_pools(
+    call: Call,
+    run: str,
+    kinds: Sequence[str],
+    rules: Mapping[str, Path],
+    found: dict[str, Any],
+) -> None:
+    for kind in kinds[:1] if call.quick else kinds:
         pool = validation_pool(kind, 0, 200 if call.quick else POOL_ROWS)
         for label, file in rules.items():
             own = found.setdefault(label, {})
@@ -100,7 +120,7 @@ def _eight(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any
             print(run, name, own[name], flush=True)
 
 
-PARTS = {"pools": _pools, "public": _public, "eight": _eight}
+PARTS = {"pools": _pools, "others": _others, "public": _public, "eight": _eight}
 
 
 def _rules(name: str, folder: str) -> dict[str, Path]:
@@ -152,11 +172,12 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     kept = {name: title for name, title in RUNS.items() if (FOLDER / name).is_dir()}
     words = {
         "pools": f"validation pools, {DRAWS} draws of labels",
+        "others": f"other validation pools, {DRAWS} draws of labels",
         "public": f"public sets, {len(SEEDS)} seeds x {DRAWS} draws",
     }
-    both = {"pools": result["pools"], "public": _with_eight(result)}
+    found = {**result, "public": _with_eight(result)}
     return {"runs": run_table(FOLDER, kept)} | {
-        name: _table(found, words[name]) for name, found in both.items()
+        name: _table(found[name], what) for name, what in words.items() if found.get(name)
     }
 
 
