@@ -20,9 +20,9 @@ RUNS = {"run": "first", "more": "second", "variant": "variant"}
 """Folders of runs, and what tables call them."""
 
 TAUGHT = STUDIES / "503-published-rule-taught"
-STARTS = {
+STARTS: Mapping[str, Path | str] = {
     "run": TAUGHT / "taught.safetensors",
-    "more": FOLDER / "run" / "rule.safetensors",
+    "more": "metz2018_taught",
     "variant": TAUGHT / "equivariant.safetensors",
 }
 TOPS = {"run": 32, "more": 32, "variant": 48}
@@ -38,6 +38,8 @@ POOL_ROWS = 2000
 PUBLIC = ("mnist14", "digits", "fashion14", "glyphs_heldout_scripts")
 STEPS = 200
 """Inner steps, as study 503 chose them."""
+
+OTHER_STEPS = (100, 300, 400)
 
 EVERY = 200
 """Updates after which a rule is looked at."""
@@ -67,12 +69,12 @@ def measure(call: Call) -> dict[str, Any]:
     return found
 
 
-def _pools(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+def _pools(call: Call, run: str, rules: Mapping[str, Path | str], found: dict[str, Any]) -> None:
     """The rule that the run began from, and those after updates, on validation pools."""
     _on_pools(call, run, POOLS, rules, found)
 
 
-def _others(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+def _others(call: Call, run: str, rules: Mapping[str, Path | str], found: dict[str, Any]) -> None:
     """The first and the last of them on pools of other kinds."""
     labels = list(rules)
     ends = {label: rules[label] for label in (labels[0], labels[-1])}
@@ -83,7 +85,7 @@ def _on_pools(
     call: Call,
     run: str,
     kinds: Sequence[str],
-    rules: Mapping[str, Path],
+    rules: Mapping[str, Path | str],
     found: dict[str, Any],
 ) -> None:
     for kind in kinds[:1] if call.quick else kinds:
@@ -95,7 +97,19 @@ def _on_pools(
                 print(run, kind, label, own[kind], flush=True)
 
 
-def _public(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+def _steps(call: Call, run: str, rules: Mapping[str, Path | str], found: dict[str, Any]) -> None:
+    """The last rule after other numbers of inner steps."""
+    file = list(rules.values())[-1]
+    for steps in () if call.quick else OTHER_STEPS:
+        own = found.setdefault(f"{steps} steps", {})
+        for kind in POOLS:
+            if kind not in own:
+                pool = validation_pool(kind, 0, POOL_ROWS)
+                own[kind] = _of(call, run, file, pool, SEEDS[:1], steps=steps)
+                print(run, kind, steps, own[kind], flush=True)
+
+
+def _public(call: Call, run: str, rules: Mapping[str, Path | str], found: dict[str, Any]) -> None:
     """The first and the last of them on public sets, the last with pixels in place: a report."""
     labels = list(rules)
     for name in PUBLIC[1:2] if call.quick else PUBLIC:
@@ -110,7 +124,7 @@ def _public(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, An
         own[PUBLIC[0]] = _of(call, run, rules[labels[-1]], data, SEEDS, permute=False)
 
 
-def _eight(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any]) -> None:
+def _eight(call: Call, run: str, rules: Mapping[str, Path | str], found: dict[str, Any]) -> None:
     """Networks of the last rule of the variant side by side, one seed of the features."""
     label, file = list(rules.items())[-1]
     for name in () if call.quick or run != "variant" else PUBLIC:
@@ -120,12 +134,12 @@ def _eight(call: Call, run: str, rules: Mapping[str, Path], found: dict[str, Any
             print(run, name, own[name], flush=True)
 
 
-PARTS = {"pools": _pools, "others": _others, "public": _public, "eight": _eight}
+PARTS = {"pools": _pools, "others": _others, "steps": _steps, "public": _public, "eight": _eight}
 
 
-def _rules(name: str, folder: str) -> dict[str, Path]:
+def _rules(name: str, folder: str) -> dict[str, Path | str]:
     """Rule files by the number of updates."""
-    start = {"0": STARTS[name]}
+    start: dict[str, Path | str] = {"0": STARTS[name]}
     if not folder:
         return start
     run = Path(folder)
@@ -139,18 +153,19 @@ def _rules(name: str, folder: str) -> dict[str, Path]:
 def _of(
     call: Call,
     run: str,
-    file: Path,
+    file: Path | str,
     data: Dataset,
     seeds: tuple[int, ...],
     n_networks: int = 1,
     *,
     permute: bool = True,
+    steps: int = STEPS,
 ) -> dict[str, list[float]]:
     """Percent and standard error by readout; networks without direct features."""
     learner = learner_of(
         load_rule(file),
         direct=False,
-        n_steps=2 if call.quick else STEPS,
+        n_steps=2 if call.quick else steps,
         n_networks=n_networks,
         n_components=n_networks * TOPS[run],
         **NETWORK,
