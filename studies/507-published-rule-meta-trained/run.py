@@ -190,18 +190,24 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         "others": f"other validation pools, {DRAWS} draws of labels",
         "public": f"public sets, {len(SEEDS)} seeds x {DRAWS} draws",
     }
-    found = {**result, "public": _with_eight(result)}
+    found = {
+        **result,
+        "pools": _joined(result, "pools", "steps"),
+        "public": _joined(result, "public", "eight"),
+    }
     return {"runs": run_table(FOLDER, kept)} | {
         name: _table(found[name], what) for name, what in words.items() if found.get(name)
     }
 
 
-def _with_eight(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {run: {**own, **result["eight"].get(run, {})} for run, own in result["public"].items()}
+def _joined(result: Mapping[str, Any], part: str, further: str) -> dict[str, dict[str, Any]]:
+    """Rows of a part, with those of another one below them."""
+    more = result.get(further, {})
+    return {run: {**own, **more.get(run, {})} for run, own in result[part].items()}
 
 
 def _table(found: Mapping[str, Any], what: str) -> Table:
-    by_row = {(RUNS[run], label): own for run, of in found.items() for label, own in of.items()}
+    by_row = {(RUNS[run], label): own for run in RUNS for label, own in found.get(run, {}).items()}
     names = list(next(iter(by_row.values())))
     rows = tuple(
         (run, label, *(_cell(own[name]) if name in own else "" for name in names))
@@ -211,7 +217,7 @@ def _table(found: Mapping[str, Any], what: str) -> Table:
     note = (
         f"Accuracy in percent with {SHOTS} labels a class on {what}, ridge / logistic, the "
         "standard error under ridge in brackets. One network of 64-64-32 units, of the variant "
-        f"64-64-48, {STEPS} steps."
+        f"64-64-48, {STEPS} steps, or as many as a row says after the last update."
     )
     return Table(("run", "updates", *names), rows, note)
 
