@@ -103,7 +103,7 @@ def _channels(call: Call, found: dict[str, Any]) -> dict[str, Any]:
 def _shortly(
     call: Call, name: str, hidden: int, messages: int = 4, factors: int = 4
 ) -> dict[str, Any]:
-    """A rule cut to so many channels, before and after a short teaching."""
+    """A rule cut to so many units, messages and factors, before and after a short teaching."""
     run = _runs(call) / name
     if not run.exists():
         few = 2 if call.quick else CURVE_UPDATES

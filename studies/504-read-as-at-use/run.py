@@ -111,6 +111,8 @@ def measure(call: Call) -> dict[str, Any]:
                 for name, preset in presets.items()
                 if name == BASE or _role(name) == role
             }
+            if len(rules) == 1 and not call.quick:  # No candidate.
+                continue
             for shape, own in parts_of_loss(role, rules, losses, call.quick):
                 losses[shape] = own
                 call.save({"scores": found, "losses": losses})

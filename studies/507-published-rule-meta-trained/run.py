@@ -16,16 +16,17 @@ from metaplastic.evaluation import evaluate
 from metaplastic.rules import load_rule
 
 FOLDER = Path(__file__).parent
-RUNS = {"run": "first", "more": "second", "variant": "variant"}
+RUNS = {"run": "first", "more": "second", "slow": "third", "variant": "variant"}
 """Folders of runs, and what tables call them."""
 
 TAUGHT = STUDIES / "503-published-rule-taught"
 STARTS: Mapping[str, Path | str] = {
     "run": TAUGHT / "taught.safetensors",
     "more": "metz2018_taught",
+    "slow": "metz2018_taught",
     "variant": TAUGHT / "equivariant.safetensors",
 }
-TOPS = {"run": 32, "more": 32, "variant": 48}
+TOPS = {"run": 32, "more": 32, "slow": 32, "variant": 48}
 """Units at the top."""
 
 SEEDS = (0, 1, 2)
@@ -217,7 +218,8 @@ def _table(found: Mapping[str, Any], what: str) -> Table:
     note = (
         f"Accuracy in percent with {SHOTS} labels a class on {what}, ridge / logistic, the "
         "standard error under ridge in brackets. One network of 64-64-32 units, of the variant "
-        f"64-64-48, {STEPS} steps, or as many as a row says after the last update."
+        f"64-64-48, {STEPS} steps, or as many as a row says after the last update. "
+        "Eight networks have one seed of the features."
     )
     return Table(("run", "updates", *names), rows, note)
 

@@ -62,6 +62,10 @@ def root(tmp_path_factory):
     for name, n in (("bird", 8), ("fish", 6), ("cat", 11), ("worm", 3)):
         nouns.kinds(ANIMAL, name, animal, n)
     food = nouns.kinds(FOOD, "food", entity, 7)
+    nouns.add(
+        FOOD, ["roast"], [("@", f"{int(animal) + 1:08}")]
+    )  # Below birds, of a field held back.
+    nouns.add(ANIMAL, ["snail"], [("@", food)])
     nouns.add(ANIMAL, ["hen"], [("@", f"{int(animal) + 1:08}"), ("@", food)], 'a "bird" | a food')
     act = nouns.kinds(ACT, "act", entity, 9)
     nouns.add(ACT, ["deed"], [("+", entity), ("@", act)])
@@ -91,6 +95,27 @@ def test_classes_are_the_largest_parts_that_are_not_too_large(built):
     assert train.groups.tolist() == [{"act": ACT}.get(name, ANIMAL) for name in train.names]
     assert built[0]["validation"].names == ("food",)
     assert built[0]["validation"].groups.tolist() == [FOOD]
+
+
+def test_no_text_of_a_field_held_back_is_in_training(root, limits, tmp_path):
+    seen = []
+
+    def listening(texts):
+        seen.append(texts)
+        return encoder(texts)
+
+    build_glosses(tmp_path, root=root, encoder=listening)
+    train, validation = ("; ".join(texts) for texts in seen)
+    assert "roast" not in train + validation and "snail" not in train + validation
+    assert "food" not in train.replace("a food", "") and "bird" not in validation
+
+
+def test_a_split_without_texts_is_written_and_said_to_be_empty(root, limits, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "VALIDATION_GROUPS", (99,))
+    sets = build_glosses(tmp_path, root=root, encoder=encoder)
+    assert sets["validation"].names == () and len(sets["train"].names) == 5
+    with pytest.raises(MissingDataError, match="is empty: install wordnet-base"):
+        load_glosses("validation", tmp_path)
 
 
 def test_texts_are_words_and_glosses_and_rows_of_one_length(root, limits, tmp_path):
@@ -146,6 +171,19 @@ def test_an_encoder_whose_rows_do_not_fit_is_refused(root, limits, tmp_path, fou
     with pytest.raises(InputError, match="one finite row for each of 40 texts"):
         build_glosses(tmp_path, root=root, encoder=lambda texts: found)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_that_gives_no_array_is_refused(root, limits, tmp_path):
+    with pytest.raises(InputError, match="is no array"):
+        build_glosses(tmp_path, root=root, encoder=lambda texts: [[1.0], [1.0, 2.0]])
+
+
+def test_rows_that_are_all_the_same_give_zeros_not_nan(built):
+    train = built[0]["train"]
+    same = dataclasses.replace(train, rows=np.full_like(train.rows, 0.25))
+    source = PreparedGlosses.create(same, 4, 3)
+    task = source.draw_task(key=jax.random.key(0))
+    assert np.isfinite(np.asarray(draw(source, task, jnp.arange(9) % 3, jax.random.key(1)))).all()
 
 
 def test_without_the_default_encoder_its_package_is_named(root, limits, tmp_path, monkeypatch):
@@ -204,6 +242,8 @@ def test_bad_arguments_are_refused(built):
         PreparedGlosses.create(train, 4, 5)
     with pytest.raises(InputError, match="n_components must be from 1 to 12, got 13"):
         PreparedGlosses.create(train, 13, 2)
+    with pytest.raises(InputError, match=r"n_classes must be an integer, got 2\.0"):
+        PreparedGlosses.create(train, 4, 2.0)
     # A field with fewer classes than a task gives no tasks of its own.
     source = PreparedGlosses.create(dataclasses.replace(train), 4, 4)
     assert set(np.asarray(source.groups).tolist()) == {-1}

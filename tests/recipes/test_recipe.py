@@ -92,6 +92,10 @@ def test_one_rule_of_a_preset_can_be_the_start():
         assert eqx.tree_equal(found, known[role])
     with pytest.raises(ConfigurationError, match="base has no rule in the role 'top'; its roles"):
         build_rule(dataclasses.replace(TINY, start="base:top"))
+    named = dataclasses.replace(TINY, start="base-0.1:bounded", hidden=1)
+    assert isinstance(build_rule(named), LocalRule)
+    start = training._origin(named)["start"]
+    assert start["role"] == "bounded" and start["recipe"]
     with pytest.raises(InputError, match="unknown rule 'oja:main'"):
         build_rule(dataclasses.replace(TINY, start="oja:main"))
 

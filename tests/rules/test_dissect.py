@@ -22,13 +22,24 @@ from metaplastic.rules.local.factors import outer
 
 @pytest.fixture(
     scope="module",
-    params=[(True, False), (False, False), (True, True), (False, True)],
-    ids=["lateral", "strict", "lateral, outputs", "strict, outputs"],
+    params=[
+        (True, False, 4, 4),
+        (False, False, 4, 4),
+        (True, True, 4, 4),
+        (False, True, 2, 3),
+        (True, True, 1, 2),
+    ],
+    ids=["lateral", "strict", "outputs", "two messages, strict", "one message"],
 )
 def case(request):
-    lateral, with_outputs = request.param
+    lateral, with_outputs, n_messages, n_factors = request.param
     rule = LocalRule.create(
-        key=jax.random.key(0), hidden=4, lateral=lateral, with_outputs=with_outputs
+        key=jax.random.key(0),
+        hidden=4,
+        lateral=lateral,
+        with_outputs=with_outputs,
+        n_messages=n_messages,
+        n_factors=n_factors,
     )
     model = init_model(rule, (7, 6, 5), key=jax.random.key(1))
     trace = model.trace(jax.random.normal(jax.random.key(2), (12, 7)))

@@ -302,9 +302,10 @@ def test_cutting_keeps_the_messages_and_factors_that_weigh_most():
 
 
 @pytest.mark.parametrize("name", ["hidden", "n_messages", "n_factors"])
-def test_a_rule_needs_one_of_each(name):
-    with pytest.raises(InputError, match=f"{name} must be a positive integer, got 0"):
-        LocalRule.create(key=KEY, **{name: 0})
+@pytest.mark.parametrize("value", [0, 1.5, None, float("nan")])
+def test_a_rule_needs_one_of_each(name, value):
+    with pytest.raises(InputError, match=f"{name} must be a positive integer, got {value}"):
+        LocalRule.create(key=KEY, **{name: value})
 
 
 @pytest.mark.slow

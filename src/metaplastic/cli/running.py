@@ -14,6 +14,7 @@ RECIPES = (
     "base",
     "broad",
     "drawn",
+    "embedded",
     "images",
     "labels",
     "metz2018",

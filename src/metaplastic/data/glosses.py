@@ -1,6 +1,6 @@
 """Embedded short texts for meta-training: glosses of WordNet, by what they are kinds of.
 
-Read are the nouns and verbs of Debian's package `wordnet-base`. A text is the words of a synset and
+The nouns and verbs of Debian's package `wordnet-base` are read. A text is the words of a synset and
 its gloss ("bat, chiropteran: nocturnal mouselike mammal with ..."). A class is a part of the tree
 of hypernyms, for example all birds; classes do not overlap. A frozen encoder embeds the texts, by
 default the static one that the wheel `wordllama` brings.
@@ -8,7 +8,7 @@ default the static one that the wheel `wordllama` brings.
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,17 +28,18 @@ ENCODER = "wordllama==0.4.0.post1"
 KIND = "metaplastic-glosses"
 SPLITS = ("train", "validation")
 VALIDATION_GROUPS = (10, 13, 15, 38)
-"""Lexicographer files that only the validation split has: communication, food, places, motion."""
+"""Lexicographer files whose texts only the validation split has: communication, food, places,
+motion. Texts of those fields are left out of other classes, and the other way round."""
 
 LEAST, MOST = 40, 1000
 """Texts of a class."""
 
 _ROOT = "/usr/share/wordnet"
 _PARTS = ("noun", "verb")
-_LICENCE = (
-    "Embeddings of glosses of WordNet 3.0, copyright 2006 by Princeton University "
-    "(https://wordnet.princeton.edu/license-and-commercial-use)."
-)
+_LICENCE = "Embeddings of glosses of WordNet 3.0, copyright 2006 by Princeton University."
+
+Name = tuple[str, str]
+"""Part of speech and offset of a synset."""
 
 Encoder = Callable[[list[str]], NDArray]
 """Maps n texts to an array `(n, column)`."""
@@ -71,7 +72,7 @@ class Synset(NamedTuple):
 
     group: int
     words: tuple[str, ...]
-    above: tuple[str, str] | None
+    above: Name | None
     gloss: str
 
     @property
@@ -121,29 +122,26 @@ def build_glosses(
     synsets = {name: synset for part in _PARTS for name, synset in _read(Path(root), part)}
     classes = _classes(synsets)
     folder = output_folder(out)
-    encoder = encoder or _default_encoder()
+    encoder, by_default = encoder or _default_encoder(), encoder is None
     sets = {}
     for split in SPLITS:
-        held_back = split == "validation"
-        chosen = {
-            name: texts
-            for name, texts in classes.items()
-            if (synsets[name].group in VALIDATION_GROUPS) == held_back
-        }
+        chosen = _of_split(split, classes, synsets)
         texts = [synsets[member].text for members in chosen.values() for member in members]
         sizes = [0, *map(len, chosen.values())]
-        sets[split] = made = GlossSet(
+        sets[split] = GlossSet(
             _embedded(encoder, texts),
             np.cumsum(sizes, dtype=np.int32),
             np.array([synsets[name].group for name in chosen], np.int32),
             tuple(synsets[name].words[0] for name in chosen),
         )
+    made_by = ENCODER if by_default else getattr(encoder, "__qualname__", "")
+    for split, made in sets.items():
         write_tensors(
             gloss_path(split, folder),
             {"rows": made.rows, "starts": made.starts, "groups": made.groups},
             kind=KIND,
             fields={"split": split, "names": made.names},
-            metadata={"licence": _LICENCE},
+            metadata={"licence": _LICENCE, "encoder": made_by},
         )
     return sets
 
@@ -197,14 +195,15 @@ def _check(glosses: GlossSet) -> None:
     n = len(glosses.names)
     if glosses.rows.dtype != np.float16 or glosses.rows.ndim != 2:
         raise ValueError("its rows have an unexpected shape or type")
-    if glosses.starts.shape != (n + 1,) or glosses.groups.shape != (n,):
+    groups = glosses.groups
+    if glosses.starts.shape != (n + 1,) or groups.shape != (n,) or np.any(groups < 0):
         raise ValueError("its classes do not fit together")
     ends = glosses.starts[:1].tolist() + glosses.starts[-1:].tolist()
     if ends != [0, len(glosses.rows)] or np.any(np.diff(glosses.starts) <= 0):
         raise ValueError("its classes do not cover its rows")
 
 
-def _read(root: Path, part: str) -> Iterator[tuple[tuple[str, str], Synset]]:
+def _read(root: Path, part: str) -> Iterator[tuple[Name, Synset]]:
     """Synsets of a part of speech by its name and their offset."""
     path = root / f"data.{part}"
     if not path.is_file():
@@ -220,7 +219,7 @@ def _read(root: Path, part: str) -> Iterator[tuple[tuple[str, str], Synset]]:
             ) from error
 
 
-def _parsed(line: str, part: str) -> tuple[tuple[str, str], Synset]:
+def _parsed(line: str, part: str) -> tuple[Name, Synset]:
     """Of `OFFSET GROUP TYPE N_WORDS WORD ID ... N_POINTERS SYMBOL OFFSET PART ENDS ... | GLOSS`."""
     head, _, gloss = line.partition(" | ")
     fields = head.split(" ")
@@ -235,15 +234,13 @@ def _parsed(line: str, part: str) -> tuple[tuple[str, str], Synset]:
     return (part, fields[0]), synset
 
 
-def _classes(
-    synsets: dict[tuple[str, str], Synset],
-) -> dict[tuple[str, str], list[tuple[str, str]]]:
+def _classes(synsets: Mapping[Name, Synset]) -> dict[Name, list[Name]]:
     """The largest parts of the tree with `LEAST` to `MOST` synsets, by the synset at their top."""
-    below: dict[tuple[str, str] | None, list[tuple[str, str]]] = {}
+    below: dict[Name | None, list[Name]] = {}
     for name, synset in synsets.items():
         below.setdefault(synset.above, []).append(name)
 
-    def members(top: tuple[str, str]) -> list[tuple[str, str]]:
+    def members(top: Name) -> list[Name]:
         found = [top]
         for name in found:  # It grows while it is walked.
             found.extend(below.get(name, ()))
@@ -259,8 +256,27 @@ def _classes(
     return classes
 
 
+def _of_split(
+    split: str, classes: Mapping[Name, list[Name]], synsets: Mapping[Name, Synset]
+) -> dict[Name, list[Name]]:
+    """Classes whose top is of the split, without members of the other one, if enough are left."""
+    held_back = {name: synset.group in VALIDATION_GROUPS for name, synset in synsets.items()}
+    wanted = split == "validation"
+    chosen = {
+        top: [member for member in members if held_back[member] == wanted]
+        for top, members in classes.items()
+        if held_back[top] == wanted
+    }
+    return {top: members for top, members in chosen.items() if len(members) >= LEAST}
+
+
 def _embedded(encoder: Encoder, texts: Sequence[str]) -> NDArray[np.float16]:
-    rows = np.asarray(encoder(list(texts)), np.float32)
+    if not texts:
+        return np.zeros((0, 0), np.float16)
+    try:
+        rows = np.asarray(encoder(list(texts)), np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"what the encoder gives for texts is no array ({error})") from error
     if rows.ndim != 2 or len(rows) != len(texts) or not np.isfinite(rows).all():
         raise InputError(
             f"the encoder must give one finite row for each of {len(texts)} texts, got an array "

@@ -15,6 +15,8 @@ from metaplastic.types import PRNGKey
 if TYPE_CHECKING:
     from metaplastic.data.glosses import GlossSet
 
+_TINY = 1e-30
+
 POOL = 512
 """Samples to which a task fits its preparation."""
 
@@ -74,9 +76,10 @@ class PreparedWords(AbstractSource):
 class PreparedGlosses(AbstractSource):
     """Embeddings of short texts as `models.preparation.Directions` prepares them.
 
-    The classes of a task are any ones, or ones of the same field, with equal chances. A sample is
-    the mean of one to `MOST` texts of its class (as many in a whole task), which is what a static
-    encoder makes of a text that is so many times as long. A task fits to `POOL` of its samples what
+    The classes of half of the tasks are of one field, if it has enough; those of the others are any
+    classes. A sample is the mean of one to `MOST` texts of its class (as many in a whole task),
+    which is what a static encoder makes of a text that is so many times as long. Texts are drawn
+    with replacement. A task fits to `POOL` of its samples what
     a learner fits to its pool: leading components, weighted by a power of their singular values.
 
     Attributes
@@ -125,6 +128,9 @@ class PreparedGlosses(AbstractSource):
         InputError
             For fewer than 2 classes, or more than there are; for components likewise.
         """
+        for name, count in (("n_components", n_components), ("n_classes", n_classes)):
+            if not isinstance(count, int | np.integer):
+                raise InputError(f"{name} must be an integer, got {count!r}")
         if not 2 <= n_classes <= len(glosses.names):
             raise InputError(
                 f"a task needs 2 to {len(glosses.names)} classes (the number there are), got "
@@ -192,10 +198,11 @@ def _axes(
     centred = rows - mean
     # There are often fewer rows than columns, so the axes come from products of rows.
     values, vectors = jnp.linalg.eigh(centred @ centred.T)
-    values = jnp.maximum(values[::-1][:n_components], 1e-6 * values[-1])
+    values = jnp.maximum(values[::-1][:n_components], jnp.maximum(1e-6 * values[-1], _TINY))
     axes = centred.T @ vectors[:, ::-1][:, :n_components] / jnp.sqrt(values)
     turn = jnp.linalg.qr(jax.random.normal(key, (n_components,) * 2))[0]
-    axes = axes * (values / values[0]) ** ((power - 1.0) / 2.0) @ turn
+    # Rows that are all the same have no axes, and give zeros.
+    axes = axes * (values / jnp.maximum(values[0], _TINY)) ** ((power - 1.0) / 2.0) @ turn
     return axes, mean @ axes
 
 

@@ -209,5 +209,5 @@ RECIPES: dict[str, Recipe] = {
 }
 """Named recipes; `small` needs no fonts, `images` has letters alone. `metz2018` has the paper's
 settings as far as it states them, on glyphs: for many machines (the paper took 512 workers 8 days);
-`metz2018_small` runs on a laptop, `after_teaching` goes on from a taught rule. `broad`, `drawn`,
-`read`, `embedded`, `labels` and `mixed` start from `base` (docs/experiments.md)."""
+`metz2018_small` runs on a laptop, `after_teaching` goes on from `metz2018_taught`. `broad`,
+`drawn`, `read`, `embedded`, `labels` and `mixed` start from `base`."""

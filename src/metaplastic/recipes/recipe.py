@@ -40,10 +40,11 @@ class Recipe:
 
     `start` is the rule to start from, a name or path that `load_rule` takes, or one rule of a
     preset, as `base:bounded` (a `local` one is widened to `hidden` units if it has fewer). Left
-    empty, it is an untrained `rule`: `local` with `hidden` units, `n_messages` and `n_factors`,
-    `lateral` or not; the same in a `context`; its teacher, `narrowed` to as many of them; or
-    `metz2018` or `metz2018_equivariant` with the inner learning rate `inner_rate`, `unit_norm` or
-    not. With a teacher in `teaching` the rule is taught and not meta-trained.
+    empty, it is an untrained `rule`: `local` with `hidden` units, `n_messages` and `n_factors` (0:
+    four of each), `lateral` or not; the same in a `context`; its teacher, `narrowed` to as many of
+    them (0: as many as it has); or `metz2018` or `metz2018_equivariant` with the inner learning
+    rate `inner_rate`, `unit_norm` or not. With a teacher in `teaching` the rule is taught and not
+    meta-trained.
 
     `regress` makes the augmentation's coefficients extra targets. `settle`, `with_outputs` and
     `with_labels` are those of `LocalRule`. A rule `with_labels` hears `shots` rows a class; the
@@ -64,8 +65,8 @@ class Recipe:
     start: str = ""
     rule: str = "local"
     hidden: int = 24
-    n_messages: int = 4
-    n_factors: int = 4
+    n_messages: int = 0
+    n_factors: int = 0
     lateral: bool = True
     inner_rate: float = 1e-4
     unit_norm: bool = False
@@ -97,7 +98,7 @@ class Recipe:
 
 
 def build_rule(recipe: Recipe) -> AbstractUpdateRule:
-    """The rule that a recipe starts from; raises what `load_rule` raises."""
+    """The rule that a recipe starts from; raises what `start_rule` and `cut` raise."""
     key = jax.random.key(recipe.seed)
     if recipe.start:
         rule = start_rule(recipe.start)
@@ -110,14 +111,15 @@ def build_rule(recipe: Recipe) -> AbstractUpdateRule:
             key=key,
         )
     if recipe.rule == "narrowed":
-        return cut(recipe.teaching, recipe.hidden, recipe.n_messages, recipe.n_factors)
+        sizes = recipe.n_messages or None, recipe.n_factors or None
+        return cut(recipe.teaching, recipe.hidden, *sizes)
     if recipe.rule in ("local", "context"):
         kind = LocalRule if recipe.rule == "local" else ContextRule
         return kind.create(
             key=key,
             hidden=recipe.hidden,
-            n_messages=recipe.n_messages,
-            n_factors=recipe.n_factors,
+            n_messages=recipe.n_messages or 4,
+            n_factors=recipe.n_factors or 4,
             lateral=recipe.lateral,
             settle=recipe.settle,
             with_outputs=recipe.with_outputs,

@@ -47,6 +47,12 @@ def teachers(name: str) -> RuleSet:
     return load_preset(name).rules if name in list_presets() else RuleSet(load_rule(name))
 
 
+def preset_and_role(name: str) -> tuple[str, str]:
+    """What `PRESET:ROLE` names; a name of another form has no role."""
+    preset, _, role = name.partition(":")
+    return (preset, role) if role and preset in list_presets() else (name, "")
+
+
 def start_rule(name: str) -> AbstractUpdateRule:
     """The rule that `PRESET:ROLE` means, or what `load_rule` makes of the name.
 
@@ -57,8 +63,8 @@ def start_rule(name: str) -> AbstractUpdateRule:
     InputError
         For an unknown rule, as `load_rule`.
     """
-    preset, _, role = name.partition(":")
-    if not role or preset not in list_presets():
+    preset, role = preset_and_role(name)
+    if not role:
         return load_rule(name)
     known = load_preset(preset).rules.named()
     if role not in known:
@@ -94,8 +100,10 @@ def role_of(shape: Shape) -> str:
     return "bounded" if shape.activation in BOUNDED else "main"
 
 
-def cut(teaching: Teaching, hidden: int, n_messages: int, n_factors: int) -> AbstractUpdateRule:
-    """The teacher with fewer hidden units, messages and factors.
+def cut(
+    teaching: Teaching, hidden: int, n_messages: int | None = None, n_factors: int | None = None
+) -> AbstractUpdateRule:
+    """The teacher with fewer hidden units, messages and factors; left out, as many as it has.
 
     Raises
     ------

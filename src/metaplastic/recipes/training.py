@@ -22,7 +22,7 @@ from metaplastic.recipes.config import (
     recipe_text,
 )
 from metaplastic.recipes.recipe import Recipe, build_buckets, build_estimator, build_rule
-from metaplastic.recipes.teaching import Teaching, taught_shapes
+from metaplastic.recipes.teaching import Teaching, preset_and_role, taught_shapes
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.rules.catalog import rule_file
 from metaplastic.rules.io import load_rule_file
@@ -55,7 +55,7 @@ STUDENTS: Mapping[str, Mapping[str, Any]] = {
     "metz2018_equivariant": {"rule": "metz2018_equivariant"},
 }
 """What a recipe says of students by name. They start untrained, but for `narrowed`, which is its
-teacher with fewer hidden units."""
+teacher with fewer hidden units, messages or factors."""
 
 
 def distilled(recipe: Recipe, teacher: str, student: str) -> Recipe:
@@ -162,5 +162,11 @@ def _origin(recipe: Recipe) -> dict[str, Any]:
     """The metadata of the rule files that a run starts from or is taught by, which hold those of
     their own start."""
     origins = {"start": recipe.start, "teacher": recipe.teaching.teacher}
-    files = {name: rule_file(rule) for name, rule in origins.items() if rule}
-    return {name: load_rule_file(file)[1] for name, file in files.items() if file is not None}
+    found = {}
+    for origin, name in origins.items():
+        rule, role = preset_and_role(name)
+        file = rule_file(rule) if rule else None
+        if file is not None:
+            metadata = load_rule_file(file)[1]
+            found[origin] = {**metadata, "role": role} if role else metadata
+    return found

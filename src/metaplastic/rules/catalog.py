@@ -40,7 +40,7 @@ def _untrained() -> list[RuleEntry]:
 _SHIPPED = {
     "base": "the default: `local`, meta-trained on letters, drawings, words and synthetic tasks",
     "metz2018_taught": "the rule of Metz et al. 2018, taught by `base`, then meta-trained",
-    "metz2018_equivariant_taught": "its equivariant variant, likewise",
+    "metz2018_equivariant_taught": "`metz2018_equivariant`, taught by `base`, then meta-trained",
     "base-0.1": "`base` with the settings of version 0.1",
     "small": "`base` with two smaller rules: 8 hidden units each, taught by those of `base`",
 }

@@ -23,7 +23,7 @@ LATERAL = ("competition", "decorrelation signal", "similar samples")
 """Features of a (sample, unit) by what they mean."""
 
 OUTPUTS = "outputs"
-"""The last column, of rules `with_outputs`: what the layer above receives."""
+"""What the layer above receives, of rules `with_outputs`. Labels are no part."""
 
 NETWORK = "hidden network"
 GATED, CROWDING, NORM = "weight-proportional term", "crowding term", "norm kept"

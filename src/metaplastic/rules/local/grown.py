@@ -9,6 +9,7 @@ from jaxtyping import Array
 from metaplastic.errors import InputError
 from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.local.rule import LocalRule
+from metaplastic.rules.local.start import is_whole
 from metaplastic.types import PRNGKey
 
 _LISTENING = ("element_in", "unit_in", "sample_in", "role_in")
@@ -66,7 +67,7 @@ def narrowed(
         ("messages", n_messages, rule.n_messages),
         ("factors", n_factors, rule.n_factors),
     ):
-        if wanted is not None and not 1 <= wanted <= there:
+        if wanted is not None and not (is_whole(wanted) and 1 <= wanted <= there):
             raise InputError(f"a rule of {there} {name} cannot be cut to {wanted}")
     rule = _fewer_messages(rule, n_messages or rule.n_messages)
     rule = _fewer_factors(rule, n_factors or rule.n_factors)

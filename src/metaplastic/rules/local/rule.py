@@ -52,8 +52,8 @@ class LocalRule(AbstractUpdateRule):
     """A network shared by all units computes, for every unit and sample, what it should learn.
 
     For every layer, top first, each (sample, unit) has features
-    `E = [z, x, delta_1..k, s, dec, ms, y]`: drive, rectified drive (the output of a ReLU network;
-    the same whatever the nonlinearity of this one), k top-down signals (by default 4), competition
+    `E = [z, x, delta_1..m, s, dec, ms, y]`: drive, rectified drive (the output of a ReLU network;
+    the same whatever the nonlinearity of this one), m top-down signals (by default 4), competition
     (a softmax over units), decorrelation (drive times the correlation matrix), pull towards
     similar samples (drive averaged with cosine weights over the batch) and, `with_outputs`, what
     the layer above receives (centred, of unit mean square); `with_labels`, the top layer has what

@@ -1,5 +1,8 @@
 """Theta of the local rule before meta-training: a rule that already learns."""
 
+import numbers
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,13 +30,18 @@ FIELDS = {
 """What `LocalRule.create` takes, and its files hold."""
 
 
+def is_whole(value: Any) -> bool:
+    """Whether this is an integer, of whatever type."""
+    return isinstance(value, numbers.Real) and float(value).is_integer()
+
+
 def check_fields(hidden: int, settle: int, n_messages: int, n_factors: int) -> None:
     """Raise `InputError` if one of them is none."""
     counts = {"hidden": hidden, "n_messages": n_messages, "n_factors": n_factors}
     for name, count in counts.items():
-        if int(count) != count or count < 1:
+        if not is_whole(count) or count < 1:
             raise InputError(f"{name} must be a positive integer, got {count!r}")
-    if int(settle) != settle or settle < 0:
+    if not is_whole(settle) or settle < 0:
         raise InputError(f"settle must be a number of steps, or 0 for never, got {settle!r}")
 
 

@@ -11,6 +11,7 @@ from metaplastic.evaluation.registry import LEARNERS, Network, learners
 from metaplastic.learners import RuleLearner
 from metaplastic.presets.io import resolve
 from metaplastic.report import Line, Table, line_figure
+from metaplastic.rules.catalog import load_rule
 from metaplastic.studies.paper.common import (
     UNTRAINED,
     extremes,
@@ -31,6 +32,7 @@ from metaplastic.studies.paper.experiment import (
     Result,
     Subject,
     Verdict,
+    digest,
 )
 
 SETS = (
@@ -55,7 +57,7 @@ ONE_NETWORK = {
     "batch_size": 64,
     "activation": "relu",
 }
-"""The other settings of those networks, as study 503 chose them; several would take minutes."""
+"""The other settings of those networks; study 503 chose the number of steps."""
 
 RULES = ("hebb", "oja", "sanger", "krotov_hopfield", "softhebb", *PUBLISHED)
 """Other rules: those designed by hand, and the published one."""
@@ -90,14 +92,14 @@ class FewShot(AbstractExperiment):
         "Every learner sees the whole set without labels, its pixels in random order; two readouts "
         "are fitted to a few labelled images a class and tested on others; what learns from labels "
         "itself (the supervised network, label propagation, which sees the test images too) has "
-        "none. The published rule (metz2018_taught) and its variant without an order of units "
-        "(metz2018_equivariant_taught) were taught here by base and then meta-trained on letters "
-        "and drawings. Each has one network of 64, 64 and 32 or 48 units where the others "
-        "have several side by side, and no direct features. The rule here was "
-        "meta-trained on rendered letters, pictures, words and synthetic tasks, not on the paper's "
-        "mini-ImageNet and CIFAR-10, and MNIST is a subset of 5,000 images: numbers are comparable "
-        "with each other, not with the paper's. Bags of words "
-        "and two small tables stand beside the images."
+        "none. The published rule (metz2018_taught) and its variant that does not depend on the "
+        "order of units (metz2018_equivariant_taught) were taught here by base and then "
+        "meta-trained on letters and drawings. Each has one network of 64, 64 and 32 or 48 "
+        "units where the others have several side by side, and no direct features. The rule "
+        "here was meta-trained on rendered letters, pictures, words and synthetic tasks, not on "
+        "the paper's mini-ImageNet and CIFAR-10, and MNIST is a subset of 5,000 images: numbers "
+        "are comparable with each other, not with the paper's. Bags of words and two small tables "
+        "stand beside the images."
     )
 
     @classmethod
@@ -116,7 +118,9 @@ class FewShot(AbstractExperiment):
         """The fields, and the settings of the other learners, which are theirs to change."""
         others = learners((), self.others, self.network)
         learned = {name: repr(learner) for name, learner in others.items()}
-        return {**super().settings(), "learners": learned, "published": [PUBLISHED, ONE_NETWORK]}
+        rules = {name: digest(load_rule(name)) for name in self.rules if name in PUBLISHED}
+        published = {**ONE_NETWORK, "n_components": PUBLISHED, "rules": rules}
+        return {**super().settings(), "learners": learned, "published": published}
 
     def run(self, subject: Subject, progress: Progress) -> Result:
         if not self.datasets:
