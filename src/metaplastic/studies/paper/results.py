@@ -46,7 +46,7 @@ def write_result(
         "settings": experiment.settings(),
         **{key: found[key] for key in KEYS},
     }
-    text = json.dumps(content) + "\n"
+    text = json.dumps(content, separators=(",", ":")) + "\n"
     write_atomically(result_path(out, type(experiment)), text.encode())
     return json.loads(text)
 
