@@ -271,7 +271,32 @@ def test_figures_of_few_shot_show_the_best_and_what_to_compare_with():
     names = ["raw", *(f"other {i}" for i in range(8)), UNTRAINED, "mine"]
     rows = [{"learner": name, "mean": 0.1 * i} for i, name in enumerate(names)]
     shown = few_shot._drawn(rows, "mine")
-    assert shown == ["raw", *(f"other {i}" for i in range(3, 8)), UNTRAINED, "mine"]
+    assert shown == ["raw", *(f"other {i}" for i in range(5, 8)), UNTRAINED, "mine"]
+    published = [{"learner": name, "mean": 0.0} for name in PUBLISHED]
+    assert set(PUBLISHED) <= set(few_shot._drawn([*rows, *published], "mine"))
+
+
+def test_the_paper_s_own_number_stands_in_one_panel():
+    rows = [
+        {
+            "learner": "mine",
+            "dataset": name,
+            "readout": readout,
+            "shots": 10,
+            "mean": 0.9,
+            "standard_error": 0.0,
+        }
+        for name in ("mnist14", "digits")
+        for readout in ("ridge", "logistic")
+    ]
+    for readout, wanted in (("ridge", {"mnist14"}), ("logistic", set())):
+        figure = FewShot()._figure({"rows": rows, "own": "mine"}, readout).figure
+        found = {
+            axes.get_title(loc="left") or axes.get_title()
+            for axes in figure.axes
+            if any(80.0 in line.get_ydata() for line in axes.get_lines())
+        }
+        assert found == wanted
 
 
 def test_terms_refuses_rules_that_it_cannot_take_apart():
