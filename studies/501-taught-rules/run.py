@@ -14,7 +14,7 @@ import numpy as np
 
 from laboratory import Call, Table
 from laboratory.pools import KINDS, validation_pool
-from laboratory.runs import updates_of
+from laboratory.runs import run_table, updates_of
 from metaplastic.data import Dataset
 from metaplastic.data.sets import load_set
 from metaplastic.errors import MissingDataError
@@ -40,6 +40,9 @@ TEACHER = "base-0.1"
 """Whose rules teach; settings are those of `base` for all."""
 
 SMALL, HALF = 8, 24
+FURTHER = FOLDER / "further"
+"""A short meta-training that began where teaching ended."""
+
 STAGES: Mapping[tuple[int, str], tuple[tuple[int, float], ...]] = {
     (SMALL, "main"): ((1500, 3e-3),),
     (SMALL, "bounded"): ((700, 3e-3), (1000, 1.5e-3)),
@@ -197,6 +200,18 @@ def _pools(call: Call, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _further(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    """The main rule of `SMALL` units after a short meta-training, on the same pools."""
+    small = _presets()[str(SMALL)]
+    rules = dataclasses.replace(small.rules, main=load_rule(FURTHER / "rule.safetensors"))
+    for kind in KINDS[-1:] if call.quick else KINDS:
+        if kind not in found:
+            rows = {"n_rows": QUICK_ROWS} if call.quick else {}
+            found[kind] = _accuracies(call, _preset(rules), validation_pool(kind, 0, **rows))
+            call.save({**(call.earlier or {}), "further": found})
+    return found
+
+
 def _public(call: Call, found: dict[str, Any]) -> dict[str, Any]:
     """The same on public sets; a report, not a choice."""
     for key in ("wine",) if call.quick else SETS:
@@ -260,6 +275,7 @@ PARTS = {
     "terms": _terms,
     "roles": _roles,
     "pools": _pools,
+    "further": _further,
     "public": _public,
     "seconds": _seconds,
 }
@@ -308,6 +324,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         found["channels"] = _cut_table(("messages", "factors"), result["channels"])
     if "terms" in result:
         found["terms"] = _with_terms(result["terms"])
+    if "further" in result and "pools" in result:
+        found["runs"] = run_table(FOLDER, {"further": "meta-trained"})
+        found["further"] = _meta_trained(result["pools"][str(SMALL)], result["further"])
     if "roles" in result:
         found["roles"] = _taught(result["roles"])
     if "seconds" in result:
@@ -383,6 +402,22 @@ def _apart(found: Mapping[str, Any], what: str) -> Table:
     )
     header = ("", "48", *(f"{hidden}" for hidden in list(found)[1:]))
     return Table(header, tuple(rows), note)
+
+
+def _meta_trained(before: Mapping[str, Any], after: Mapping[str, Any]) -> Table:
+    rows = []
+    for kind in [kind for kind in after if kind in before]:
+        own = " / ".join(f"{before[kind][r]:.1f}" for r in READINGS)
+        rows.append(
+            (kind, own, " / ".join(f"{after[kind][r] - before[kind][r]:+.1f}" for r in READINGS))
+        )
+    leads = [np.mean([after[k][r] - before[k][r] for k in after]) for r in READINGS]
+    rows.append(("mean", "", " / ".join(f"{lead:+.2f}" for lead in leads)))
+    note = (
+        f"As above: rules of {SMALL} hidden units as they were taught, and how far the main one is "
+        "from that after the meta-training."
+    )
+    return Table(("", "taught", "meta-trained"), tuple(rows), note)
 
 
 def _times(result: Mapping[str, Any]) -> Table:
