@@ -8,6 +8,7 @@ import pytest
 from laboratory.command import main
 from laboratory.study import ROOT, STUDIES, folders, load_study
 from metaplastic.recipes.config import named_recipe, read_recipe
+from metaplastic.recipes.teaching import preset_and_role, start_rule
 from metaplastic.rules import list_rules
 from metaplastic.rules.io import load_rule_file
 
@@ -61,7 +62,10 @@ def test_no_file_is_large_and_none_names_this_machine():
 )
 def test_a_kept_run_can_be_started_again(path):
     recipe = read_recipe(path, named_recipe("base"))
-    assert recipe.start in list_rules() or (ROOT / recipe.start).is_file()
+    if preset_and_role(recipe.start)[1]:
+        assert start_rule(recipe.start)
+    else:
+        assert recipe.start in list_rules() or (ROOT / recipe.start).is_file()
     rule = path.with_name("rule.safetensors")
     if rule.exists():
         load_rule_file(rule)

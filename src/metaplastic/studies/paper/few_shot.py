@@ -50,7 +50,7 @@ QUICK_SETS = ("mnist14", "digits")
 PUBLISHED = {"metz2018_taught": 32, "metz2018_equivariant_taught": 48}
 """The published rule and its variant as trained here, and units at the top of their networks."""
 
-ONE_NETWORK = {
+ONE_NETWORK: Mapping[str, Any] = {
     "hidden_sizes": (64, 64),
     "n_networks": 1,
     "n_steps": 200,
@@ -123,7 +123,8 @@ class FewShot(AbstractExperiment):
         others = learners((), self.others, self.network)
         learned = {name: repr(learner) for name, learner in others.items()}
         rules = {name: digest(load_rule(name)) for name in self.rules if name in PUBLISHED}
-        published = {**ONE_NETWORK, "n_components": PUBLISHED, "rules": rules}
+        network = {**ONE_NETWORK, "hidden_sizes": list(ONE_NETWORK["hidden_sizes"])}
+        published = {**network, "n_components": PUBLISHED, "rules": rules}
         return {**super().settings(), "learners": learned, "published": published}
 
     def run(self, subject: Subject, progress: Progress) -> Result:
