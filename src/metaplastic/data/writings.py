@@ -10,16 +10,18 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metaplastic.data.cache import cache_dir, output_folder
+from metaplastic.data.splits import read_split
 from metaplastic.data.texts import split_words
-from metaplastic.errors import FileFormatError, InputError, MissingDataError
-from metaplastic.files import read_tensors, write_tensors
+from metaplastic.errors import InputError, MissingDataError
+from metaplastic.files import write_tensors
 
 PACKAGES = "fortunes fortunes-cs fortunes-de fortunes-es fortunes-it fortunes-pl fortunes-ru"
 """Debian packages whose texts are read."""
@@ -151,24 +153,22 @@ def load_writings(split: str, folder: str | os.PathLike | None = None) -> Writin
     FileFormatError
         If the file is damaged or of another version.
     """
-    path = writing_path(split, folder)
-    how = f"install texts (the Debian packages {PACKAGES}) and run: metaplastic data build writings"
-    if not path.exists():
-        raise MissingDataError(f"{path} is not there: {how}")
-    try:
-        tensors, fields, _ = read_tensors(path, kind=KIND)
-        writings = WritingSet(
-            tensors["ranks"], tensors["starts"], tensors["corpora"], tuple(fields["names"])
-        )
-        _check(writings)
-        if fields["split"] != split:
-            raise ValueError(f"it holds the split {fields['split']!r}")
-    except (FileFormatError, KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(
-            f"{path} cannot be used ({error}); make it anew with: metaplastic data build writings"
-        ) from error
-    if not writings.names:
-        raise MissingDataError(f"{path} is empty: {how}")
+    return read_split(
+        writing_path(split, folder),
+        split,
+        kind=KIND,
+        name="writings",
+        how=f"install texts (the Debian packages {PACKAGES})",
+        make=_made,
+        is_empty=lambda made: not made.names,
+    )
+
+
+def _made(tensors: Mapping[str, NDArray], fields: Mapping[str, Any]) -> WritingSet:
+    writings = WritingSet(
+        tensors["ranks"], tensors["starts"], tensors["corpora"], tuple(fields["names"])
+    )
+    _check(writings)
     return writings
 
 
