@@ -36,7 +36,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     Raises
     ------
     InputError
-        If the folder does not exist or cannot be written.
+        If `path` names no file, or the folder does not exist or cannot be written.
     """
     with replacing(path) as temporary, open(temporary, "xb") as file:
         file.write(content)

@@ -113,3 +113,28 @@ def test_labels_come_back_as_they_were(tmp_path, labels, kind):
     assert found.dtype.kind == kind
     assert [str(found[4]), str(found[0])] == labels
     assert list(found[[1, 2, 3]]) == [-1, -1, -1]
+
+
+def test_what_is_read_is_not_overwritten(run, tmp_path):
+    data, mine = table(tmp_path / "t.csv"), tmp_path / "mine.csv"
+    mine.write_text("row,label\n0,a\n1,b\n")
+    before = mine.read_bytes(), data.read_bytes()
+    for out in (mine, data):
+        words = "suggest", data, "--labels", mine, "-n", 2, "--out", out, "--force", *SMALL
+        status, _, err = run(*words)
+        assert (status, err.count("\n")) == (2, 1)
+        assert "is read by this command" in err
+    assert (mine.read_bytes(), data.read_bytes()) == before
+
+
+def test_a_missing_label_is_told_by_the_row_that_the_file_names(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("row,label\n0,nan\n9,b\n")
+    with pytest.raises(FileFormatError, match=r"row 0 \(counted from 0\) has no label"):
+        read_row_labels(path, 10)
+
+
+def test_a_seed_beyond_those_of_numpy_is_refused(run, tmp_path):
+    words = "suggest", table(tmp_path / "t.csv"), "--out", tmp_path / "rows.csv", *SMALL
+    status, _, err = run(*words, "--seed", 2**32)
+    assert status == 2 and "is not below 2**32" in err

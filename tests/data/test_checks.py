@@ -141,3 +141,12 @@ def test_labels_of_every_kind(y, classes, unlabelled, remark):
     assert (found["classes"], found["unlabelled rows"]) == (classes, unlabelled)
     assert len(about) == (remark is not None)
     assert remark is None or remark in about[0]
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [(X[:1], "a single row"), (np.where(X > 1, 1e39, X), "must lie within")],
+)
+def test_what_a_fit_refuses_is_refused(x, message):
+    with pytest.raises(InputError, match=message):
+        describe(x, None, NAMES, "mine")

@@ -42,3 +42,13 @@ def test_help_names_all(capsys):
     assert main.main(["evaluate", "--help"]) == 0
     shown = "".join(capsys.readouterr().out.split())
     assert all(name in shown for name in LEARNERS)
+
+
+def test_the_name_of_a_preset_is_all_of_it():
+    found = learners(["base-0.1", "small"], [], Network(n_steps=5), {"n_steps": 5})
+    for name in ("base-0.1", "small"):
+        own = load_preset(name)
+        assert found[name].label == name
+        assert found[name].preset.networks == dataclasses.replace(own.networks, n_steps=5)
+        assert found[name].preset.rules.named().keys() == own.rules.named().keys()
+        assert found[name].preset.preparation == own.preparation

@@ -406,3 +406,37 @@ def test_damaged_files_are_refused_or_equal(saved: Path):
         save_preset(again, found, {})
         assert_equal(load_preset(again), found)
     assert count > 1800
+
+
+@pytest.mark.parametrize("name", [name for name in list_presets() if name != BASE])
+def test_a_preset_is_no_rule(name: str):
+    with pytest.raises(InputError, match=f"{name!r} is no rule but a preset"):
+        resolve(name)
+
+
+def test_a_file_is_named_by_a_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    save_preset("mine", small(), {})
+    assert load_preset("./mine").name == "small"
+
+
+def test_what_is_no_preset_is_not_saved(tmp_path: Path):
+    with pytest.raises(InputError, match="preset must be a Preset, got str"):
+        save_preset(tmp_path / "mine.safetensors", "base", {})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"n_networks": 2.5},
+        {"n_networks": "2"},
+        {"n_steps": None},
+        {"hidden_sizes": 5},
+        {"hidden_sizes": (True,)},
+        {"activation": 3},
+        {"dense": 3},
+    ],
+)
+def test_settings_of_networks_are_of_their_types(fields: dict[str, Any]):
+    with pytest.raises(InputError):
+        NetworkSettings(**fields)

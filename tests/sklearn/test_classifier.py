@@ -295,7 +295,7 @@ def test_networks_hear_labels(make_classifier, blobs, hearing_rule):
     ("changes", "message"),
     [
         ({"supervision": "all"}, "unknown supervision 'all'; choose none or labels"),
-        ({"supervision": "labels", "rule": "oja"}, "hear no labels"),
+        ({"supervision": "labels", "rule": "oja"}, "the one given as rule does not"),
         ({"supervision": "labels", "n_steps": None}, "give n_steps a number"),
     ],
 )

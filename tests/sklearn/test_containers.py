@@ -42,6 +42,14 @@ REFUSED = {
         "get_dummies",
     ),
     "pandas' NA": (pd.DataFrame({"a": [1, pd.NA]}, dtype=object), "NaN, first in row 1 .* 'a'"),
+    "text": (pd.DataFrame({"b": ROWS, "a": ["u", "v"] * 2}), "'a' holds text"),
+    "text as objects": (pd.DataFrame({"a": ["u"] * 4}, dtype=object), "'a' holds text"),
+    "numbers as text": (pd.DataFrame({"a": ROWS}).astype(str), r"X.astype\(float\)"),
+    "polars text": (pl.DataFrame({"a": ["u"] * 4}), "'a' holds text"),
+    "Arrow text": (pa.table({"a": ["u"] * 4}), "'a' holds text"),
+    "query": (pl.LazyFrame({"a": ROWS}), r"give its result: X.collect\(\)"),
+    "masked": (np.ma.array(np.eye(4), mask=np.eye(4) > 0), "masked array"),
+    "complex": (np.eye(4) * 1j, "complex numbers"),
     "index": (pa.Table.from_pandas(pd.DataFrame({"a": [1, 2]}, index=[5, 3])), "is the index"),
 }
 
@@ -83,6 +91,8 @@ WORDS = ["a", "b", "c", "a"]
         (pd.Series(["a", "b", None, "a"], dtype="string"), "y contains NaN, first in row 2"),
         (pd.Series([0, 1, None, 1], dtype="Int64"), "y contains NaN, first in row 2"),
         (pd.Series([True, None, False, True], dtype="boolean"), "y contains NaN, first in row 1"),
+        (pd.Series(["a", "b", None, "a"]), r"give y.astype\(object\).where"),
+        (np.ma.array([0, 1, 0, 1], mask=[0, 0, 1, 1]), "masked array"),
         (["a", pd.NA, "b", "a"], "y contains NaN, first in row 1"),
         (np.array(["2020", "NaT", "2021", "2020"], "M8[D]"), "y contains NaN"),
         (pd.Series([DATES[0], pd.NaT, DATES[1], DATES[0]]), "y contains NaN"),
@@ -122,3 +132,26 @@ def test_one_pass_over_too_few_rows_says_that_it_makes_no_step(make_transformer,
         with pytest.raises(InputError, match=r"batches of 16 rows, and 10 rows make none"):
             made.fit(x, y)
     assert make_transformer(n_steps=None, batch_size=8).fit(x).n_steps_ == 1
+
+
+@pytest.mark.parametrize(
+    ("y", "classes"),
+    [
+        (pd.Series([2**60, 2**60 + 1, -1, 2**60], dtype="Int64"), [2**60, 2**60 + 1]),
+        (pd.Series([0, 1, -1, 1], dtype="int64[pyarrow]"), [0, 1]),
+        (pd.Series([True, False, True, True], dtype="boolean"), [False, True]),
+        (pd.Series(["a", "b", "a", "b"], dtype="string"), ["a", "b"]),
+        (["a", -1, "b", None], ["a", "b"]),
+        (["a", "b", "b", "a"], ["a", "b"]),
+        (np.array(["a", "b", "b", "a"], np.dtypes.StringDType()), ["a", "b"]),
+    ],
+)
+def test_labels_keep_their_type(make_classifier, y, classes):
+    found = make_classifier(batch_size=4).fit(np.eye(4), y)
+    assert found.classes_.tolist() == classes
+    assert {type(label) for label in found.predict(np.eye(4)).tolist()} == {type(classes[0])}
+
+
+def test_pictures_of_several_shapes_are_refused(make_transformer):
+    with pytest.raises(InputError, match="images of one shape"):
+        make_transformer(flatten=True).fit([np.eye(2), np.eye(3)])

@@ -30,7 +30,7 @@ def _run(args: argparse.Namespace) -> int:
     chosen = args.format or FORMATS.get(args.out.suffix)
     if chosen is None:
         raise InputError(f"{args.out}: end it in {' or '.join(FORMATS)}, or give --format")
-    check_output(args.out, force=args.force)
+    check_output(args.out, args.encoder, force=args.force)
     from metaplastic.export import export_arrays, export_onnx
     from metaplastic.models.io import load_encoder
 

@@ -6,12 +6,19 @@ from metaplastic.cli.options import Command, add_json, print_result
 
 PACKAGES = ("metaplastic", "jax", "jaxlib", "equinox", "optax", "numpy", "scikit-learn")
 EXTRAS = {
+    "anndata": ("h5py",),
+    "arff": ("arff",),
     "glyphs": ("freetype", "PIL"),
     "data": ("mlxtend",),
+    "fcs": ("flowio",),
+    "hdf5": ("h5py",),
     "hub": ("datasets", "pandas"),
     "images": ("PIL",),
+    "label": ("PIL", "starlette", "uvicorn"),
+    "neighbours": ("faiss",),
     "onnx": ("onnx",),
     "parquet": ("pyarrow",),
+    "ray": ("ray",),
     "report": ("matplotlib",),
     "tensorboard": ("tensorboardX",),
 }

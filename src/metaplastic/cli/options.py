@@ -30,7 +30,14 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_seed(parser: argparse.ArgumentParser) -> None:
     """`--seed`."""
-    parser.add_argument("--seed", type=natural, default=0, help="seed of all random draws (0)")
+    parser.add_argument("--seed", type=_seed, default=0, help="seed of all random draws (0)")
+
+
+def _seed(word: str) -> int:
+    number = natural(word)
+    if number >= 2**32:
+        raise argparse.ArgumentTypeError(f"{word!r} is not below 2**32")
+    return number
 
 
 def natural(word: str) -> int:
@@ -84,14 +91,23 @@ def network(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name in names if (value := getattr(args, name)) is not None}
 
 
-def check_output(path: Path, *, force: bool) -> None:
-    """Raise `InputError`, before any work, if `path` cannot be written or would be overwritten."""
+def check_output(path: Path, *inputs: str | Path | None, force: bool) -> None:
+    """Raise `InputError`, before any work, if `path` cannot be written or would be overwritten.
+
+    One of the `inputs` is never overwritten, whatever `force` says.
+    """
+    if any(word is not None and _same(path, Path(word)) for word in inputs):
+        raise InputError(f"{path} is read by this command; name another file to write")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file to write")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} does not exist; make it first")
     if path.exists() and not force:
         raise InputError(f"{path} exists; give --force to replace it, or another name")
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def note(text: str) -> None:

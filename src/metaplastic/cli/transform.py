@@ -72,7 +72,7 @@ def _run(args: argparse.Namespace) -> int:
             f"--executor ray, --resume and --keep write a folder of Parquet files; {args.out} is "
             "one file: name a folder, without an ending"
         )
-    check_output(args.out, force=args.force)
+    check_output(args.out, args.data, args.encoder, args.labels, force=args.force)
     from metaplastic.data.checks import check_matrix, check_names
     from metaplastic.files import write_atomically
     from metaplastic.models.io import load_encoder

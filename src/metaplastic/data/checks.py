@@ -11,6 +11,9 @@ from metaplastic.data.labels import is_signed, labelled_rows
 from metaplastic.errors import InputError
 from metaplastic.types import Rows
 
+LARGEST = float(np.finfo(np.float32).max) / 2
+"""Largest magnitude of an input, so that the difference of two is still a float32."""
+
 _SHOWN = 3  # Names in a remark.
 _MANY_COLUMNS = 8  # From which the spread of most is a measure for the others.
 _MANY_CLASSES = 100
@@ -70,11 +73,18 @@ def describe(
     Raises
     ------
     InputError
-        If `x` is no matrix of finite real numbers.
+        If `x` is no matrix of two rows or more of finite real numbers within float32.
     """
     x = check_matrix(x, name)
+    if x.shape[0] < 2:
+        raise InputError(f"{name}: holds a single row; nothing can be learned from fewer than two")
     facts: dict[str, Any] = {"rows": x.shape[0], "columns": x.shape[1], "type": str(x.dtype)}
     facts |= {"least": float(x.min()), "largest": float(x.max())}
+    if max(-facts["least"], facts["largest"]) > LARGEST:
+        raise InputError(
+            f"{name}: numbers must lie within +-{LARGEST:.2g} (float32), got {facts['least']:.2g} "
+            f"to {facts['largest']:.2g}; rescale them"
+        )
     constant = _constant(x)
     facts["constant columns"] = int(constant.sum())
     remarks = []

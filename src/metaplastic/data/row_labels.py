@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from metaplastic.data.labels import typed_labels
+from metaplastic.data.labels import SPELT_MISSING, typed_labels
 from metaplastic.data.texts import read_text
 from metaplastic.errors import FileFormatError
 
@@ -63,6 +63,11 @@ def labels_of(by_row: Mapping[int, str], n_rows: int, source: object) -> NDArray
     whole = all(_is_whole(text) for text in by_row.values())
     values: list[Any] = [-1] * n_rows
     for row, text in by_row.items():
+        if text in SPELT_MISSING:
+            raise FileFormatError(
+                f"{source}: row {row} (counted from 0) has no label ({text} is a missing value); "
+                "leave it empty; if it is a class, give it another name"
+            )
         values[row] = int(text) if whole else text
     return typed_labels(values, source)
 

@@ -1,7 +1,7 @@
 """Learners by name, for the evaluation of any labelled set."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from metaplastic.errors import InputError
@@ -20,7 +20,7 @@ from metaplastic.learners import (
 )
 from metaplastic.models import plain_activation
 from metaplastic.presets import NetworkSettings
-from metaplastic.presets.io import resolve
+from metaplastic.presets.io import list_presets, resolve, stored_preset
 
 LEARNERS = {
     "raw": "the inputs themselves",
@@ -54,10 +54,17 @@ class Network:
     n_networks: int = NetworkSettings.n_networks
 
 
-def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> dict[str, Judged]:
+def learners(
+    rules: Sequence[str],
+    others: Sequence[str],
+    network: Network,
+    given: Mapping[str, Any] | None = None,
+) -> dict[str, Judged]:
     """Learners by label: those named in `others` (of `LEARNERS`), then one per rule.
 
-    A rule that was made for top layers of one size (`metz2018`) has as many features as that makes.
+    The name of a preset stands for all of it, not for its main rule in another preset; of
+    `network` it takes what is `given` (all if None), the rest is its own. A rule that was made for
+    top layers of one size (`metz2018`) has as many features as that makes.
 
     Raises
     ------
@@ -68,8 +75,12 @@ def learners(rules: Sequence[str], others: Sequence[str], network: Network) -> d
     """
     judged: dict[str, Judged] = {name: _learner(name, network) for name in others}
     for name in rules:
-        preset = resolve(name)
         sizes = dataclasses.asdict(network)
+        if name in list_presets():
+            sizes = sizes if given is None else given
+            judged[name] = RuleLearner(stored_preset(name).with_networks(**sizes), alias=name)
+            continue
+        preset = resolve(name)
         if preset.rules.main.n_top is not None:
             sizes["n_components"] = preset.rules.main.n_top * network.n_networks
         judged[name] = RuleLearner(preset.with_networks(**sizes), alias=name)

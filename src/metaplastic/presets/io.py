@@ -69,6 +69,8 @@ def save_preset(path: str | Path, preset: Preset, metadata: Mapping[str, Any]) -
     ...     load_preset(f"{folder}/two.safetensors").networks.n_networks
     2
     """
+    if not isinstance(preset, Preset):
+        raise InputError(f"preset must be a Preset, got {type(preset).__name__}")
     tensors, rules = {}, {}
     for role, rule in preset.rules.named().items():
         own, rules[role] = pack(rule)
@@ -159,13 +161,15 @@ def resolve(
     Raises
     ------
     InputError
-        For names that are not known.
+        For names that are not known, and for the name of another preset given as a rule.
     FileFormatError
         For files that cannot be read.
     """
     resolved = stored_preset(preset)
     if isinstance(rule, str) and rule == BASE:
         return resolved
+    if isinstance(rule, str) and rule in list_presets():
+        raise InputError(f"{rule!r} is no rule but a preset; give it as preset")
     if isinstance(rule, (str, Path)) and is_path(rule):
         resolved = _with_rules_of(resolved, read_rules(rule))
     else:

@@ -118,8 +118,8 @@ def cut(
     rule = known.get(teaching.role or "main")
     if not isinstance(rule, LocalRule):
         raise ConfigurationError(
-            f"{teaching.teacher} has no local rule in the role {teaching.role or 'main'!r} to be "
-            f"narrowed; its roles are {', '.join(known)}"
+            f"{teaching.teacher} has no rule of the class `local`, which alone can be narrowed, in "
+            f"the role {teaching.role or 'main'!r}; its roles are {', '.join(known)}"
         )
     return narrowed(rule, hidden, n_messages, n_factors)
 

@@ -74,7 +74,8 @@ def is_path(name: str | Path) -> bool:
     path = Path(name)
     if isinstance(name, str) and len(path.parts) == 1 and shipped_path(name).exists():
         return False
-    return isinstance(name, Path) or bool(path.suffix) or len(path.parts) > 1
+    named = isinstance(name, str) and str(path) == name
+    return not named or bool(path.suffix) or len(path.parts) > 1
 
 
 def rule_file(rule: str | Path) -> Path | None:

@@ -104,7 +104,13 @@ def load_rule_file(
 
 def read_rules(path: str | Path, *, classes: Classes = RULE_CLASSES) -> RuleFile:
     """All that a rule file or a preset file holds, as NumPy arrays; raises as `load_rule_file`."""
-    if file_kind(path) == PRESET:
+    kind = file_kind(path)
+    if kind not in (RULE, PRESET):
+        raise FileFormatError(
+            f"{path}: expected a rule or a preset, a file of format {RULE!r} or {PRESET!r}, found "
+            f"{kind!r}"
+        )
+    if kind == PRESET:
         tensors, fields, metadata = read_tensors(path, kind=PRESET)
         described = fields.pop("rules", None)
         if not isinstance(described, dict) or not {"main"} <= described.keys() <= set(ROLES):

@@ -23,7 +23,7 @@ from metaplastic.sklearn.head import (
 )
 from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
 from metaplastic.sklearn.parameters import NETWORKS, check_integer, draw_seed
-from metaplastic.sklearn.rows import check_rows, check_rows_and_labels
+from metaplastic.sklearn.rows import check_rows, check_rows_and_labels, unchanged_on_failure
 from metaplastic.sklearn.transformer import Auto, RuleTransformer
 from metaplastic.suggest import doubts, suggest_rows
 
@@ -157,10 +157,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         DivergenceError
             if the rule leaves the finite numbers.
         """
+        with unchanged_on_failure(self):
+            return self._fit(X, y)
+
+    def _fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         head, supervision = check_head(self.head), check_supervision(self.supervision)
         names = ("rule", *NETWORKS, "preset", "random_state", "prepare")
         transformer = RuleTransformer(**{name: getattr(self, name) for name in names})
-        check_given(y)
+        y = check_given(y)
         x, labels = check_rows_and_labels(self, X, y, least=2)
         labelled = find_labelled(labels)
         classes, numbers = number_classes(labels[labelled])
@@ -213,14 +217,15 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         InputError
-            (a ValueError) if `n` is below 1, all rows are labelled, or the classifier was loaded.
+            (a ValueError) if `n` is below 1, all rows are labelled, or the classifier was loaded
+            or copied.
         """
         check_is_fitted(self)
         check_integer("n", n, 1)
         pool = getattr(self, "_pool", None)
         if pool is None:
             raise InputError(
-                "a classifier that was loaded holds no pool to suggest from; call "
+                "a classifier that was loaded or copied holds no pool to suggest from; call "
                 "metaplastic.sklearn.suggest(classifier, X, n, y)"
             )
         unsure, seed = doubts(pool, self.head_), draw_seed(self.random_state)

@@ -13,6 +13,7 @@ from metaplastic.errors import InputError
 _TIMES = re.compile(r"(datetime|timestamp|date|time|duration|timedelta|period|interval)")
 _NESTED = re.compile(r"(list|large_list|fixed_size_list|array|struct|map)\b")
 _DECIMAL = re.compile(r"(decimal|numeric)")
+_TEXT = re.compile(r"(str|string|large_string|string_view|utf8|large_utf8)\b")
 _INDEX = re.compile(r"__index_level_\d+__")
 _ARROW = re.compile(r"(?P<kind>.*)\[pyarrow\]")
 
@@ -23,8 +24,9 @@ def plain_rows(x: Any) -> Any:
     Raises
     ------
     InputError
-        For objects that hold their numbers elsewhere (AnnData, matrices on disk, dicts) and for
-        tables with columns of times, series, missing values or an index.
+        For objects that hold their numbers elsewhere (AnnData, matrices on disk, dicts, queries),
+        masked arrays, complex numbers, and for tables with columns of text, times, series, missing
+        values or an index.
     """
     _refuse_objects(x)
     columns = list(_columns(x))
@@ -38,6 +40,8 @@ def plain_rows(x: Any) -> Any:
             )
         if _NESTED.match(kind):
             raise _nested(name)
+        if _TEXT.match(kind):
+            raise _text(name)
         if kind.startswith(("category", "categorical", "enum", "dictionary")):
             raise InputError(
                 f"column {name!r} holds categories: give a column of 0 and 1 for each "
@@ -52,6 +56,12 @@ def plain_rows(x: Any) -> Any:
 
 def _refuse_objects(x: Any) -> None:
     kind = type(x).__name__
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError("X is a masked array; fill it: X.filled(value)")
+    if isinstance(getattr(x, "dtype", None), np.dtype) and x.dtype.kind == "c":
+        raise InputError("Complex data not supported: X holds complex numbers; give X.real or abs")
+    if hasattr(x, "collect") and not hasattr(x, "shape"):
+        raise InputError(f"X is a {kind}, a query; give its result: X.collect()")
     if all(hasattr(x, name) for name in ("X", "obs", "var")):
         raise InputError(
             f"X is a whole {kind}; give the matrix in it: adata.X, adata.layers[...] or "
@@ -94,13 +104,22 @@ def _check_cells(name: Any, cells: Sequence[Any]) -> None:
                 f"X contains NaN, first in row {row} (counted from 0) of column {name!r}; fill it "
                 "or drop the row"
             )
+        if isinstance(cell, (str, bytes)):
+            raise _text(name)
         if _TIMES.match(type(cell).__name__.lower()):
             raise InputError(
                 f"column {name!r} holds times ({type(cell).__name__}): make it a number, such as "
                 "days since the first, or drop it"
             )
-        if hasattr(cell, "__len__") and not isinstance(cell, (str, bytes)):
+        if hasattr(cell, "__len__"):
             raise _nested(name)
+
+
+def _text(name: Any) -> InputError:
+    return InputError(
+        f"column {name!r} holds text: make numbers of it (X.astype(float) if it spells numbers, "
+        "an encoder of sentences or sklearn.feature_extraction.text if it is language), or drop it"
+    )
 
 
 def _nested(name: Any) -> InputError:

@@ -16,7 +16,7 @@ from metaplastic.presets.io import BASE, resolve
 from metaplastic.rules import RuleState
 from metaplastic.rules.catalog import is_path
 from metaplastic.sklearn.parameters import NETWORKS, check_network, draw_seed
-from metaplastic.sklearn.rows import check_one_pass, check_rows
+from metaplastic.sklearn.rows import check_one_pass, check_rows, warn_of_lost_columns
 from metaplastic.sklearn.stream import Stream, Training, later_keys, to_numpy
 
 
@@ -30,14 +30,23 @@ def fit_rows(transformer: Any, X: Any) -> Stream:
         stream = Stream(learner, x.shape[1], seed)
         stream.extend(x)
         return stream
-    return _trained(learner, x, seed)
+    stream = _trained(learner, x, seed)
+    warn_of_lost_columns(x, stream.encoder)
+    return stream
 
 
 def check_hearing(transformer: Any) -> None:
     """Raise `InputError` if the rules hear no labels, or `n_steps` is None."""
     if transformer.n_steps is None:
         raise InputError('supervision="labels" takes rows several times; give n_steps a number')
-    _learner(transformer).preset.check_hearing()
+    preset = _learner(transformer).preset
+    by_preset = isinstance(transformer.rule, str) and transformer.rule == BASE
+    if not by_preset and not preset.rules.hear_labels:
+        raise InputError(
+            'supervision="labels" takes a rule that hears labels, which the one given as rule does '
+            "not; leave out rule, or give such a one"
+        )
+    preset.check_hearing()
 
 
 def fit_told(transformer: Any, x: Any, heard: Told) -> Stream:

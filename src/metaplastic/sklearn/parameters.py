@@ -53,7 +53,10 @@ def check_integer(name: str, value: Any, least: int) -> int:
 
 def draw_seed(random_state: Any) -> int:
     """An integer is the seed itself, so that it means the same to every learner."""
-    generator = check_random_state(random_state)  # raises ValueError
+    try:
+        generator = check_random_state(random_state)
+    except ValueError as error:
+        raise InputError(f"random_state: {error}") from error
     if isinstance(random_state, Integral):
         return int(random_state)
     return int(generator.randint(np.iinfo(np.int32).max))

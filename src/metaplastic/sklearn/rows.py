@@ -1,18 +1,32 @@
 """The rows that users pass to the estimators: made a matrix, checked, refused in one line."""
 
+import contextlib
 import math
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
+from metaplastic.data.checks import LARGEST
 from metaplastic.errors import InputError
-from metaplastic.models import block_rows
+from metaplastic.models import FrozenMLP, block_rows
+from metaplastic.models.preparation import ColumnCurves
 from metaplastic.sklearn.containers import plain_rows
 
-LARGEST = float(np.finfo(np.float32).max) / 2
-"""Largest magnitude of an input, so that the difference of two is still a float32."""
+
+@contextlib.contextmanager
+def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
+    """An estimator whose `fit` is refused or interrupted stays what it was, columns included."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def check_rows(estimator: BaseEstimator, x: Any, *, reset: bool, least: int = 1) -> Any:
@@ -54,7 +68,12 @@ def _checked(estimator: Any, x: Any, y: Any, reset: bool, least: int) -> tuple[A
     if not isinstance(estimator.flatten, (bool, np.bool_)):
         raise InputError(f"flatten is True or False, got {estimator.flatten!r}")
     if estimator.flatten and _is_list(x):
-        x = np.asarray(x)
+        try:
+            x = np.asarray(x)
+        except ValueError as error:
+            raise InputError(
+                "flatten=True takes images of one shape; bring those of X to the same size"
+            ) from error
     x = plain_rows(x)
     shape = tuple(getattr(x, "shape", ()))[1:]
     x = _as_matrix(estimator, x, reset)
@@ -75,6 +94,33 @@ def _checked(estimator: Any, x: Any, y: Any, reset: bool, least: int) -> tuple[A
     if reset:
         estimator.input_shape_ = shape or (x.shape[1],)
     return x, y
+
+
+def warn_of_lost_columns(x: Any, encoder: FrozenMLP) -> None:
+    """Warn of columns of the checked rows `x` that vary, but not for numbers of seven digits."""
+    lost = encoder.scale == 0
+    if isinstance(encoder.preparation, ColumnCurves):
+        lost[encoder.preparation.numbers] = False  # Told by `preparation_`.
+    elif encoder.preparation is not None or not lost.any():
+        return
+    numbers = np.flatnonzero(lost)
+    columns = x[:, numbers]
+    low, high = (np.asarray(_extreme(columns, name), np.float64) for name in ("min", "max"))
+    rounding = 64 * np.finfo(x.dtype).eps if x.dtype.kind == "f" else 0.0
+    vary = numbers[high - low > rounding * np.maximum(np.abs(low), np.abs(high))]
+    if len(vary):
+        shown = ", ".join(map(str, vary[:5])) + (", ..." if len(vary) > 5 else "")
+        warnings.warn(
+            f"columns {shown} (counted from 0) vary too little or lie too far apart to be computed "
+            "with as float32, and are left out as if they were constant; subtract the mean of "
+            "each and divide by its standard deviation",
+            stacklevel=4,
+        )
+
+
+def _extreme(columns: Any, name: str) -> Any:
+    found = getattr(columns, name)(axis=0)
+    return np.ravel(found.toarray() if hasattr(found, "toarray") else found)
 
 
 def check_one_pass(n_rows: int, batch_size: int) -> None:

@@ -12,7 +12,7 @@ from metaplastic.errors import InputError
 from metaplastic.readings import ReadingPool
 from metaplastic.sklearn.classifier import FewShotClassifier
 from metaplastic.sklearn.head import reading_settings
-from metaplastic.sklearn.labels import check_given
+from metaplastic.sklearn.labels import check_given, check_types
 from metaplastic.sklearn.parameters import check_integer, draw_seed
 from metaplastic.sklearn.transformer import RuleTransformer
 from metaplastic.suggest import suggest_rows, unsure_rows
@@ -103,8 +103,7 @@ def _known(estimator: Any, features: np.ndarray, y: Any) -> tuple[Any, Any]:
     """Numbers of the labelled rows, and how unsure a reading of them is of all rows."""
     if y is None:
         return np.zeros(0, np.int64), None
-    check_given(y)
-    labels = np.asarray(y)
+    labels = np.asarray(check_given(y))
     if labels.shape != (len(features),):
         raise InputError(
             f"y takes one label for each of the {len(features)} rows, -1 for those without, got "
@@ -117,6 +116,7 @@ def _known(estimator: Any, features: np.ndarray, y: Any) -> tuple[Any, Any]:
     rows = np.flatnonzero(known)
     if len(rows) == len(features):
         return rows, None
+    check_types(labels[rows])
     head = getattr(estimator, "head", "auto")
     settings = reading_settings(estimator.preset, head, None, len(features))
     return rows, unsure_rows(ReadingPool(features, settings), head, rows, labels[rows])

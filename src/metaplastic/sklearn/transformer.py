@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import metaplastic.forks  # noqa: F401  # From now on it sees processes forked while JAX runs.
 from metaplastic.models import FrozenMLP
-from metaplastic.sklearn.rows import check_rows
+from metaplastic.sklearn.rows import check_rows, unchanged_on_failure
 
 if TYPE_CHECKING:
     from metaplastic.models import MLP
@@ -152,7 +152,8 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         from metaplastic.sklearn.fitting import fit_rows  # And JAX with it, when it is needed.
 
-        return self._keep(fit_rows(self, X))
+        with unchanged_on_failure(self):
+            return self._keep(fit_rows(self, X))
 
     def partial_fit(self, X: ArrayLike | Iterator[ArrayLike], y: Any = None) -> Self:
         """Learn from the next rows of a stream, in constant memory.
@@ -180,7 +181,8 @@ class RuleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             return self
         from metaplastic.sklearn.fitting import extend_stream
 
-        return self._keep(extend_stream(self, getattr(self, "_stream", None), X))
+        with unchanged_on_failure(self):
+            return self._keep(extend_stream(self, getattr(self, "_stream", None), X))
 
     def transform(self, X: ArrayLike) -> Float[np.ndarray, "n_samples n_components"]:
         """Features of the rows of `X`, each by itself.

@@ -3,8 +3,9 @@
 A long document and a short one about the same thing differ in all their counts. So counts are made
 sublinear, weighted by how few rows hold the column (inverse document frequency), and every row
 gets unit norm. The leading components of the weighted rows (latent semantic analysis, Deerwester et
-al. 1990) bring together columns that occur together. With the square of their singular values in
-place of these values, what many rows share weighs more than what is peculiar to one.
+al. 1990) bring together columns that occur together. With a higher power of their singular
+values in their place (the third in `base`), what many rows share weighs more than what is peculiar
+to one.
 """
 
 import dataclasses

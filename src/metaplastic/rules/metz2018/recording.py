@@ -154,7 +154,8 @@ def _read_arrays(path: Path) -> dict[str, NDArray[np.float32]]:
             if any(info.file_size > MAX_BYTES for info in file.zip.infolist()):
                 raise FileFormatError(f"{path}: an array of more than {MAX_BYTES} bytes")
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    # A TypeError or an AttributeError is that of an `.npy` file.
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise FileFormatError(f"{path}: cannot be read as .npz: {error}") from error
 
 
