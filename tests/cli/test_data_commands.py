@@ -100,7 +100,8 @@ def test_nothing_is_overwritten_unless_told(
     status, _, err = run(capsys, "fit", table, "--rule", "oja", "--out", encoder)
     assert status == 2
     assert "--force" in err
-    status, _, err = run(capsys, "transform", table, "--encoder", encoder, "--out", table, "--force")
+    words = "transform", table, "--encoder", encoder, "--out", table, "--force"
+    status, _, err = run(capsys, *words)
     assert status == 2
     assert "is read by this command" in err
     assert encoder.read_bytes() == before
