@@ -1,6 +1,7 @@
 """Rules meta-trained for spreading labels too, beside those of `base`, on pools."""
 
 import dataclasses
+import itertools
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,10 +27,11 @@ SHOTS, READINGS, DRAWS, ROWS = (1, 3, 10), ("ridge", "graph", "auto"), 10, 1000
 IMAGES = ("glyphs 14x14", "glyphs deformed", "strokes 14x14", "silhouettes 14x14", "strokes 8x8")
 VECTORS = ("table, 30 columns", "table, 12 columns", "manifold")
 KEEL = ("heart", "ionosphere", "penbased", "movement_libras")
-SECTIONS, TEXTS = (4, 10), 100
-"""Sections of descriptions, and texts of each."""
+KEEL += ("bands", "magic", "pima", "segment", "sonar", "texture", "vehicle", "wisconsin")
+SECTIONS, CHOICES, TEXTS = (4, 10), 3, 100
+"""Sections of descriptions, how often so many are chosen, and texts of each."""
 
-RUNS = {"read": "first", "more": "second", "embedded": "third"}
+RUNS = {"read": "first", "more": "second", "embedded": "third", "share": "fourth"}
 """Runs kept in this folder, and what tables call them."""
 
 ROLES = {"embedded": "bounded"}
@@ -55,8 +57,10 @@ def pools(kinds: Sequence[str], keel: Path | None, quick: bool) -> Iterator[tupl
     for seed in (0, 1) if "images" in kinds else ():
         for kind in IMAGES:
             yield "images", _named(f"{kind} ({seed})", validation_pool(kind, seed, ROWS))
-    for kind in VECTORS if "vectors" in kinds else ():
-        yield "vectors", validation_pool(kind, 0, ROWS)
+    for seed in (0, 1) if "vectors" in kinds else ():
+        for kind in VECTORS:
+            name = f"{kind} ({seed})" if seed else kind
+            yield "vectors", _named(name, validation_pool(kind, seed, ROWS))
     for name, groups in _texts() if "texts" in kinds else ():
         x = embedded([text for group in groups for text in group])
         y = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
@@ -74,9 +78,10 @@ def _named(name: str, pool: Dataset) -> Dataset:
 def _texts() -> Iterator[tuple[str, list[list[str]]]]:
     by_section = descriptions()
     usable = [section for section, texts in by_section.items() if len(texts) >= TEXTS]
-    for size in SECTIONS:
-        chosen = np.random.default_rng(100 * size).choice(usable, size, replace=False)
-        yield f"{size} sections", [by_section[name][:TEXTS] for name in chosen]
+    for size, seed in itertools.product(SECTIONS, range(CHOICES)):
+        chosen = np.random.default_rng(100 * size + seed).choice(usable, size, replace=False)
+        name = f"{size} sections ({seed})" if seed else f"{size} sections"
+        yield name, [by_section[name][:TEXTS] for name in chosen]
     yield "docstrings", [texts[:60] for texts in docstrings().values()]
 
 
