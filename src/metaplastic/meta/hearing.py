@@ -5,8 +5,6 @@ of a guide, a network that a rule trained on the same task without labels. At us
 makes them (`sklearn.FewShotClassifier`, `supervision="labels"`).
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -15,10 +13,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
+from metaplastic.meta.guides import train_network
 from metaplastic.meta.problem import RuleProblem
 from metaplastic.models import MLP
 from metaplastic.objectives.spreading import soft_graph, spread_each
-from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
+from metaplastic.rules import AbstractUpdateRule, apply_rule
 from metaplastic.rules.base import RuleState
 from metaplastic.tasks import Task
 from metaplastic.trees import all_finite
@@ -99,23 +98,16 @@ class HearingProblem(AbstractInnerProblem):
         fresh = self.plain.init(theta, key=own_key)
         tasks, task = self.plain.tasks, fresh.task
         known, _ = tasks.labelled(task, self.plain.shots, key=known_key)
-        guide = init_model(
+        guide = train_network(
+            self.plain,
             self.guide,
-            self.plain.sizes,
-            key=guide_key,
+            task,
+            fresh.model.presentation,
             activation=self.plain.activation,
-            presentation=fresh.model.presentation,
+            steps=self.guide_steps,
+            keys=(guide_key, train_key),
         )
-
-        def body(carry: tuple[MLP, RuleState], key: PRNGKey) -> tuple[Any, None]:
-            data_key, rule_key = jax.random.split(key)
-            batch = tasks.unlabelled(task, self.plain.batch_size, key=data_key)
-            return apply_rule(self.guide, *carry, batch, key=rule_key)[:2], None
-
-        start = (guide, self.guide.init(guide, key=guide_key))
-        (guide, _), _ = jax.lax.scan(body, start, jax.random.split(train_key, self.guide_steps))
-        guide, known = jax.lax.stop_gradient((guide, known))
-        return HearingCarry(task, fresh.model, fresh.state, guide, known)
+        return HearingCarry(task, fresh.model, fresh.state, guide, jax.lax.stop_gradient(known))
 
     def step(
         self, theta: Theta, carry: HearingCarry, *, key: PRNGKey

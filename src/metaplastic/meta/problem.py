@@ -11,14 +11,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
+from metaplastic.meta.presenting import present
 from metaplastic.models import (
     MLP,
     PLAIN,
     DirectSettings,
-    Presentation,
     PresentationSettings,
     check_activation,
-    fit_presentation,
     leading_axes,
 )
 from metaplastic.objectives import AbstractMetaObjective
@@ -27,12 +26,6 @@ from metaplastic.rules.base import RuleState
 from metaplastic.tasks import AbstractTaskDistribution, Task
 from metaplastic.trees import all_finite
 from metaplastic.types import Metrics, PRNGKey, Theta
-
-SCALING_SAMPLES = 256
-"""Unlabelled inputs from which a task's input scaling is fitted."""
-
-WHITENING_SAMPLES = 1024
-"""And its whitening: there are more numbers to it."""
 
 MAX_DIRECT = 256
 """Most inputs that the readout of a meta-loss sees as they are. Of more inputs it sees leading
@@ -204,10 +197,20 @@ class RuleProblem(AbstractInnerProblem):
         return self.judge(task, model, *samples, self.tasks.targets(task, drawn, key=key), key=key)
 
     def judge(
-        self, task: Task, model: MLP, x: Array, labels: Array, extra: Array | None, *, key: PRNGKey
+        self,
+        task: Task,
+        model: MLP,
+        x: Array,
+        labels: Array,
+        extra: Array | None,
+        *,
+        key: PRNGKey,
+        beside: Array | None = None,
     ) -> tuple[Float[Array, ""], Metrics]:
-        """The same on samples `(n, d)`, of which the first `shots` of every class are support."""
+        """The same on samples `(n, d)`, of which the first `shots` of every class are support;
+        with features `beside` those of the model `(n, k)`."""
         learned = model.read(model.trace(checkpoint_name(x, "batch")))
+        learned = learned if beside is None else jnp.concatenate([learned, beside], axis=1)
         n = self.shots * self.tasks.n_classes
 
         def judged(by: AbstractMetaObjective, features: Array) -> tuple[Array, Metrics]:
@@ -262,17 +265,6 @@ def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample di
     """Centred, with total variance 1."""
     centred = features - jnp.mean(features, axis=0)
     return centred * jax.lax.rsqrt(jnp.sum(jnp.mean(jnp.square(centred), axis=0)) + 1e-8)
-
-
-def present(
-    tasks: AbstractTaskDistribution, task: Task, settings: PresentationSettings, *, key: PRNGKey
-) -> Presentation:
-    """The presentation of a task's inputs, fitted to unlabelled ones."""
-    x = tasks.unlabelled(task, SCALING_SAMPLES, key=key)
-    more = None
-    if settings.whitens(tasks.n_features):
-        more = tasks.unlabelled(task, WHITENING_SAMPLES, key=jax.random.fold_in(key, 1))
-    return fit_presentation(x, settings, more)
 
 
 def draw_horizon(horizons: tuple[int, int], *, key: PRNGKey, steps: int = 1) -> Int[Array, ""]:

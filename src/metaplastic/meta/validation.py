@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from metaplastic.errors import InputError
+from metaplastic.meta.company import CompanyProblem
 from metaplastic.meta.executor import Bucket
 from metaplastic.meta.hearing import HearingProblem
 from metaplastic.meta.problem import RuleProblem, split_rule
@@ -44,7 +45,7 @@ class Validator:
         theta, _ = split_rule(rule)
         losses, accuracies = {}, {}
         for bucket in self.buckets:
-            if not isinstance(bucket.problem, RuleProblem | HearingProblem):
+            if not isinstance(bucket.problem, RuleProblem | HearingProblem | CompanyProblem):
                 raise InputError(f"bucket {bucket.name!r} is no problem of rules and tasks")
             loss, accuracy = _final_scores(bucket.problem, theta, self.keys, self.inner_steps)
             losses[bucket.name] = float(np.mean(loss))

@@ -17,6 +17,7 @@ from metaplastic.gradients import (
     AntitheticES,
     TruncatedBackprop,
 )
+from metaplastic.meta.company import CompanyProblem
 from metaplastic.meta.executor import Bucket
 from metaplastic.meta.hearing import HearingProblem
 from metaplastic.meta.problem import SEEN, RuleProblem
@@ -48,7 +49,8 @@ class Recipe:
 
     `regress` makes the augmentation's coefficients extra targets. `settle`, `with_outputs` and
     `with_labels` are those of `LocalRule`. A rule `with_labels` hears `shots` rows a class; the
-    rule `guide` trains the guides of `HearingProblem` for `guide_steps`.
+    rule or preset `guide` trains the guides of `HearingProblem` for `guide_steps`. So it does the
+    `company`, nonlinearities of networks beside which the meta-loss reads (`CompanyProblem`).
 
     `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
@@ -91,6 +93,7 @@ class Recipe:
     with_labels: bool = False
     guide: str = "base"
     guide_steps: int = 60
+    company: tuple[str, ...] = ()
     whitening: float = 0.0
     seed: int = 0
     teaching: Teaching = dataclasses.field(default_factory=Teaching)
@@ -182,7 +185,7 @@ def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
 
 def _problem(
     shape: Shape, recipe: Recipe, tasks: SourceTasks, theta_free: AbstractUpdateRule
-) -> RuleProblem | HearingProblem:
+) -> RuleProblem | HearingProblem | CompanyProblem:
     score: Any = recipe.score
     shots = shape.shots or recipe.shots
     labels = (shots,) if recipe.with_labels else recipe.labels
@@ -202,6 +205,12 @@ def _problem(
         second=LabelSpreading(labels) if recipe.spread else None,
         share=recipe.spread,
     )
+    if recipe.company:
+        if recipe.with_labels:
+            raise ConfigurationError("a rule with_labels is read alone; leave out the company")
+        known, sparse = teachers(recipe.guide), is_sparse(shape)
+        rules = tuple(known.rule_for(name, sparse=sparse) for name in recipe.company)
+        return CompanyProblem(plain, rules, recipe.company, recipe.guide_steps)
     if not recipe.with_labels:
         return plain
     return HearingProblem(plain, load_rule(recipe.guide), recipe.guide_steps)

@@ -1,0 +1,136 @@
+"""The inner problem of a network that is read beside others.
+
+At use the features of several networks are read together, and half of the networks often have
+another nonlinearity. What a network says alone may be what the others say too. So the meta-loss
+reads it beside a company: networks that other rules trained on the same task.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Bool, Float, Int
+
+from metaplastic.errors import InputError
+from metaplastic.gradients import AbstractInnerProblem
+from metaplastic.meta.guides import train_network
+from metaplastic.meta.problem import RuleCarry, RuleProblem
+from metaplastic.models import MLP, check_activation
+from metaplastic.rules import AbstractUpdateRule
+from metaplastic.rules.base import RuleState
+from metaplastic.tasks import Task
+from metaplastic.trees import all_finite
+from metaplastic.types import Metrics, PRNGKey, Theta
+
+
+class CompanyCarry(eqx.Module):
+    """What goes from step to step.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    model : MLP
+        The network that the rule trains.
+    state : RuleState
+        State of the rule.
+    company : tuple of MLP
+        The others; they stay as they are.
+    """
+
+    task: Task
+    model: MLP
+    state: RuleState
+    company: tuple[MLP, ...]
+
+
+class CompanyProblem(AbstractInnerProblem):
+    """`RuleProblem` whose meta-loss reads the network beside a company.
+
+    Parameters
+    ----------
+    plain : RuleProblem
+        The same without a company.
+    rules : tuple of AbstractUpdateRule
+        The rule that trains each of the company; every other one sees unwhitened inputs, as
+        networks at use do.
+    activations : tuple of str
+        The nonlinearity of each, names of `models.ACTIVATIONS`.
+    steps : int
+        Inner steps that each has made.
+
+    Raises
+    ------
+    InputError
+        For no company, other numbers of rules than of nonlinearities, or no steps.
+    """
+
+    plain: RuleProblem
+    rules: tuple[AbstractUpdateRule, ...]
+    activations: tuple[str, ...] = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if not self.rules or len(self.rules) != len(self.activations) or self.steps < 1:
+            raise InputError(
+                "a company needs one rule and one nonlinearity each, and a step or more, got "
+                f"{len(self.rules)}, {len(self.activations)} and {self.steps}"
+            )
+        for activation in self.activations:
+            check_activation(activation)
+
+    def init(self, theta: Theta, *, key: PRNGKey) -> CompanyCarry:
+        """A fresh task, a fresh network and its trained company."""
+        own_key, *keys = jax.random.split(key, 1 + 2 * len(self.rules))
+        fresh = self.plain.init(theta, key=own_key)
+        company = []
+        for i, (rule, activation) in enumerate(zip(self.rules, self.activations, strict=True)):
+            presentation = fresh.model.presentation
+            if i % 2:
+                presentation = presentation.unwhitened()
+            network = train_network(
+                self.plain,
+                rule,
+                fresh.task,
+                presentation,
+                activation=activation,
+                steps=self.steps,
+                keys=(keys[2 * i], keys[2 * i + 1]),
+            )
+            company.append(network)
+        return CompanyCarry(fresh.task, fresh.model, fresh.state, tuple(company))
+
+    def step(
+        self, theta: Theta, carry: CompanyCarry, *, key: PRNGKey
+    ) -> tuple[CompanyCarry, Float[Array, ""], Bool[Array, ""]]:
+        """`steps_per_loss` inner steps, then the meta-loss."""
+        step_key, loss_key = jax.random.split(key)
+        carry = self.advance(theta, carry, self.plain.steps_per_loss, key=step_key)
+
+        def loss_of(theta: Theta, model: MLP) -> Float[Array, ""]:
+            del theta
+            return self.assess(eqx.tree_at(lambda c: c.model, carry, model), key=loss_key)[0]
+
+        loss = self.plain.remat(loss_of)(theta, carry.model)
+        return carry, loss, ~(jnp.isfinite(loss) & all_finite(carry.model.layers))
+
+    def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
+        """That of `plain`."""
+        return self.plain.horizon(key=key)
+
+    def advance(
+        self, theta: Theta, carry: CompanyCarry, steps: int, *, key: PRNGKey
+    ) -> CompanyCarry:
+        """That of `plain`; the company stays as it is."""
+        own = RuleCarry(carry.task, carry.model, carry.state)
+        own = self.plain.advance(theta, own, steps, key=key)
+        return CompanyCarry(own.task, own.model, own.state, carry.company)
+
+    def assess(self, carry: CompanyCarry, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
+        """Meta-loss and metrics of the features of all networks, on fresh labelled samples."""
+        tasks, drawn = self.plain.tasks, self.plain.shots + (self.plain.queries or self.plain.shots)
+        x, labels = tasks.labelled(carry.task, drawn, key=key)
+        extra = tasks.targets(carry.task, drawn, key=key)
+        beside = jnp.concatenate([network.features(x) for network in carry.company], axis=1)
+        beside = checkpoint_name(jax.lax.stop_gradient(beside), "batch")
+        return self.plain.judge(carry.task, carry.model, x, labels, extra, key=key, beside=beside)
