@@ -10,6 +10,7 @@ from metaplastic.cli import main
 from metaplastic.data import files
 from metaplastic.data.readers import arrays
 from metaplastic.models import load_encoder
+from metaplastic.rules import load_rule, save_rule
 from metaplastic.sklearn import RuleTransformer
 
 # One architecture throughout, so that it is compiled once.
@@ -105,6 +106,14 @@ def test_nothing_is_overwritten_unless_told(
     assert status == 2
     assert "is read by this command" in err
     assert encoder.read_bytes() == before
+    rule = table.parent / "oja.safetensors"
+    save_rule(rule, load_rule("oja"), {})
+    folder = table.parent / "folder"
+    folder.mkdir()
+    (folder / "inner.csv").write_bytes(table.read_bytes())
+    for words, out in (((table, "--rule", rule), rule), ((folder,), folder / "inner.csv")):
+        status, _, err = run(capsys, "fit", *words, "--out", out, "--force")
+        assert status == 2 and "is read by this command" in err
 
 
 @pytest.mark.parametrize(

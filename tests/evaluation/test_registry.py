@@ -9,7 +9,7 @@ from metaplastic.errors import InputError
 from metaplastic.evaluation.registry import LEARNERS, Network, learners
 from metaplastic.learners import AbstractClassifier, AbstractLearner
 from metaplastic.models import NO_DIRECT
-from metaplastic.presets import load_preset
+from metaplastic.presets import load_preset, save_preset
 
 
 def test_every_name_makes_a_learner_of_the_shape_that_is_asked_for():
@@ -44,9 +44,12 @@ def test_help_names_all(capsys):
     assert all(name in shown for name in LEARNERS)
 
 
-def test_the_name_of_a_preset_is_all_of_it():
-    found = learners(["base-0.1", "small"], [], Network(n_steps=5), {"n_steps": 5})
-    for name in ("base-0.1", "small"):
+def test_a_preset_is_all_of_it(tmp_path):
+    file = str(tmp_path / "copy.safetensors")
+    save_preset(file, load_preset("base-0.1"), {})
+    names = ["base-0.1", "small", file]
+    found = learners(names, [], Network(n_steps=5), {"n_steps": 5})
+    for name in names:
         own = load_preset(name)
         assert found[name].label == name
         assert found[name].preset.networks == dataclasses.replace(own.networks, n_steps=5)

@@ -23,7 +23,7 @@ from metaplastic.models import (
     load_encoder,
 )
 from metaplastic.presets import NetworkSettings, Preset, load_preset, plain_preset, save_preset
-from metaplastic.presets.io import BASE, list_presets, resolve, settings_of
+from metaplastic.presets.io import BASE, is_preset, list_presets, resolve, settings_of
 from metaplastic.readings.settings import STATISTICS, ReadingSettings
 from metaplastic.rules import Hebb, LocalRule, Metz2018, Oja, RuleSet, load_rule, save_rule
 from metaplastic.rules.io import load_rule_file
@@ -416,8 +416,12 @@ def test_a_preset_is_no_rule(name: str):
 
 def test_a_file_is_named_by_a_folder_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    save_preset("mine", small(), {})
-    assert load_preset("./mine").name == "small"
+    for name in ("mine", BASE, "base-0.1"):
+        save_preset(name, small(), {})
+        assert load_preset(f"./{name}").name == "small"
+    assert is_preset("./base-0.1") and is_preset("base-0.1") and not is_preset("oja")
+    with pytest.raises(InputError, match="unknown preset ''"):
+        load_preset("")
 
 
 def test_what_is_no_preset_is_not_saved(tmp_path: Path):

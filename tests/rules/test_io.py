@@ -192,10 +192,10 @@ def test_newer_format_asks_for_an_upgrade(saved: Path):
 
 def test_other_formats_are_refused(saved: Path):
     rewrite(saved, format="metaplastic-encoder")
-    with pytest.raises(FileFormatError, match="expected a file of format 'metaplastic-rule'"):
+    with pytest.raises(FileFormatError, match="expected a rule or a preset, a file of format"):
         load_rule_file(saved)
     saved.write_bytes(save({"x": np.zeros(3, np.float32)}))
-    with pytest.raises(FileFormatError, match="expected a file of format"):
+    with pytest.raises(FileFormatError, match="expected a rule or a preset"):
         load_rule_file(saved)
 
 

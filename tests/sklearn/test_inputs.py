@@ -341,6 +341,8 @@ def test_columns_that_are_lost_are_told(make_transformer, blobs, factor, offset,
     x[:, 5] = np.clip(x[:, 5], -1, 1) * factor + offset
     with pytest.warns(UserWarning, match=r"columns 5 \(counted from 0\) vary"):
         made = make_transformer().fit(sp.csr_array(x) if sparse else x)
+    with pytest.warns(UserWarning, match="vary"):
+        make_transformer(n_steps=None).fit(x)
     assert (made.scale_ == 0).tolist() == [i == 5 for i in range(8)]
 
 

@@ -16,13 +16,12 @@ from metaplastic.cli.options import (
     positive,
     print_json,
 )
+from metaplastic.errors import InputError
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_input(parser)
-    parser.add_argument(
-        "--rule", nargs="+", default=[], metavar="R", help="rules and presets (base)"
-    )
+    parser.add_argument("--rule", nargs="+", default=[], metavar="R", help="names or files (base)")
     parser.add_argument(
         "--learner",
         nargs="+",
@@ -55,7 +54,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     if args.out is not None:
-        check_output(args.out, args.data, args.labels, force=args.force)
+        check_output(args.out, args.data, args.labels, *args.rule, force=args.force)
     from metaplastic.evaluation import evaluate, provenance, records_to_rows, to_json
     from metaplastic.evaluation.registry import Network, learners
     from metaplastic.files import write_atomically
@@ -64,6 +63,8 @@ def _run(args: argparse.Namespace) -> int:
     rules = args.rule or ([] if args.learner else ["base"])
     others = args.learner or ([] if args.rule else ["raw", "pca"])
     seeds = range(args.seed, args.seed + args.seeds)
+    if seeds[-1] >= 2**32:
+        raise InputError(f"seeds go up to 2**32 - 1, got {seeds[0]} to {seeds[-1]}")
     sizes = network(args)
     judged = learners(rules, others, Network(**sizes), sizes)
     data = load_labelled(args)

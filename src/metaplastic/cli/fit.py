@@ -34,7 +34,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    check_output(args.out, args.data, args.labels, force=args.force)
+    check_output(args.out, args.data, args.labels, args.rule, args.preset, force=args.force)
     import time
 
     from metaplastic import __version__

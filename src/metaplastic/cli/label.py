@@ -60,7 +60,7 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError("--labels goes with other commands; label goes on with the file of --out")
     if args.out.suffix != ".csv":
         raise InputError(f"{args.out}: name a file ending in .csv")
-    check_output(args.out, force=True)
+    check_output(args.out, args.data, args.rule, args.preset, force=True)
     from metaplastic.extras import require
 
     require("uvicorn", "the page", "label")

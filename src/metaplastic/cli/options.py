@@ -96,8 +96,9 @@ def check_output(path: Path, *inputs: str | Path | None, force: bool) -> None:
 
     One of the `inputs` is never overwritten, whatever `force` says.
     """
-    if any(word is not None and _same(path, Path(word)) for word in inputs):
-        raise InputError(f"{path} is read by this command; name another file to write")
+    for word in inputs:
+        if word is not None and path.exists() and _holds(Path(word), path):
+            raise InputError(f"{path} is read by this command; name another file to write")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file to write")
     if not path.parent.is_dir():
@@ -106,8 +107,11 @@ def check_output(path: Path, *inputs: str | Path | None, force: bool) -> None:
         raise InputError(f"{path} exists; give --force to replace it, or another name")
 
 
-def _same(one: Path, other: Path) -> bool:
-    return one.exists() and other.exists() and one.samefile(other)
+def _holds(read: Path, path: Path) -> bool:
+    """Whether the file `path` is what is read, or lies in the folder that is read."""
+    if not read.exists():
+        return False
+    return read.samefile(path) or (read.is_dir() and read.resolve() in path.resolve().parents)
 
 
 def note(text: str) -> None:

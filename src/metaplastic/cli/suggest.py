@@ -35,7 +35,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    check_output(args.out, args.data, args.labels, force=args.force)
+    check_output(args.out, args.data, args.labels, args.rule, args.preset, force=args.force)
     from metaplastic.data.checks import check_matrix
     from metaplastic.data.row_labels import write_row_labels
     from metaplastic.files import write_atomically

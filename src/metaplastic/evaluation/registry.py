@@ -20,7 +20,7 @@ from metaplastic.learners import (
 )
 from metaplastic.models import plain_activation
 from metaplastic.presets import NetworkSettings
-from metaplastic.presets.io import list_presets, resolve, stored_preset
+from metaplastic.presets.io import is_preset, resolve, stored_preset
 
 LEARNERS = {
     "raw": "the inputs themselves",
@@ -62,7 +62,7 @@ def learners(
 ) -> dict[str, Judged]:
     """Learners by label: those named in `others` (of `LEARNERS`), then one per rule.
 
-    The name of a preset stands for all of it, not for its main rule in another preset; of
+    A preset, named or in a file, stands for all of it, not for its rules in another one; of
     `network` it takes what is `given` (all if None), the rest is its own. A rule that was made for
     top layers of one size (`metz2018`) has as many features as that makes.
 
@@ -76,7 +76,7 @@ def learners(
     judged: dict[str, Judged] = {name: _learner(name, network) for name in others}
     for name in rules:
         sizes = dataclasses.asdict(network)
-        if name in list_presets():
+        if is_preset(name):
             sizes = sizes if given is None else given
             judged[name] = RuleLearner(stored_preset(name).with_networks(**sizes), alias=name)
             continue

@@ -149,6 +149,13 @@ def list_presets() -> list[str]:
     return [path.stem for path in paths if file_kind(path) == PRESET]
 
 
+def is_preset(name: str | Path) -> bool:
+    """Whether a name or path stands for a preset, of which all is meant, and not for a rule."""
+    if is_path(name):
+        return Path(name).is_file() and file_kind(name) == PRESET
+    return str(name) in list_presets()
+
+
 def resolve(
     rule: str | Path | AbstractUpdateRule = BASE, preset: str | Path | Preset = BASE
 ) -> Preset:

@@ -47,6 +47,10 @@ _SHIPPED = {
 """One line on every shipped file."""
 
 
+PRESETS = ("base-0.1", "small")
+"""Shipped files of which all is meant, not one rule: presets, for `load_preset`."""
+
+
 def shipped_path(name: str) -> Path:
     """Where the file of a shipped rule or preset is, whether or not it exists."""
     return Path(str(resources.files("metaplastic"))) / "shipped" / f"{name}.safetensors"
@@ -72,10 +76,11 @@ def is_path(name: str | Path) -> bool:
     The name of a shipped file is a name, whatever dots it has.
     """
     path = Path(name)
-    if isinstance(name, str) and len(path.parts) == 1 and shipped_path(name).exists():
+    if isinstance(name, Path) or str(path) != name:  # "./base"
+        return name != ""
+    if len(path.parts) == 1 and shipped_path(name).exists():
         return False
-    named = isinstance(name, str) and str(path) == name
-    return not named or bool(path.suffix) or len(path.parts) > 1
+    return bool(path.suffix) or len(path.parts) > 1
 
 
 def rule_file(rule: str | Path) -> Path | None:
@@ -100,7 +105,7 @@ def list_rules() -> dict[str, str]:
     >>> list_rules()["hebb"]
     "Hebb's rule with weight decay"
     """
-    return {entry.name: entry.summary for entry in entries().values()}
+    return {entry.name: entry.summary for entry in entries().values() if entry.name not in PRESETS}
 
 
 def load_rule(rule: str | Path | AbstractUpdateRule) -> AbstractUpdateRule:

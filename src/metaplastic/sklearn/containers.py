@@ -56,7 +56,7 @@ def plain_rows(x: Any) -> Any:
 
 def _refuse_objects(x: Any) -> None:
     kind = type(x).__name__
-    if isinstance(x, np.ma.MaskedArray):
+    if np.ma.is_masked(x):
         raise InputError("X is a masked array; fill it: X.filled(value)")
     if isinstance(getattr(x, "dtype", None), np.dtype) and x.dtype.kind == "c":
         raise InputError("Complex data not supported: X holds complex numbers; give X.real or abs")
@@ -117,8 +117,8 @@ def _check_cells(name: Any, cells: Sequence[Any]) -> None:
 
 def _text(name: Any) -> InputError:
     return InputError(
-        f"column {name!r} holds text: make numbers of it (X.astype(float) if it spells numbers, "
-        "an encoder of sentences or sklearn.feature_extraction.text if it is language), or drop it"
+        f"column {name!r} holds text: make numbers of it (cast it if it spells numbers; an encoder "
+        "of sentences or sklearn.feature_extraction.text if it is language), or drop it"
     )
 
 

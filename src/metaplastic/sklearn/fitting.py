@@ -29,8 +29,8 @@ def fit_rows(transformer: Any, X: Any) -> Stream:
         check_one_pass(x.shape[0], learner.preset.networks.batch_size)
         stream = Stream(learner, x.shape[1], seed)
         stream.extend(x)
-        return stream
-    stream = _trained(learner, x, seed)
+    else:
+        stream = _trained(learner, x, seed)
     warn_of_lost_columns(x, stream.encoder)
     return stream
 

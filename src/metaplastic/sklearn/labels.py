@@ -27,13 +27,18 @@ def check_given(y: Any) -> Any:
         If one is missing (but for None, which marks unlabelled rows), if `y` is masked, or if it is
         categorical with a class that no row has.
     """
-    if isinstance(y, np.ma.MaskedArray):
-        raise InputError("y is a masked array; give y.filled(-1), whose -1 marks unlabelled rows")
+    if np.ma.is_masked(y):
+        raise InputError(
+            "y is a masked array; give y.astype(object).filled(-1), whose -1 marks unlabelled rows"
+        )
+    if hasattr(y, "iloc") and getattr(y, "shape", ())[1:] == (1,):
+        y = y.iloc[:, 0]
     categories = getattr(getattr(y, "dtype", None), "categories", None)
     if isinstance(y, np.ndarray) and y.dtype.kind not in "OmMT":
         return y
     try:
-        values = np.ravel(np.asarray(y, object))
+        array = np.asarray(y, object)
+        values = np.ravel(array)
     except ValueError:  # Lists of several lengths, which scikit-learn tells.
         return y
     row = next((i for i, value in enumerate(values) if is_missing(value)), None)
@@ -45,10 +50,11 @@ def check_given(y: Any) -> Any:
     if row is not None:
         mend = "mark unlabelled rows by -1 or None"
         if hasattr(y, "where"):  # A pandas Series, which makes None a missing value.
-            mend = "give y.astype(object).where(y.notna(), -1), whose -1 marks unlabelled rows"
+            dates = "" if getattr(y.dtype, "kind", "O") != "M" else ".astype(str)"
+            mend = f"give y{dates}.astype(object).where(y.notna(), -1), whose -1 marks others"
         raise InputError(f"y contains NaN, first in row {row} (counted from 0); {mend}")
     if categories is None or not hasattr(categories, "__iter__"):
-        return _plain(y, values)
+        return _plain(y, values) if array.ndim == 1 else y
     present = set(values.tolist())
     missing = [c for c in categories if c not in present]
     if missing:
@@ -62,8 +68,6 @@ def check_given(y: Any) -> Any:
 def _plain(y: Any, values: NDArray) -> Any:
     strings = [isinstance(value, str) for value in values]
     kind = getattr(y, "dtype", None)
-    if np.ndim(y) != 1:
-        return y
     if isinstance(y, Sequence):
         return values if any(strings) and not all(strings) else y
     if kind is None or (isinstance(kind, np.dtype) and kind.kind != "T"):

@@ -104,10 +104,15 @@ def warn_of_lost_columns(x: Any, encoder: FrozenMLP) -> None:
     elif encoder.preparation is not None or not lost.any():
         return
     numbers = np.flatnonzero(lost)
-    columns = x[:, numbers]
-    low, high = (np.asarray(_extreme(columns, name), np.float64) for name in ("min", "max"))
-    rounding = 64 * np.finfo(x.dtype).eps if x.dtype.kind == "f" else 0.0
-    vary = numbers[high - low > rounding * np.maximum(np.abs(low), np.abs(high))]
+    size = block_rows(x.shape[1])
+    starts = range(0, x.shape[0], size)
+    blocks = [_extremes(x[start : start + size][:, numbers]) for start in starts]
+    low, high = np.min([b[0] for b in blocks], axis=0), np.max([b[1] for b in blocks], axis=0)
+    apart = high != low
+    if x.dtype.kind == "f":  # Sums of float64 that should be equal differ by more than one digit.
+        digits = (64 if x.dtype.itemsize > 4 else 4) * np.finfo(x.dtype).eps
+        apart = high - low > digits * np.maximum(np.abs(low), np.abs(high))
+    vary = numbers[apart]
     if len(vary):
         shown = ", ".join(map(str, vary[:5])) + (", ..." if len(vary) > 5 else "")
         warnings.warn(
@@ -118,9 +123,11 @@ def warn_of_lost_columns(x: Any, encoder: FrozenMLP) -> None:
         )
 
 
-def _extreme(columns: Any, name: str) -> Any:
-    found = getattr(columns, name)(axis=0)
-    return np.ravel(found.toarray() if hasattr(found, "toarray") else found)
+def _extremes(rows: Any) -> tuple[Any, Any]:
+    """The least and the largest of every column."""
+    found = rows.min(axis=0), rows.max(axis=0)
+    low, high = (np.ravel(f.toarray() if hasattr(f, "toarray") else np.asarray(f)) for f in found)
+    return low, high
 
 
 def check_one_pass(n_rows: int, batch_size: int) -> None:

@@ -26,7 +26,7 @@ from metaplastic.learners import (
     RuleLearner,
 )
 from metaplastic.presets import NetworkSettings, Preset, plain_preset
-from metaplastic.presets.io import resolve
+from metaplastic.presets.io import is_preset, resolve, stored_preset
 from metaplastic.recipes.named import RECIPES
 from metaplastic.recipes.recipe import build_rule
 from metaplastic.report import (
@@ -123,7 +123,10 @@ def run_demo(
     """
     require_matplotlib()
     config = config or (QUICK if quick else DemoConfig())
-    name, trained = _rule_name(rule), resolve(rule)
+    name, trained = (
+        _rule_name(rule),
+        stored_preset(rule) if isinstance(rule, str | Path) and is_preset(rule) else resolve(rule),
+    )
     dataset = load_set(config.dataset) if dataset is None else dataset
     out = prepare_folder(Path(out), (RESULTS,), "a demo")
     demo = _Demo(name, trained, dataset, config, tuple(range(seed, seed + config.n_seeds)))

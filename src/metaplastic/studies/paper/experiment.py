@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from metaplastic.presets import Preset
-from metaplastic.presets.io import resolve, settings_of
+from metaplastic.presets.io import is_preset, resolve, settings_of, stored_preset
 from metaplastic.report import Table
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.studies.paper.kept import Kept
@@ -52,7 +52,11 @@ class Subject:
     @classmethod
     def load(cls, rule: str | Path | AbstractUpdateRule) -> "Subject":
         """By a rule's name or path, or the rule itself; raises what `presets.io.resolve` raises."""
-        preset = resolve(rule)
+        preset = (
+            stored_preset(rule)
+            if isinstance(rule, str | Path) and is_preset(rule)
+            else resolve(rule)
+        )
         named = isinstance(rule, str | Path)
         name = Path(rule).stem if named else type(preset.rules.main).__name__
         return cls(name, preset, preset_digest(preset))
