@@ -68,7 +68,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
         (["metz2018", "hebb", "--set", TINY[0]], "cannot teach Hebb"),
         (["base", "local", "--set", "teaching.role=first"], "one of main, bounded, sparse"),
         (["base", "local", "--set", "teaching.role=sparse", "--set", TINY[0]], "no shape is for"),
-        (["oja", "narrowed", "--set", TINY[0]], "no local rule in the role 'main'"),
+        (["oja", "narrowed", "--set", TINY[0]], "alone can be narrowed, in the role 'main'"),
         (["base", "narrowed", "--set", "hidden=99", "--set", TINY[0]], "cannot be cut to 99"),
         (["--resume"], "holds no run to resume"),
         (["--resume", "--set", "clip=2.0"], "holds no run to resume"),

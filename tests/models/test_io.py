@@ -174,7 +174,7 @@ def test_a_clip_that_is_not_positive_is_refused(saved: Path, clip: float):
 
 
 def test_an_encoder_is_no_rule(saved: Path):
-    with pytest.raises(FileFormatError, match="expected a file of format 'metaplastic-rule'"):
+    with pytest.raises(FileFormatError, match="expected a rule or a preset"):
         load_rule(saved)
 
 
