@@ -310,8 +310,8 @@ def put(value: Any, *path: str):
         (put([5.0], "networks", "hidden_sizes"), "must be of type int"),
         (put([5] * 101, "networks", "hidden_sizes"), "a list of at most 100"),
         (put(2**31, "networks", "n_steps"), "n_steps must be of type int"),
-        (put(-1, "networks", "n_steps"), "n_steps must be at least 0"),
-        (put([0], "networks", "hidden_sizes"), "at least one unit"),
+        (put(-1, "networks", "n_steps"), "n_steps takes integers of at least 0"),
+        (put([0], "networks", "hidden_sizes"), "hidden_sizes takes integers of at least 1"),
         (put("cube", "networks", "dense"), "cube"),
         (put(0.75, "presentation", "whitening"), "whitening must be from 0"),
         (put(1.5, "mostly_zero"), "a share from 0 to 1"),
@@ -444,3 +444,11 @@ def test_what_is_no_preset_is_not_saved(tmp_path: Path):
 def test_settings_of_networks_are_of_their_types(fields: dict[str, Any]):
     with pytest.raises(InputError):
         NetworkSettings(**fields)
+
+
+def test_integers_of_numpy_can_be_saved(tmp_path: Path):
+    given = NetworkSettings((np.int32(8),), np.int64(4), np.int8(2), n_steps=np.uint8(3))
+    preset = dataclasses.replace(small(), networks=given)
+    save_preset(tmp_path / "mine.safetensors", preset, {})
+    loaded = load_preset(tmp_path / "mine.safetensors").networks
+    assert loaded == NetworkSettings((8,), 4, 2, n_steps=3)

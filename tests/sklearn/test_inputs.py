@@ -331,6 +331,15 @@ def test_an_interrupted_fit_changes_nothing(make_transformer, blobs, monkeypatch
     assert vars(made) == before
 
 
+def test_a_refused_first_chunk_changes_nothing(make_transformer, blobs):
+    made = make_transformer()
+    before = dict(vars(made))
+    with pytest.raises(InputError, match="NaN"):
+        made.partial_fit(np.full((40, 3), np.nan))
+    assert vars(made) == before
+    assert made.partial_fit(blobs[0][:100]).transform(blobs[0][:9]).shape == (9, 4)
+
+
 # Columns that float32 cannot hold
 
 

@@ -1,25 +1,24 @@
 """The inner problem of a network that is read beside others.
 
-At use the features of several networks are read together, and half of the networks often have
-another nonlinearity. What a network says alone may be what the others say too. So the meta-loss
-reads it beside a company: networks that other rules trained on the same task.
+At use the features of several networks are read together. What one network says alone, the others
+may say already. So the meta-loss reads it beside a company: networks that other rules trained on
+the same task.
 """
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
-from metaplastic.gradients import AbstractInnerProblem
 from metaplastic.meta.guides import train_network
+from metaplastic.meta.judged import AbstractJudgedProblem
 from metaplastic.meta.problem import RuleCarry, RuleProblem
 from metaplastic.models import MLP, check_activation
 from metaplastic.rules import AbstractUpdateRule
 from metaplastic.rules.base import RuleState
 from metaplastic.tasks import Task
-from metaplastic.trees import all_finite
 from metaplastic.types import Metrics, PRNGKey, Theta
 
 
@@ -44,7 +43,7 @@ class CompanyCarry(eqx.Module):
     company: tuple[MLP, ...]
 
 
-class CompanyProblem(AbstractInnerProblem):
+class CompanyProblem(AbstractJudgedProblem):
     """`RuleProblem` whose meta-loss reads the network beside a company.
 
     Parameters
@@ -79,6 +78,11 @@ class CompanyProblem(AbstractInnerProblem):
         for activation in self.activations:
             check_activation(activation)
 
+    @property
+    def settings(self) -> RuleProblem:
+        """`plain`."""
+        return self.plain
+
     def init(self, theta: Theta, *, key: PRNGKey) -> CompanyCarry:
         """A fresh task, a fresh network and its trained company."""
         own_key, *keys = jax.random.split(key, 1 + 2 * len(self.rules))
@@ -99,24 +103,6 @@ class CompanyProblem(AbstractInnerProblem):
             )
             company.append(network)
         return CompanyCarry(fresh.task, fresh.model, fresh.state, tuple(company))
-
-    def step(
-        self, theta: Theta, carry: CompanyCarry, *, key: PRNGKey
-    ) -> tuple[CompanyCarry, Float[Array, ""], Bool[Array, ""]]:
-        """`steps_per_loss` inner steps, then the meta-loss."""
-        step_key, loss_key = jax.random.split(key)
-        carry = self.advance(theta, carry, self.plain.steps_per_loss, key=step_key)
-
-        def loss_of(theta: Theta, model: MLP) -> Float[Array, ""]:
-            del theta
-            return self.assess(eqx.tree_at(lambda c: c.model, carry, model), key=loss_key)[0]
-
-        loss = self.plain.remat(loss_of)(theta, carry.model)
-        return carry, loss, ~(jnp.isfinite(loss) & all_finite(carry.model.layers))
-
-    def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
-        """That of `plain`."""
-        return self.plain.horizon(key=key)
 
     def advance(
         self, theta: Theta, carry: CompanyCarry, steps: int, *, key: PRNGKey

@@ -9,18 +9,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
-from metaplastic.gradients import AbstractInnerProblem
 from metaplastic.meta.guides import train_network
+from metaplastic.meta.judged import AbstractJudgedProblem
 from metaplastic.meta.problem import RuleProblem
 from metaplastic.models import MLP
 from metaplastic.objectives.spreading import soft_graph, spread_each
 from metaplastic.rules import AbstractUpdateRule, apply_rule
 from metaplastic.rules.base import RuleState
 from metaplastic.tasks import Task
-from metaplastic.trees import all_finite
 from metaplastic.types import Metrics, PRNGKey, Theta
 
 N_NEIGHBORS, LEAK = 10, 0.01
@@ -54,7 +53,7 @@ class HearingCarry(eqx.Module):
     known: Float[Array, "known pre"]
 
 
-class HearingProblem(AbstractInnerProblem):
+class HearingProblem(AbstractJudgedProblem):
     """`RuleProblem` for a rule that hears labels.
 
     Parameters
@@ -92,6 +91,11 @@ class HearingProblem(AbstractInnerProblem):
         """Rows whose labels are known."""
         return self.plain.shots * self.plain.tasks.n_classes
 
+    @property
+    def settings(self) -> RuleProblem:
+        """`plain`."""
+        return self.plain
+
     def init(self, theta: Theta, *, key: PRNGKey) -> HearingCarry:
         """A fresh task, its known rows, a trained guide and a fresh network."""
         known_key, guide_key, train_key, own_key = jax.random.split(key, 4)
@@ -108,24 +112,6 @@ class HearingProblem(AbstractInnerProblem):
             keys=(guide_key, train_key),
         )
         return HearingCarry(task, fresh.model, fresh.state, guide, jax.lax.stop_gradient(known))
-
-    def step(
-        self, theta: Theta, carry: HearingCarry, *, key: PRNGKey
-    ) -> tuple[HearingCarry, Float[Array, ""], Bool[Array, ""]]:
-        """`steps_per_loss` inner steps, then the meta-loss."""
-        step_key, loss_key = jax.random.split(key)
-        carry = self.advance(theta, carry, self.plain.steps_per_loss, key=step_key)
-
-        def loss_of(theta: Theta, model: MLP) -> Float[Array, ""]:
-            del theta
-            return self.assess(eqx.tree_at(lambda c: c.model, carry, model), key=loss_key)[0]
-
-        loss = self.plain.remat(loss_of)(theta, carry.model)
-        return carry, loss, ~(jnp.isfinite(loss) & all_finite(carry.model.layers))
-
-    def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
-        """That of `plain`."""
-        return self.plain.horizon(key=key)
 
     def advance(
         self, theta: Theta, carry: HearingCarry, steps: int, *, key: PRNGKey

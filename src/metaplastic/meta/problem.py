@@ -7,10 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from metaplastic.errors import InputError
-from metaplastic.gradients import AbstractInnerProblem
+from metaplastic.meta.judged import AbstractJudgedProblem
 from metaplastic.meta.presenting import present
 from metaplastic.models import (
     MLP,
@@ -24,7 +24,6 @@ from metaplastic.objectives import AbstractMetaObjective
 from metaplastic.rules import AbstractUpdateRule, apply_rule, init_model
 from metaplastic.rules.base import RuleState
 from metaplastic.tasks import AbstractTaskDistribution, Task
-from metaplastic.trees import all_finite
 from metaplastic.types import Metrics, PRNGKey, Theta
 
 MAX_DIRECT = 256
@@ -57,7 +56,7 @@ class RuleCarry(eqx.Module):
     state: RuleState
 
 
-class RuleProblem(AbstractInnerProblem):
+class RuleProblem(AbstractJudgedProblem):
     """Training one architecture with the rule theta on tasks of one distribution.
 
     One problem step is `steps_per_loss` inner steps followed by one meta-loss. Theta is the array
@@ -141,6 +140,11 @@ class RuleProblem(AbstractInnerProblem):
                 f"{self.sizes[0]}"
             )
 
+    @property
+    def settings(self) -> "RuleProblem":
+        """Itself."""
+        return self
+
     def init(self, theta: Theta, *, key: PRNGKey) -> RuleCarry:
         """A fresh task, a fresh model with its inputs scaled, a fresh rule state."""
         task_key, data_key, model_key, rule_key = jax.random.split(key, 4)
@@ -151,20 +155,6 @@ class RuleProblem(AbstractInnerProblem):
             rule, self.sizes, key=model_key, activation=self.activation, presentation=presentation
         )
         return RuleCarry(task, model, rule.init(model, key=rule_key))
-
-    def step(
-        self, theta: Theta, carry: RuleCarry, *, key: PRNGKey
-    ) -> tuple[RuleCarry, Float[Array, ""], Bool[Array, ""]]:
-        """`steps_per_loss` inner steps, then the meta-loss."""
-        step_key, loss_key = jax.random.split(key)
-        carry = self.advance(theta, carry, self.steps_per_loss, key=step_key)
-        evaluate = self.remat(lambda theta, model: self.score(carry.task, model, key=loss_key)[0])
-        loss = evaluate(theta, carry.model)
-        return carry, loss, ~(jnp.isfinite(loss) & all_finite(carry.model.layers))
-
-    def horizon(self, *, key: PRNGKey) -> Int[Array, ""]:
-        """Log-uniform over `horizons` inner steps, in problem steps."""
-        return draw_horizon(self.horizons, key=key, steps=self.steps_per_loss)
 
     def advance(self, theta: Theta, carry: RuleCarry, steps: int, *, key: PRNGKey) -> RuleCarry:
         """Apply the rule `steps` times to fresh batches of the carry's task."""
@@ -265,13 +255,6 @@ def _unit_power(features: Float[Array, "sample dim"]) -> Float[Array, "sample di
     """Centred, with total variance 1."""
     centred = features - jnp.mean(features, axis=0)
     return centred * jax.lax.rsqrt(jnp.sum(jnp.mean(jnp.square(centred), axis=0)) + 1e-8)
-
-
-def draw_horizon(horizons: tuple[int, int], *, key: PRNGKey, steps: int = 1) -> Int[Array, ""]:
-    """Log-uniform over `horizons` inner steps, in problem steps of `steps` inner ones."""
-    low, high = (jnp.log(h / steps) for h in horizons)
-    drawn = jnp.exp(jax.random.uniform(key, (), minval=low, maxval=high))
-    return jnp.maximum(1, jnp.round(drawn)).astype(jnp.int32)
 
 
 def split_rule(rule: AbstractUpdateRule) -> tuple[Theta, AbstractUpdateRule]:

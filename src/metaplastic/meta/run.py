@@ -19,8 +19,9 @@ from typing import Literal
 from metaplastic.errors import ConfigurationError
 from metaplastic.meta.checkpoint import load_checkpoint
 from metaplastic.meta.executor import AbstractExecutor, Bucket
+from metaplastic.meta.judged import AbstractJudgedProblem
 from metaplastic.meta.metrics import MetricsWriter, Progress
-from metaplastic.meta.problem import RuleProblem, split_rule
+from metaplastic.meta.problem import split_rule
 from metaplastic.meta.reports import Report
 from metaplastic.meta.run_directory import (
     CONFIG_FILE,
@@ -219,7 +220,8 @@ def _task_steps(buckets: Sequence[Bucket], truncation: int) -> float:
     total = 0
     for bucket in buckets:
         problem = bucket.problem
-        inner = problem.steps_per_loss if isinstance(problem, RuleProblem) else 1
+        judged = isinstance(problem, AbstractJudgedProblem)
+        inner = problem.settings.steps_per_loss if judged else 1
         total += bucket.n_tasks * truncation * inner
     return float(total)
 

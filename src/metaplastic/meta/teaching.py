@@ -14,8 +14,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from metaplastic.errors import InputError
 from metaplastic.gradients import AbstractInnerProblem
+from metaplastic.meta.judged import draw_horizon
 from metaplastic.meta.presenting import present
-from metaplastic.meta.problem import draw_horizon
 from metaplastic.models import (
     MLP,
     PLAIN,

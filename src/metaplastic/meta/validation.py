@@ -8,10 +8,9 @@ import jax
 import numpy as np
 
 from metaplastic.errors import InputError
-from metaplastic.meta.company import CompanyProblem
 from metaplastic.meta.executor import Bucket
-from metaplastic.meta.hearing import HearingProblem
-from metaplastic.meta.problem import RuleProblem, split_rule
+from metaplastic.meta.judged import AbstractJudgedProblem
+from metaplastic.meta.problem import split_rule
 from metaplastic.rules import AbstractUpdateRule
 
 
@@ -45,7 +44,7 @@ class Validator:
         theta, _ = split_rule(rule)
         losses, accuracies = {}, {}
         for bucket in self.buckets:
-            if not isinstance(bucket.problem, RuleProblem | HearingProblem | CompanyProblem):
+            if not isinstance(bucket.problem, AbstractJudgedProblem):
                 raise InputError(f"bucket {bucket.name!r} is no problem of rules and tasks")
             loss, accuracy = _final_scores(bucket.problem, theta, self.keys, self.inner_steps)
             losses[bucket.name] = float(np.mean(loss))

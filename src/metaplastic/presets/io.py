@@ -22,7 +22,7 @@ from metaplastic.presets.networks import NetworkSettings
 from metaplastic.presets.preset import Preset
 from metaplastic.readings import ReadingSettings
 from metaplastic.rules import AbstractUpdateRule, RuleSet
-from metaplastic.rules.catalog import is_path, load_rule, shipped_path
+from metaplastic.rules.catalog import is_path, load_rule, shipped_path, shipped_presets
 from metaplastic.rules.io import PRESET, RuleFile, pack, read_rules
 
 BASE = "base"
@@ -145,8 +145,7 @@ def stored_preset(preset: str | Path | Preset) -> Preset:
 
 def list_presets() -> list[str]:
     """Names of the shipped presets."""
-    paths = sorted(shipped_path(BASE).parent.glob("*.safetensors"), key=lambda path: path.stem)
-    return [path.stem for path in paths if file_kind(path) == PRESET]
+    return shipped_presets()
 
 
 def is_preset(name: str | Path) -> bool:

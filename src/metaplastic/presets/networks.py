@@ -1,13 +1,15 @@
 """`NetworkSettings`: sizes, number and training of the networks of a preset."""
 
 import dataclasses
-from numbers import Integral
-from typing import Any
 
 import numpy as np
 
+from metaplastic.checks import check_integer
 from metaplastic.errors import InputError
 from metaplastic.models import AUTO, check_activations
+
+LEAST = {"n_components": 1, "n_steps": 0, "batch_size": 2, "n_networks": 1}
+"""Least values of those that are integers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,23 +58,16 @@ class NetworkSettings:
     def __post_init__(self) -> None:
         if isinstance(self.hidden_sizes, (str, bytes)) or not np.iterable(self.hidden_sizes):
             raise InputError(
-                f"hidden_sizes is a tuple, as (128,) for one layer, got {self.hidden_sizes!r}"
+                f"hidden_sizes must be a tuple of positive integers, got {self.hidden_sizes!r}; "
+                "write (128,) for one layer"
             )
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        sizes = (*self.hidden_sizes, self.n_components)
-        for number in (*sizes, self.n_steps, self.batch_size, self.n_networks):
-            if not _is_whole(number):
-                raise InputError(f"sizes and steps of networks are whole numbers, got {number!r}")
-        if any(n < 1 for n in sizes):
-            raise InputError(f"layers need at least one unit each, got {sizes}")
-        if self.n_steps < 0 or self.batch_size < 2 or self.n_networks < 1:
-            raise InputError(
-                "n_steps must be at least 0, batch_size at least 2 and n_networks at least 1, got "
-                f"{self.n_steps}, {self.batch_size} and {self.n_networks}"
-            )
-        for names in (self.activation, self.dense, self.pictures, self.sparse):
-            if not isinstance(names, str):
-                raise InputError(f"nonlinearities are named, as in 'relu+tanh', got {names!r}")
+        sizes = tuple(check_integer("hidden_sizes", size, 1) for size in self.hidden_sizes)
+        object.__setattr__(self, "hidden_sizes", sizes)
+        for name, least in LEAST.items():
+            object.__setattr__(self, name, check_integer(name, getattr(self, name), least))
+        for name in ("activation", "dense", "pictures", "sparse"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name} must be a name, got {getattr(self, name)!r}")
         for names in (self.dense, self.pictures, self.sparse):
             check_activations(names)
         names = () if self.activation == AUTO else check_activations(self.activation)
@@ -81,7 +76,3 @@ class NetworkSettings:
                 f"{len(names)} nonlinearities ({self.activation}) need a multiple of {len(names)} "
                 f"networks, got {self.n_networks}"
             )
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

@@ -49,8 +49,8 @@ class Recipe:
 
     `regress` makes the augmentation's coefficients extra targets. `settle`, `with_outputs` and
     `with_labels` are those of `LocalRule`. A rule `with_labels` hears `shots` rows a class; the
-    rule or preset `guide` trains the guides of `HearingProblem` for `guide_steps`. So it does the
-    `company`, nonlinearities of networks beside which the meta-loss reads (`CompanyProblem`).
+    rule or preset `guide` trains the guides of `HearingProblem` for `guide_steps`. It also trains
+    the networks of the `company`, which is a tuple of their nonlinearities (`CompanyProblem`).
 
     `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the

@@ -30,6 +30,7 @@ MOST_TICKS = 7
 _COLOURS = (VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK)
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)), (0, (6, 2, 1, 2)))
 _MARKERS = "s^Dvx+P<>*"
+_EMPHASISED = "oD"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _looks(labels: Sequence[str], emphasise: Sequence[str]) -> dict[str, dict[st
         looks[label] = {
             "color": BLUE,
             "linestyle": _DASHES[index % len(_DASHES)],
-            "marker": "o",
+            "marker": _EMPHASISED[index % len(_EMPHASISED)],
             "linewidth": 2.6,
             "markersize": 5,
             "zorder": 3,

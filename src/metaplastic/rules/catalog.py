@@ -10,9 +10,10 @@ from pathlib import Path
 import jax
 
 from metaplastic.errors import InputError
+from metaplastic.files import file_kind
 from metaplastic.rules.base import AbstractUpdateRule
 from metaplastic.rules.classes import RULE_CLASSES
-from metaplastic.rules.io import load_rule_file
+from metaplastic.rules.io import PRESET, load_rule_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,19 +48,23 @@ _SHIPPED = {
 """One line on every shipped file."""
 
 
-PRESETS = ("base-0.1", "small")
-"""Shipped files of which all is meant, not one rule: presets, for `load_preset`."""
-
-
 def shipped_path(name: str) -> Path:
     """Where the file of a shipped rule or preset is, whether or not it exists."""
     return Path(str(resources.files("metaplastic"))) / "shipped" / f"{name}.safetensors"
 
 
+def _shipped_paths() -> list[Path]:
+    return sorted(shipped_path("base").parent.glob("*.safetensors"), key=lambda path: path.stem)
+
+
+def shipped_presets() -> list[str]:
+    """Names of the shipped files that hold a preset."""
+    return [path.stem for path in _shipped_paths() if file_kind(path) == PRESET]
+
+
 def entries() -> Mapping[str, RuleEntry]:
     """All named rules, shipped ones first."""
-    paths = sorted(shipped_path("base").parent.glob("*.safetensors"), key=lambda path: path.stem)
-    shipped = (_shipped_entry(path) for path in paths)
+    shipped = (_shipped_entry(path) for path in _shipped_paths())
     return {entry.name: entry for entry in (*shipped, *_untrained())}
 
 
@@ -92,7 +97,10 @@ def rule_file(rule: str | Path) -> Path | None:
 
 
 def list_rules() -> dict[str, str]:
-    """Names that `load_rule` knows, with one line each; shipped rules first.
+    """Names of rules, with one line each; shipped ones first.
+
+    Of the shipped presets it names `base` alone, which stands for its main rule. The others are
+    those of `load_preset`.
 
     Returns
     -------
@@ -105,7 +113,8 @@ def list_rules() -> dict[str, str]:
     >>> list_rules()["hebb"]
     "Hebb's rule with weight decay"
     """
-    return {entry.name: entry.summary for entry in entries().values() if entry.name not in PRESETS}
+    others = [name for name in shipped_presets() if name != "base"]
+    return {name: entry.summary for name, entry in entries().items() if name not in others}
 
 
 def load_rule(rule: str | Path | AbstractUpdateRule) -> AbstractUpdateRule:

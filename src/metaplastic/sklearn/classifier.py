@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from metaplastic.checks import check_integer
 from metaplastic.errors import InputError
 from metaplastic.readings import ReadingPool, ReadingSettings
 from metaplastic.sklearn.head import (
@@ -22,7 +23,7 @@ from metaplastic.sklearn.head import (
     reading_settings,
 )
 from metaplastic.sklearn.labels import check_given, find_labelled, number_classes
-from metaplastic.sklearn.parameters import NETWORKS, check_integer, draw_seed
+from metaplastic.sklearn.parameters import NETWORKS, draw_seed
 from metaplastic.sklearn.rows import check_rows, check_rows_and_labels, unchanged_on_failure
 from metaplastic.sklearn.transformer import Auto, RuleTransformer
 from metaplastic.suggest import doubts, suggest_rows

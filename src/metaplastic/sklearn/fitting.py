@@ -15,7 +15,7 @@ from metaplastic.models import MLP, prepare
 from metaplastic.presets.io import BASE, resolve
 from metaplastic.rules import RuleState
 from metaplastic.rules.catalog import is_path
-from metaplastic.sklearn.parameters import NETWORKS, check_network, draw_seed
+from metaplastic.sklearn.parameters import NETWORKS, draw_seed, given_networks
 from metaplastic.sklearn.rows import check_one_pass, check_rows, warn_of_lost_columns
 from metaplastic.sklearn.stream import Stream, Training, later_keys, to_numpy
 
@@ -111,7 +111,6 @@ def make_learner(
     ConfigurationError
         In a process that was forked while JAX was running, for rules that need JAX.
     """
-    given = {name: check_network(name, value) for name, value in networks.items()}
     if not isinstance(prepare, (bool, np.bool_)):
         raise InputError(f"prepare is True or False, got {prepare!r}")
     if isinstance(rule, str) and rule != BASE and not is_path(rule):
@@ -119,7 +118,7 @@ def make_learner(
     chosen = resolve(rule, preset)
     if not prepare:
         chosen = chosen.without_preparation()
-    chosen = chosen.with_networks(**{k: v for k, v in given.items() if v is not None})
+    chosen = chosen.with_networks(**given_networks(networks))
     if not all_eager(tuple(chosen.rules.named().values())):
         check_fork()
     return RuleLearner(dataclasses.replace(chosen, rules=chosen.rules.map(to_numpy)))

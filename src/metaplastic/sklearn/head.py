@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from metaplastic.checks import check_integer
 from metaplastic.errors import InputError
 from metaplastic.readings import ReadingSettings
 from metaplastic.readings.memory import check_memory
-from metaplastic.sklearn.parameters import check_integer
 
 HeadName = Literal["auto", "graph", "ridge", "logistic"]
 HEADS: tuple[HeadName, ...] = get_args(HeadName)

@@ -19,7 +19,10 @@ from metaplastic.sklearn.containers import plain_rows
 
 @contextlib.contextmanager
 def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
-    """An estimator whose `fit` is refused or interrupted stays what it was, columns included."""
+    """An estimator stays what it was, columns included, if the block is refused or interrupted.
+
+    What it holds is not copied: a stream that was under way is changed by what it has learned.
+    """
     before = dict(vars(estimator))
     try:
         yield
@@ -97,13 +100,15 @@ def _checked(estimator: Any, x: Any, y: Any, reset: bool, least: int) -> tuple[A
 
 
 def warn_of_lost_columns(x: Any, encoder: FrozenMLP) -> None:
-    """Warn of columns of the checked rows `x` that vary, but not for numbers of seven digits."""
+    """Warn of columns of the checked rows `x` that vary and that the encoder yet leaves out."""
     lost = encoder.scale == 0
     if isinstance(encoder.preparation, ColumnCurves):
         lost[encoder.preparation.numbers] = False  # Told by `preparation_`.
-    elif encoder.preparation is not None or not lost.any():
-        return
+    elif encoder.preparation is not None:
+        return  # Columns of the presentation are others than those given.
     numbers = np.flatnonzero(lost)
+    if not len(numbers):
+        return
     size = block_rows(x.shape[1])
     starts = range(0, x.shape[0], size)
     blocks = [_extremes(x[start : start + size][:, numbers]) for start in starts]

@@ -7,13 +7,14 @@ from jaxtyping import Int
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import NotFittedError, check_is_fitted
 
+from metaplastic.checks import check_integer
 from metaplastic.data.labels import UNLABELLED, check_marks, is_signed, labelled_rows
 from metaplastic.errors import InputError
 from metaplastic.readings import ReadingPool
 from metaplastic.sklearn.classifier import FewShotClassifier
 from metaplastic.sklearn.head import reading_settings
 from metaplastic.sklearn.labels import check_given, check_types
-from metaplastic.sklearn.parameters import check_integer, draw_seed
+from metaplastic.sklearn.parameters import draw_seed
 from metaplastic.sklearn.transformer import RuleTransformer
 from metaplastic.suggest import suggest_rows, unsure_rows
 
