@@ -86,5 +86,5 @@ def test_a_recipe_names_the_nonlinearities_of_its_company():
     heard = change_recipe(named_recipe("labels"), ['company=["relu"]'])
     small = change_recipe(named_recipe("small"), ["with_labels=true", 'company=["relu"]'])
     assert heard.company == small.company
-    with pytest.raises(ConfigurationError, match="leave out the company"):
+    with pytest.raises(ConfigurationError, match="a company goes neither"):
         build_buckets(small, split_rule(build_rule(small))[1])

@@ -18,6 +18,7 @@ from metaplastic.gradients import (
     TruncatedBackprop,
 )
 from metaplastic.meta.company import CompanyProblem
+from metaplastic.meta.ensemble import EnsembleProblem
 from metaplastic.meta.executor import Bucket
 from metaplastic.meta.hearing import HearingProblem
 from metaplastic.meta.problem import SEEN, RuleProblem
@@ -51,6 +52,8 @@ class Recipe:
     `with_labels` are those of `LocalRule`. A rule `with_labels` hears `shots` rows a class; the
     rule or preset `guide` trains the guides of `HearingProblem` for `guide_steps`. It also trains
     the networks of the `company`, which is a tuple of their nonlinearities (`CompanyProblem`).
+    With `n_networks` above 1 the rule trains so many networks on every task, and the meta-loss
+    reads them together (`EnsembleProblem`).
 
     `spread` is the share of `LabelSpreading` in the meta-loss, with the numbers of `labels` a
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
@@ -94,6 +97,7 @@ class Recipe:
     guide: str = "base"
     guide_steps: int = 60
     company: tuple[str, ...] = ()
+    n_networks: int = 1
     whitening: float = 0.0
     seed: int = 0
     teaching: Teaching = dataclasses.field(default_factory=Teaching)
@@ -185,7 +189,7 @@ def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
 
 def _problem(
     shape: Shape, recipe: Recipe, tasks: SourceTasks, theta_free: AbstractUpdateRule
-) -> RuleProblem | HearingProblem | CompanyProblem:
+) -> RuleProblem | HearingProblem | CompanyProblem | EnsembleProblem:
     score: Any = recipe.score
     shots = shape.shots or recipe.shots
     labels = (shots,) if recipe.with_labels else recipe.labels
@@ -206,11 +210,17 @@ def _problem(
         share=recipe.spread,
     )
     if recipe.company:
-        if recipe.with_labels:
-            raise ConfigurationError("a rule with_labels is read alone; leave out the company")
+        if recipe.with_labels or recipe.n_networks > 1:
+            raise ConfigurationError(
+                "a company goes neither with with_labels nor with n_networks above 1; leave out one"
+            )
         known, sparse = teachers(recipe.guide), is_sparse(shape)
         rules = tuple(known.rule_for(name, sparse=sparse) for name in recipe.company)
         return CompanyProblem(plain, rules, recipe.company, recipe.guide_steps)
+    if recipe.n_networks != 1:
+        if recipe.with_labels:
+            raise ConfigurationError("a rule with_labels is read alone; leave out n_networks")
+        return EnsembleProblem(plain, recipe.n_networks)
     if not recipe.with_labels:
         return plain
     return HearingProblem(plain, load_rule(recipe.guide), recipe.guide_steps)
