@@ -35,12 +35,13 @@ SECTIONS, CHOICES, TEXTS = (4, 10), 3, 100
 """Sections of descriptions, how often so many are chosen, and texts of each."""
 
 RUNS = {"read": "first", "more": "second", "embedded": "third", "share": "fourth"}
+RUNS |= {"company": "fifth", "together": "sixth"}
 """Runs kept in this folder, and what tables call them."""
 
 HALFWAY = {"half_share": "share", "half_embedded": "embedded"}
 """Means of the rule of `base` and that of a run, number by number."""
 
-ROLES = {"embedded": "bounded", "half_embedded": "bounded"}
+ROLES = {"embedded": "bounded", "half_embedded": "bounded", "company": "bounded"}
 """Rules of `base` that they replace, if not the main one."""
 
 TITLES = RUNS | {name: f"halfway to {RUNS[end]}" for name, end in HALFWAY.items()}
