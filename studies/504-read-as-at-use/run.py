@@ -44,7 +44,10 @@ HALFWAY = {"half_share": "share", "half_embedded": "embedded"}
 ROLES = {"embedded": "bounded", "half_embedded": "bounded", "company": "bounded"}
 """Rules of `base` that they replace, if not the main one."""
 
-TITLES = RUNS | {name: f"halfway to {RUNS[end]}" for name, end in HALFWAY.items()}
+EARLIER = {f"together{n}": f"sixth, after {n}" for n in (100, 200, 300, 450, 600)}
+"""Checkpoints of a run, judged while it went on; they are not kept here."""
+
+TITLES = RUNS | EARLIER | {name: f"halfway to {RUNS[end]}" for name, end in HALFWAY.items()}
 
 NETWORKS = {
     "one network": (1, 64, False),

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from metaplastic.errors import InputError
 from metaplastic.meta.judged import AbstractJudgedProblem
 from metaplastic.meta.problem import RuleCarry, RuleProblem
-from metaplastic.models import MLP
+from metaplastic.models import MLP, Presentation
 from metaplastic.rules import init_model
 from metaplastic.rules.base import RuleState
 from metaplastic.types import Metrics, PRNGKey, Theta
@@ -59,7 +59,7 @@ class EnsembleProblem(AbstractJudgedProblem):
         seen = [whitened.unwhitened() if i % 2 else whitened for i in range(self.n_networks)]
         presentations = jax.tree.map(lambda *leaves: jnp.stack(leaves), *seen)
 
-        def start(presentation: eqx.Module, key: PRNGKey) -> tuple[MLP, RuleState]:
+        def start(presentation: Presentation, key: PRNGKey) -> tuple[MLP, RuleState]:
             model_key, rule_key = jax.random.split(key)
             model = init_model(
                 rule,
