@@ -5,33 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tiny_problem import PLAIN, RULE
 
-from metaplastic.data import GaussianMixture
 from metaplastic.errors import ConfigurationError, InputError
 from metaplastic.meta.ensemble import EnsembleProblem
-from metaplastic.meta.problem import RuleCarry, RuleProblem, split_rule
-from metaplastic.models import PresentationSettings
-from metaplastic.objectives import FewShotRidge, LabelSpreading
+from metaplastic.meta.problem import RuleCarry, split_rule
 from metaplastic.recipes.config import change_recipe, named_recipe
 from metaplastic.recipes.recipe import build_buckets, build_rule
-from metaplastic.rules import LocalRule
-from metaplastic.tasks import SourceTasks
 
-RULE = LocalRule.create(key=jax.random.key(0), hidden=3)
-PLAIN = RuleProblem(
-    tasks=SourceTasks.create(GaussianMixture(40, 3)),
-    objective=FewShotRidge(),
-    rule=split_rule(RULE)[1],
-    sizes=(40, 6, 4),
-    activation="tanh",
-    batch_size=16,
-    shots=2,
-    steps_per_loss=2,
-    horizons=(2, 40),
-    queries=4,
-    presentation=PresentationSettings(whitening=0.25),
-    second=LabelSpreading((2,), n_neighbors=3),
-)
 PROBLEM, THETA = EnsembleProblem(PLAIN, 3), split_rule(RULE)[0]
 
 

@@ -114,9 +114,7 @@ class CompanyProblem(AbstractJudgedProblem):
 
     def assess(self, carry: CompanyCarry, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of the features of all networks, on fresh labelled samples."""
-        tasks, drawn = self.plain.tasks, self.plain.shots + (self.plain.queries or self.plain.shots)
-        x, labels = tasks.labelled(carry.task, drawn, key=key)
-        extra = tasks.targets(carry.task, drawn, key=key)
+        x, labels, extra = self.plain.samples(carry.task, key=key)
         beside = jnp.concatenate([network.features(x) for network in carry.company], axis=1)
         beside = checkpoint_name(jax.lax.stop_gradient(beside), "batch")
         return self.plain.judge(carry.task, carry.model, x, labels, extra, key=key, beside=beside)

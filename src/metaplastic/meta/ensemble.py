@@ -87,9 +87,7 @@ class EnsembleProblem(AbstractJudgedProblem):
 
     def assess(self, carry: RuleCarry, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of the features of all networks, on fresh labelled samples."""
-        tasks, drawn = self.plain.tasks, self.plain.shots + (self.plain.queries or self.plain.shots)
-        x, labels = tasks.labelled(carry.task, drawn, key=key)
-        extra = tasks.targets(carry.task, drawn, key=key)
+        x, labels, extra = self.plain.samples(carry.task, key=key)
         features = eqx.filter_vmap(lambda model: model.features(x))(carry.model)
         first = jax.tree.map(lambda leaf: leaf[0] if eqx.is_array(leaf) else leaf, carry.model)
         beside = jnp.concatenate(list(features[1:]), axis=1)

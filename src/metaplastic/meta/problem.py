@@ -182,9 +182,13 @@ class RuleProblem(AbstractJudgedProblem):
 
     def score(self, task: Task, model: MLP, *, key: PRNGKey) -> tuple[Float[Array, ""], Metrics]:
         """Meta-loss and metrics of a model's features on fresh labelled samples of a task."""
+        return self.judge(task, model, *self.samples(task, key=key), key=key)
+
+    def samples(self, task: Task, *, key: PRNGKey) -> tuple[Array, Array, Array | None]:
+        """Fresh samples of a task with labels and extra targets: support first, then queries."""
         drawn = self.shots + (self.queries or self.shots)
-        samples = self.tasks.labelled(task, drawn, key=key)
-        return self.judge(task, model, *samples, self.tasks.targets(task, drawn, key=key), key=key)
+        x, labels = self.tasks.labelled(task, drawn, key=key)
+        return x, labels, self.tasks.targets(task, drawn, key=key)
 
     def judge(
         self,
