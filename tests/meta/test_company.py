@@ -4,7 +4,6 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
-from tiny_problem import PLAIN, RULE
 
 from metaplastic.errors import ConfigurationError, InputError
 from metaplastic.meta.company import CompanyProblem
@@ -12,6 +11,7 @@ from metaplastic.meta.problem import split_rule
 from metaplastic.recipes.config import change_recipe, named_recipe
 from metaplastic.recipes.recipe import build_buckets, build_rule
 from metaplastic.rules import LocalRule
+from tiny_problem import PLAIN, RULE
 
 OTHER = LocalRule.create(key=jax.random.key(1), hidden=3)
 

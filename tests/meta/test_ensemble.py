@@ -5,13 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_problem import PLAIN, RULE
 
 from metaplastic.errors import ConfigurationError, InputError
 from metaplastic.meta.ensemble import EnsembleProblem
 from metaplastic.meta.problem import RuleCarry, split_rule
 from metaplastic.recipes.config import change_recipe, named_recipe
 from metaplastic.recipes.recipe import build_buckets, build_rule
+from tiny_problem import PLAIN, RULE
 
 PROBLEM, THETA = EnsembleProblem(PLAIN, 3), split_rule(RULE)[0]
 
