@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from metaplastic.data import GaussianMixture, ImageSource
-from metaplastic.errors import InputError
+from metaplastic.errors import ConfigurationError, InputError
 from metaplastic.tasks import Augmentation, SourceTasks
 from metaplastic.tasks.augment import N_STRENGTHS
 
@@ -69,6 +69,19 @@ def test_shade_darkens_parts_of_every_image_within_its_bound():
     assert np.all(np.ptp(out, axis=(1, 2)) > 0.05)
     assert np.abs(out[0] - out[1]).max() > 0.05
     assert np.abs(np.diff(out, axis=1)).max() < 0.3
+
+
+def test_scaled_strengths_change_images_less_and_leave_the_shade():
+    augmentation = Augmentation(shade=1.2)
+    assert augmentation.scaled(1.0) == augmentation
+    weak = augmentation.scaled(0.25)
+    assert (weak.rotation, weak.margin, weak.shade) == (0.0625, 0.0875, 1.2)
+
+
+@pytest.mark.parametrize("factor", [-0.1, float("nan"), float("inf")])
+def test_strengths_are_not_multiplied_by_what_is_no_factor(factor):
+    with pytest.raises(ConfigurationError, match=rf"multiplied by {factor}; give a number from 0"):
+        Augmentation().scaled(factor)
 
 
 @pytest.mark.slow

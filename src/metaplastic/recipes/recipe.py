@@ -59,9 +59,10 @@ class Recipe:
     class; the rest is ridge's. `direct` lets the readout of the meta-loss see inputs beside the
     learned features; `whitening` is that of `PresentationSettings`. `own` is that of `WordSource`
     for writings and texts, `shade` that of `Augmentation` for pictures, `rows` that of
-    `SourceTasks`. `cluster` is used by the executor `ray` and is no part of what identifies a run.
-    The other fields are those of the classes that they configure; `truncation` is in meta-losses
-    (`steps_per_loss` inner steps each).
+    `SourceTasks`. `deform` multiplies the strengths of `Augmentation` for all images, which are
+    plainer below 1. `cluster` is used by the executor `ray` and is no part of what identifies a
+    run. The other fields are those of the classes that they configure; `truncation` is in
+    meta-losses (`steps_per_loss` inner steps each).
     """
 
     name: str
@@ -87,6 +88,7 @@ class Recipe:
     regress: bool = False
     own: tuple[float, float] = (0.2, 1.0)
     shade: float = 0.0
+    deform: float = 1.0
     rows: tuple[int, int] = (0, 0)
     direct: bool = False
     spread: float = 0.0
@@ -177,7 +179,7 @@ def _tasks(shape: Shape, recipe: Recipe, images: "ImageSources") -> SourceTasks:
         shade = recipe.shade if shape.source == "pictures" else 0.0
         return SourceTasks.create(
             images(shape.source, shape.n_classes),
-            augmentation=Augmentation(shade=shade),
+            augmentation=Augmentation(shade=shade).scaled(recipe.deform),
             side=shape.features,
             regress=recipe.regress,
             rows=recipe.rows,

@@ -6,11 +6,15 @@ sums a few neighbours under a tent. A displacement that varies smoothly from row
 elastic deformation by the same means, and the output grid may have any size.
 """
 
+import dataclasses
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from metaplastic.errors import ConfigurationError
 from metaplastic.types import PRNGKey
 
 N_STRENGTHS = 10
@@ -59,6 +63,22 @@ class Augmentation(eqx.Module):
     noise: float = eqx.field(static=True, default=0.15)
     margin: float = eqx.field(static=True, default=0.35)
     shade: float = eqx.field(static=True, default=0.0)
+
+    def scaled(self, factor: float) -> "Augmentation":
+        """The same with every strength but `shade` multiplied by `factor`: plainer below 1.
+
+        Raises
+        ------
+        ConfigurationError
+            If the factor is negative or not finite.
+        """
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ConfigurationError(
+                f"strengths of augmentation are multiplied by {factor}; give a "
+                "number from 0, where 1 is as they are"
+            )
+        names = [field.name for field in dataclasses.fields(self) if field.name != "shade"]
+        return dataclasses.replace(self, **{n: factor * getattr(self, n) for n in names})
 
     def draw_strengths(self, *, key: PRNGKey) -> Float[Array, " strength"]:
         """Fractions in [0, 1] of the strengths above, fixed along one task.
