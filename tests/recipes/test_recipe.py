@@ -20,6 +20,7 @@ from metaplastic.recipes.recipe import SEEN, Recipe, build_buckets, build_rule
 from metaplastic.recipes.shapes import Shape
 from metaplastic.rules import LocalRule, Metz2018, load_rule
 from metaplastic.rules.local import told_outputs
+from metaplastic.tasks import Augmentation
 
 # As `metz2018_small`, but with a source that needs no fonts.
 TINY = Recipe(
@@ -165,6 +166,9 @@ def test_every_source_of_shapes_makes_tasks(monkeypatch):
     assert table.direct == SEEN and topics.direct is None
     assert table.presentation == topics.presentation == PresentationSettings(whitening=0.25)
     assert table.second is None
+    plainer = dataclasses.replace(asked, shapes=shapes[:1], deform=0.5, shade=0.9)
+    (pictures,) = (bucket.problem for bucket in build_buckets(plainer, split_rule(rule)[1]))
+    assert pictures.tasks.augmentation == Augmentation(shade=0.9).scaled(0.5)
     shape = dataclasses.replace(shapes[-2], queries=9)
     spread = dataclasses.replace(TINY, shapes=(shape,), spread=0.3, labels=(2,))
     (table,) = (bucket.problem for bucket in build_buckets(spread, split_rule(rule)[1]))
