@@ -35,19 +35,27 @@ SECTIONS, CHOICES, TEXTS = (4, 10), 3, 100
 """Sections of descriptions, how often so many are chosen, and texts of each."""
 
 RUNS = {"read": "first", "more": "second", "embedded": "third", "share": "fourth"}
-RUNS |= {"company": "fifth", "together": "sixth"}
+RUNS |= {"company": "fifth", "together": "sixth", "longer": "seventh", "plain": "eighth"}
 """Runs kept in this folder, and what tables call them."""
 
-HALFWAY = {"half_share": "share", "half_embedded": "embedded"}
-"""Means of the rule of `base` and that of a run, number by number."""
+MEANS = {"half_share": ("share",), "half_embedded": ("embedded",), "half_longer": ("longer",)}
+MEANS |= {"several": ("embedded", "longer")}
+"""Means of the rule of `base` and those of runs, number by number."""
 
-ROLES = {"embedded": "bounded", "half_embedded": "bounded", "company": "bounded"}
-"""Rules of `base` that they replace, if not the main one."""
+BOUNDED = ("embedded", "half_embedded", "company", "longer", "half_longer", "several")
+"""Rules for bounded nonlinearities; the others replace the main rule of `base`."""
 
 EARLIER = {f"together{n}": f"sixth, after {n}" for n in (100, 200, 300, 450, 600)}
-"""Checkpoints of a run, judged while it went on; they are not kept here."""
+EARLIER |= {f"plain{n}": f"eighth, after {n}" for n in (100, 200, 300, 450, 600)}
+"""Checkpoints of runs, judged while they went on; they are not kept here."""
 
-TITLES = RUNS | EARLIER | {name: f"halfway to {RUNS[end]}" for name, end in HALFWAY.items()}
+TITLES = RUNS | EARLIER
+TITLES |= {
+    name: f"halfway to {RUNS[ends[0]]}"
+    if len(ends) == 1
+    else f"mean of base, {' and '.join(RUNS[end] for end in ends)}"
+    for name, ends in MEANS.items()
+}
 
 NETWORKS = {
     "one network": (1, 64, False),
@@ -116,9 +124,9 @@ def _presets(call: Call) -> dict[str, Preset]:
     words = kept[:1] if call.quick else call.options.rules
     words = kept if words is None else words
     rules = {name: load_rule(file) for name, _, file in (word.partition("=") for word in words)}
-    for name, end in HALFWAY.items():
-        if end in rules and not call.quick:
-            rules[name] = _halfway(base.rules.named()[_role(end)], rules[end])
+    for name, ends in MEANS.items():
+        if all(end in rules for end in ends) and not call.quick:
+            rules[name] = _mean_rule(base.rules.named()[_role(name)], *(rules[e] for e in ends))
     found = {BASE: base}
     for name, rule in rules.items():
         own = dataclasses.replace(base.rules, **{_role(name): rule})
@@ -126,16 +134,16 @@ def _presets(call: Call) -> dict[str, Preset]:
     return found
 
 
-def _halfway(start: AbstractUpdateRule, end: AbstractUpdateRule) -> AbstractUpdateRule:
-    """The mean of two rules of one shape, with the fixed fields of the second."""
-    theta, free = split_rule(end)
-    leaves = zip(jax.tree.leaves(split_rule(start)[0]), jax.tree.leaves(theta), strict=True)
-    mean = jax.tree.unflatten(jax.tree.structure(theta), [(a + b) / 2 for a, b in leaves])
-    return eqx.combine(mean, free)
+def _mean_rule(start: AbstractUpdateRule, *ends: AbstractUpdateRule) -> AbstractUpdateRule:
+    """The mean of rules of one shape, with the fixed fields of the last."""
+    theta, free = split_rule(ends[-1])
+    leaves = zip(*(jax.tree.leaves(split_rule(rule)[0]) for rule in (start, *ends)), strict=True)
+    mean = [sum(parts) / len(parts) for parts in leaves]
+    return eqx.combine(jax.tree.unflatten(jax.tree.structure(theta), mean), free)
 
 
 def _role(name: str) -> str:
-    return ROLES.get(name, "main")
+    return "bounded" if name in BOUNDED else "main"
 
 
 def measure(call: Call) -> dict[str, Any]:
