@@ -48,7 +48,8 @@ BOUNDED = ("embedded", "half_embedded", "company", "longer", "half_longer", "sev
 
 EARLIER = {f"together{n}": f"sixth, after {n}" for n in (100, 200, 300, 450, 600)}
 EARLIER |= {f"plain{n}": f"eighth, after {n}" for n in (100, 200, 300, 450, 600)}
-"""Checkpoints of runs, judged while they went on; they are not kept here."""
+EARLIER |= {f"half_plain{n}": f"halfway to eighth, after {n}" for n in (200, 300)}
+"""Checkpoints of runs, judged while they went on; of these, that of the eighth after 200 is kept."""
 
 TITLES = RUNS | EARLIER
 TITLES |= {
