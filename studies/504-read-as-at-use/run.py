@@ -49,7 +49,7 @@ BOUNDED = ("embedded", "half_embedded", "company", "longer", "half_longer", "sev
 EARLIER = {f"together{n}": f"sixth, after {n}" for n in (100, 200, 300, 450, 600)}
 EARLIER |= {f"plain{n}": f"eighth, after {n}" for n in (100, 200, 300, 450, 600)}
 EARLIER |= {f"half_plain{n}": f"halfway to eighth, after {n}" for n in (200, 300)}
-"""Checkpoints of runs, judged while they went on; of these, that of the eighth after 200 is kept."""
+"""Checkpoints, judged while runs went on; of these, that of the eighth after 200 is kept."""
 
 TITLES = RUNS | EARLIER
 TITLES |= {
