@@ -168,23 +168,27 @@ def test_small_is_base_with_smaller_rules_for_dense_inputs():
     assert_equal_rules(RuleSet(small.rules.sparse), RuleSet(base.rules.sparse))
 
 
-def test_a_rule_file_of_version_0_1_is_the_shipped_preset():
-    base = load_preset("base")
-    assert_equal_rules(RuleSet(load_rule(OLD_RULE)), RuleSet(base.rules.main))
-    base = dataclasses.replace(base, rules=dataclasses.replace(base.rules, labels=None))
+def former_rules_as_now() -> Preset:
+    """The settings of `base` with the rules that version 0.1 had."""
+    return dataclasses.replace(load_preset("base"), rules=load_preset("base-0.1").rules)
+
+
+def test_a_rule_file_of_version_0_1_has_its_rules_and_the_settings_of_base():
+    expected = former_rules_as_now()
+    assert_equal_rules(RuleSet(load_rule(OLD_RULE)), RuleSet(expected.rules.main))
     found = load_preset(OLD_RULE)
     assert found.name == "rule-0.1"
-    assert_equal(dataclasses.replace(found, name="base"), base)
-    by_rule = resolve(OLD_RULE)
-    assert_equal(by_rule, base)
+    assert_equal(dataclasses.replace(found, name="base"), expected)
+    assert_equal(resolve(OLD_RULE), expected)
 
 
 @pytest.mark.slow
 def test_an_estimator_takes_a_rule_file_of_version_0_1():
     sizes = {"hidden_sizes": (8,), "n_components": 16, "n_networks": 2, "batch_size": 16}
+    ways = {"rule": OLD_RULE}, {"preset": former_rules_as_now()}, {"preset": str(OLD_RULE)}
     old, new, named = (
         RuleTransformer(n_steps=2, random_state=0, **sizes, **which).fit_transform(ROWS)
-        for which in ({"rule": OLD_RULE}, {}, {"preset": str(OLD_RULE)})
+        for which in ways
     )
     np.testing.assert_array_equal(old, new)
     np.testing.assert_array_equal(named, new)

@@ -34,7 +34,7 @@ SMALL = "small"
 """The preset whose rules for dense inputs were taught by `base` (studies/501-taught-rules)."""
 
 FORMER = "base-0.1"
-"""The preset of the first version: the same rules, other settings."""
+"""The preset of the first version: other settings, and the main rule of then."""
 
 READING = ReadingSettings(
     linear=(-0.881, 0.257, -0.007, -1.042, 2.180, -0.168, 1.520, -0.596, -0.361),
