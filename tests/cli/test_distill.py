@@ -17,7 +17,7 @@ from metaplastic.recipes.recipe import build_buckets, build_rule
 from metaplastic.recipes.teaching import Teaching, role_of, teachers
 from metaplastic.recipes.training import distilled
 from metaplastic.rules import load_rule
-from metaplastic.rules.rule_set import WITHOUT_LABELS
+from metaplastic.rules.rule_set import TAUGHT
 
 TINY = [
     "shapes=[{name='g',source='gaussian',features=6,widths=[4],batch_size=12,n_classes=2,"
@@ -106,7 +106,7 @@ def test_each_rule_of_a_preset_teaches_where_it_is_the_best():
 
 def test_one_rule_of_a_preset_teaches_its_own_shapes_and_can_be_narrowed():
     recipe = dataclasses.replace(RECIPES["taught"], hidden=3)
-    for role in WITHOUT_LABELS:
+    for role in TAUGHT:
         rule = load_preset("base").rules.named()[role]
         own = dataclasses.replace(recipe, teaching=Teaching(role=role))
         found = distilled(own, "base", "narrowed")

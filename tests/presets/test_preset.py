@@ -93,6 +93,16 @@ def test_what_a_rule_set_lacks_its_other_rules_do():
     assert list(RuleSet(main, sparse=sparse).named()) == ["main", "sparse"]
 
 
+def test_a_rule_for_pictures_trains_their_networks_unless_they_are_bounded_or_hear():
+    main, bounded, labels, pictures = local(0), local(1), local(2), local(3)
+    rules = RuleSet(main, bounded=bounded, pictures=pictures, labels=labels)
+    assert rules.rule_for("relu", sparse=False, pictures=True) is pictures
+    assert rules.rule_for("tanh", sparse=False, pictures=True) is bounded
+    assert rules.rule_for("relu", sparse=False, pictures=True, heard=True) is labels
+    assert rules.rule_for("relu", sparse=False) is main
+    assert RuleSet(main).rule_for("relu", sparse=False, pictures=True) is main
+
+
 def test_a_function_of_all_rules_keeps_their_roles(rules):
     moved = rules.map(lambda rule: dataclasses.replace(rule, settle=7))
     assert [rule.settle for rule in moved.named().values()] == [7, 7, 7]
@@ -274,6 +284,21 @@ def test_pictures_get_their_own_nonlinearities_whatever_the_order_of_pixels():
     assert own.with_networks(activation="elu").plan(pixels, 0).members[0].activation == "elu"
 
 
+def test_a_rule_for_pictures_trains_networks_on_pictures_alone():
+    seen = PictureSettings(least_columns=10, range=0.5, share=0.5)
+    rules = RuleSet(local(0), pictures=local(1))
+    own = dataclasses.replace(preset(), rules=rules, pictures=seen)
+    generator = np.random.default_rng(2)
+    pixels = np.clip(generator.normal(0.3, 0.5, size=(90, 12)), 0, 1).astype(np.float32)
+    embedded = generator.normal(size=(90, 12)).astype(np.float32)
+    for x, prepared, rule in (
+        (pixels, False, rules.pictures),
+        (pixels, True, rules.main),
+        (embedded, False, rules.main),
+    ):
+        assert all(member.rule is rule for member in own.plan(x, 0, prepared=prepared).members)
+
+
 def test_pictures_are_not_prepared_and_a_preset_may_prepare_nothing(pool):
     heavy = np.exp(3 * pool)
     settings = PreparationSettings(tail=2.5)
@@ -293,12 +318,9 @@ def test_the_former_preset_is_there_by_a_name_with_a_dot():
     )
     assert former.prepare(np.eye(50)) is None and former.direct == former.dense_direct
     assert former.rules.labels is None
-    same = {
-        role: bool(eqx.tree_equal(rule, now.rules.named()[role]))
-        for role, rule in former.rules.named().items()
-    }
-    # The main rule of `base` was trained for longer (studies/504-read-as-at-use).
-    assert same == {"main": False, "bounded": True, "sparse": True}
+    assert former.rules.pictures is None
+    for role, rule in former.rules.named().items():
+        assert eqx.tree_equal(rule, now.rules.named()[role])
 
 
 def test_base_has_a_rule_that_hears_labels():

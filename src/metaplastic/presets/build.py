@@ -1,8 +1,9 @@
 """Build the shipped presets: `python -m metaplastic.presets.build`.
 
-    python -m metaplastic.presets.build --main A --bounded B --sparse C --labels D --out FILE
+    python -m metaplastic.presets.build --main A --bounded B --out FILE
 
-Every argument names a rule file or a preset file; of each the main rule is taken. Left out, a rule
+There is an argument for every role. It names a rule file or a preset file, of which the main
+rule is taken. Left out, a rule
 is that of the shipped preset, so that a change of a setting needs no files. The settings of `base`
 stand below, each with the study that chose it. `--name small` builds the preset of smaller rules,
 which has the same settings, `--name base-0.1` that of the first version.
@@ -34,7 +35,7 @@ SMALL = "small"
 """The preset whose rules for dense inputs were taught by `base` (studies/501-taught-rules)."""
 
 FORMER = "base-0.1"
-"""The preset of the first version: other settings, and the main rule of then."""
+"""The preset of the first version: the same rules, other settings."""
 
 READING = ReadingSettings(
     linear=(-0.881, 0.257, -0.007, -1.042, 2.180, -0.168, 1.520, -0.596, -0.361),
@@ -100,7 +101,7 @@ def base_preset(rules: RuleSet) -> Preset:
 def former_preset(rules: RuleSet) -> Preset:
     """`base` as version 0.1 had it: ReLU and a quarter of direct features for all dense inputs,
     which were not prepared, and eight networks."""
-    now = base_preset(dataclasses.replace(rules, labels=None))
+    now = base_preset(dataclasses.replace(rules, pictures=None, labels=None))
     return dataclasses.replace(
         now,
         preparation=NO_PREPARATION,
@@ -149,6 +150,7 @@ def main() -> None:
         ("main", "the rule for most networks"),
         ("bounded", "the rule for tanh, sigmoid, sine and step"),
         ("sparse", "the rule for inputs that are mostly zeros"),
+        ("pictures", "the rule for the other networks on pictures"),
         ("labels", "the rule for networks that hear labels"),
     ):
         parser.add_argument(f"--{role}", type=Path, metavar="FILE", help=what)

@@ -175,7 +175,7 @@ class Preset:
         presentation = self.sparse_presentation if sparse else self.presentation
         members = [
             Member(
-                rule=self.rules.rule_for(name, sparse=sparse, heard=heard),
+                rule=self.rules.rule_for(name, sparse=sparse, pictures=pictures, heard=heard),
                 activation=name,
                 whitened=not (self.whiten_in_turn and index % 2),
                 seed=own_seed,

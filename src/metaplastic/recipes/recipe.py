@@ -217,7 +217,10 @@ def _problem(
                 "a company goes neither with with_labels nor with n_networks above 1; leave out one"
             )
         known, sparse = teachers(recipe.guide), is_sparse(shape)
-        rules = tuple(known.rule_for(name, sparse=sparse) for name in recipe.company)
+        pictures = shape.source in ImageSources.SOURCES
+        rules = tuple(
+            known.rule_for(name, sparse=sparse, pictures=pictures) for name in recipe.company
+        )
         return CompanyProblem(plain, rules, recipe.company, recipe.guide_steps)
     if recipe.n_networks != 1:
         if recipe.with_labels:

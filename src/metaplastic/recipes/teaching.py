@@ -12,7 +12,7 @@ from metaplastic.recipes.shapes import WRITINGS, Shape
 from metaplastic.rules import AbstractUpdateRule, RuleSet
 from metaplastic.rules.catalog import load_rule
 from metaplastic.rules.local import LocalRule, narrowed
-from metaplastic.rules.rule_set import WITHOUT_LABELS
+from metaplastic.rules.rule_set import TAUGHT
 
 SPARSE_SOURCES = (WRITINGS, "topics")
 """Of bags of words: inputs that are mostly zeros."""
@@ -84,8 +84,8 @@ def taught_shapes(shapes: Sequence[Shape], role: str) -> tuple[Shape, ...]:
     """
     if not role:
         return tuple(shapes)
-    if role not in WITHOUT_LABELS:
-        known = ", ".join(WITHOUT_LABELS)
+    if role not in TAUGHT:
+        known = ", ".join(TAUGHT)
         raise ConfigurationError(f"teaching.role is one of {known}, got {role!r}")
     found = tuple(shape for shape in shapes if role_of(shape) == role)
     if not found:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from metaplastic.models import BOUNDED
 from metaplastic.rules.base import AbstractUpdateRule
 
-WITHOUT_LABELS = ("main", "bounded", "sparse")
-"""Roles of rules that train networks without labels; `main` is always there."""
+TAUGHT = ("main", "bounded", "sparse")
+"""Roles that a rule can be taught for; `main` is always there."""
 
-ROLES = (*WITHOUT_LABELS, "labels")
+ROLES = (*TAUGHT, "pictures", "labels")
 """Fields of a `RuleSet`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RuleSet:
-    """Up to four rules.
+    """Up to five rules.
 
     Parameters
     ----------
@@ -27,6 +27,8 @@ class RuleSet:
     sparse : AbstractUpdateRule, optional
         The rule for inputs that are mostly zeros, whatever the nonlinearity; if left out, `main`
         and `bounded` train those networks too.
+    pictures : AbstractUpdateRule, optional
+        The rule for the other networks on pictures; `main` if left out.
     labels : AbstractUpdateRule, optional
         The rule for all networks that hear labels; if left out, the others train those too.
 
@@ -42,6 +44,7 @@ class RuleSet:
     main: AbstractUpdateRule
     bounded: AbstractUpdateRule | None = None
     sparse: AbstractUpdateRule | None = None
+    pictures: AbstractUpdateRule | None = None
     labels: AbstractUpdateRule | None = None
 
     @property
@@ -50,15 +53,19 @@ class RuleSet:
         rules = self.named().values() if self.labels is None else (self.labels,)
         return all(rule.hears_labels for rule in rules)
 
-    def rule_for(self, activation: str, *, sparse: bool, heard: bool = False) -> AbstractUpdateRule:
-        """The rule for a network of this nonlinearity, on inputs that are mostly zeros or not, that
-        hears labels or does not."""
+    def rule_for(
+        self, activation: str, *, sparse: bool, pictures: bool = False, heard: bool = False
+    ) -> AbstractUpdateRule:
+        """The rule for a network of this nonlinearity, on inputs that are mostly zeros, pictures or
+        neither, that hears labels or does not."""
         if heard and self.labels is not None:
             return self.labels
         if sparse and self.sparse is not None:
             return self.sparse
         if self.bounded is not None and activation in BOUNDED:
             return self.bounded
+        if pictures and self.pictures is not None:
+            return self.pictures
         return self.main
 
     def named(self) -> dict[str, AbstractUpdateRule]:
