@@ -36,6 +36,7 @@ SECTIONS, CHOICES, TEXTS = (4, 10), 3, 100
 
 RUNS = {"read": "first", "more": "second", "embedded": "third", "share": "fourth"}
 RUNS |= {"company": "fifth", "together": "sixth", "longer": "seventh", "plain": "eighth"}
+RUNS |= {"ten": "ninth"}
 """Runs kept in this folder, and what tables call them."""
 
 MEANS = {"half_share": ("share",), "half_embedded": ("embedded",), "half_longer": ("longer",)}
@@ -47,6 +48,7 @@ BOUNDED = ("embedded", "half_embedded", "company", "longer", "half_longer", "sev
 
 EARLIER = {f"together{n}": f"sixth, after {n}" for n in (100, 200, 300, 450, 600)}
 EARLIER |= {f"plain{n}": f"eighth, after {n}" for n in (100, 200, 300, 450, 600)}
+EARLIER |= {f"ten{n}": f"ninth, after {n}" for n in (80, 120, 160, 200)}
 EARLIER |= {f"half_plain{n}": f"halfway to eighth, after {n}" for n in (200, 300)}
 """Checkpoints, judged while runs went on; of these, that of the eighth after 200 is kept."""
 

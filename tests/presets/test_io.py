@@ -159,7 +159,7 @@ def test_names_and_objects():
 def test_small_is_base_with_smaller_rules_for_dense_inputs():
     base, small = load_preset("base"), load_preset("small")
     assert settings_of(small) == {**settings_of(base), "name": "small"}
-    assert small.rules.named().keys() == base.rules.named().keys() - {"labels"}
+    assert small.rules.named().keys() == base.rules.named().keys() - {"pictures", "labels"}
     for role in ("main", "bounded"):
         rule = small.rules.named()[role]
         assert isinstance(rule, LocalRule)

@@ -123,7 +123,7 @@ def test_all_rules_of_base_share_the_program_of_any_rule_of_their_shape():
     assert jax.tree.structure(rules.main) == jax.tree.structure(rules.sparse)
     named = rules.named().values()
     assert all(isinstance(rule, LocalRule) and rule.settle == 100 for rule in named)
-    assert [rule.with_outputs for rule in named] == [False, True, False, False]
+    assert [rule.with_outputs for rule in named] == [False, True, False, False, False]
 
 
 def test_networks_share_the_features_and_the_first_has_the_seed(pool):
