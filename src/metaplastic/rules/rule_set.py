@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import ClassVar
 
 from metaplastic.models import BOUNDED
 from metaplastic.rules.base import AbstractUpdateRule
@@ -40,6 +41,9 @@ class RuleSet:
     >>> type(rules.rule_for("relu", sparse=True)).__name__
     'Hebb'
     """
+
+    later_fields: ClassVar[frozenset[str]] = frozenset({"pictures"})
+    """Fields that older versions lack; left out, they change nothing."""
 
     main: AbstractUpdateRule
     bounded: AbstractUpdateRule | None = None
