@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
 import numpy as np
+from halfway import mean_rule
 from heldback import PARTS, SHAPES, STEPS, TASKS, parts_of_loss
 
 from laboratory import Call, Table
@@ -19,10 +18,9 @@ from laboratory.runs import run_figure, run_table
 from metaplastic.data import Dataset
 from metaplastic.evaluation import evaluate
 from metaplastic.learners import RuleLearner
-from metaplastic.meta.problem import split_rule
 from metaplastic.presets import Preset, load_preset
 from metaplastic.presets.io import BASE
-from metaplastic.rules import AbstractUpdateRule, load_rule
+from metaplastic.rules import load_rule
 
 FOLDER = Path(__file__).parent
 SEEDS = (0,)
@@ -131,20 +129,12 @@ def _presets(call: Call) -> dict[str, Preset]:
     rules = {name: load_rule(file) for name, _, file in (word.partition("=") for word in words)}
     for name, ends in MEANS.items():
         if all(end in rules for end in ends) and not call.quick:
-            rules[name] = _mean_rule(base.rules.named()[_role(name)], *(rules[e] for e in ends))
+            rules[name] = mean_rule(base.rules.named()[_role(name)], *(rules[e] for e in ends))
     found = {BASE: base}
     for name, rule in rules.items():
         own = dataclasses.replace(base.rules, **{_role(name): rule})
         found[name] = dataclasses.replace(base, rules=own)
     return found
-
-
-def _mean_rule(start: AbstractUpdateRule, *ends: AbstractUpdateRule) -> AbstractUpdateRule:
-    """The mean of rules of one shape, with the fixed fields of the last."""
-    theta, free = split_rule(ends[-1])
-    leaves = zip(*(jax.tree.leaves(split_rule(rule)[0]) for rule in (start, *ends)), strict=True)
-    mean = [sum(parts) / len(parts) for parts in leaves]
-    return eqx.combine(jax.tree.unflatten(jax.tree.structure(theta), mean), free)
 
 
 def _role(name: str) -> str:

@@ -113,7 +113,7 @@ def load_preset(preset: str | Path | Preset) -> Preset:
     --------
     >>> from metaplastic import load_preset
     >>> sorted(load_preset("base").rules.named())
-    ['bounded', 'labels', 'main', 'sparse']
+    ['bounded', 'labels', 'main', 'pictures', 'sparse']
     """
     if isinstance(preset, Preset):
         return preset
