@@ -37,6 +37,8 @@ RUNS |= {"company": "fifth", "together": "sixth", "longer": "seventh", "plain": 
 RUNS |= {"ten": "ninth"}
 """Runs kept in this folder, and what tables call them."""
 
+DRAWN = ("share", "together", "plain")
+
 MEANS = {"half_share": ("share",), "half_embedded": ("embedded",), "half_longer": ("longer",)}
 MEANS |= {"several": ("embedded", "longer")}
 """Means of the rule of `base` and those of runs, number by number."""
@@ -219,8 +221,9 @@ def _there() -> dict[str, str]:
 
 
 def draw(result: Mapping[str, Any]) -> Any:
-    """Meta-loss of the runs."""
-    return run_figure(FOLDER, _there())
+    """Meta-loss of three runs on images; all of them would hide each other."""
+    there = _there()
+    return run_figure(FOLDER, {name: there[name] for name in DRAWN if name in there})
 
 
 def _losses(losses: Mapping[str, Any]) -> Table:
