@@ -38,6 +38,7 @@ RUNS |= {"ten": "ninth"}
 """Runs kept in this folder, and what tables call them."""
 
 DRAWN = ("share", "together", "plain")
+"""Runs in the figure."""
 
 MEANS = {"half_share": ("share",), "half_embedded": ("embedded",), "half_longer": ("longer",)}
 MEANS |= {"several": ("embedded", "longer")}

@@ -8,6 +8,7 @@ import pytest
 from metaplastic.errors import ConfigurationError, InputError
 from metaplastic.meta.company import CompanyProblem
 from metaplastic.meta.problem import split_rule
+from metaplastic.presets import load_preset
 from metaplastic.recipes.config import change_recipe, named_recipe
 from metaplastic.recipes.recipe import build_buckets, build_rule
 from metaplastic.rules import LocalRule
@@ -65,6 +66,14 @@ def test_a_recipe_names_the_nonlinearities_of_its_company():
     problem = build_buckets(recipe, split_rule(build_rule(recipe))[1])[0].problem
     assert isinstance(problem, CompanyProblem)
     assert problem.activations == ("relu", "tanh")
+    known = load_preset("base").rules
+    for source, main in (("strokes", known.pictures), ("gaussian", known.main)):
+        shape = f"shapes=[{{name='s',source='{source}',features=6,widths=[4],batch_size=8"
+        shape += ",n_classes=2,n_tasks=1}]"
+        beside = change_recipe(recipe, [shape, "guide=base"])
+        (problem,) = (b.problem for b in build_buckets(beside, split_rule(RULE)[1]))
+        assert isinstance(problem, CompanyProblem)
+        assert eqx.tree_equal(problem.rules, (main, known.bounded))
     heard = change_recipe(named_recipe("labels"), ['company=["relu"]'])
     small = change_recipe(named_recipe("small"), ["with_labels=true", 'company=["relu"]'])
     assert heard.company == small.company

@@ -2,11 +2,11 @@
 
     python -m metaplastic.presets.build --main A --bounded B --out FILE
 
-There is an argument for every role. It names a rule file or a preset file, of which the main
-rule is taken. Left out, a rule
-is that of the shipped preset, so that a change of a setting needs no files. The settings of `base`
-stand below, each with the study that chose it. `--name small` builds the preset of smaller rules,
-which has the same settings, `--name base-0.1` that of the first version.
+There is an argument for every role. It names a rule file or a preset file, of which the main rule
+is taken. Left out, a rule is that of the shipped preset, so that a change of a setting needs no
+files. The settings of `base` stand below, each with the study that chose it. `--name small` builds
+the preset of smaller rules, which has the same settings, `--name base-0.1` that of the first
+version.
 """
 
 import argparse

@@ -50,6 +50,16 @@ def test_a_field_that_came_later_counts_only_where_it_changes_something(monkeypa
     assert of(settle=5) == settled != now != of()
 
 
+def test_a_rule_set_without_a_rule_for_pictures_has_the_key_that_it_had(monkeypatch):
+    def of(**rules):
+        preset = dataclasses.replace(OJA.preset, rules=RuleSet(load_rule("oja"), **rules))
+        return key(RuleLearner(preset))
+
+    without, pictured = of(), of(pictures=load_rule("hebb"))
+    monkeypatch.setattr(RuleSet, "later_fields", frozenset())
+    assert of(pictures=load_rule("hebb")) == pictured != without != of()
+
+
 OTHER = {
     "order": 6,
     "shape": "ranks",
