@@ -1,0 +1,59 @@
+"""Tests of the links between the components of a graph."""
+
+import numpy as np
+import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+from metaplastic.readings import links
+from metaplastic.readings.graph import build_graph
+from metaplastic.readings.links import shortest_links
+
+
+@pytest.fixture
+def parts():
+    """Twelve groups of three to nine rows, and the number of the group of every row."""
+    generator = np.random.default_rng(0)
+    component = np.repeat(np.arange(12), generator.integers(3, 10, size=12))
+    centres = 8.0 * generator.normal(size=(12, 5))
+    nodes = centres[component] + 0.1 * generator.normal(size=(len(component), 5))
+    order = generator.permutation(len(component))
+    return nodes[order].astype(np.float32), component[order]
+
+
+def _joined(n: int, component: np.ndarray, found: np.ndarray) -> int:
+    """Components of a graph of the groups and the links."""
+    groups = [np.flatnonzero(component == c) for c in np.unique(component)]
+    edges = np.concatenate([found, *(np.stack([g[:-1], g[1:]], 1) for g in groups)])
+    return connected_components(coo_array((np.ones(len(edges)), edges.T), shape=(n, n)))[0]
+
+
+def test_links_are_those_of_the_spanning_tree_of_all_rows(parts):
+    nodes, component = parts
+    found = shortest_links(nodes, component)
+    squared = np.square(nodes[:, None].astype(np.float64) - nodes).sum(2)
+    squared[component[:, None] == component] *= 1e-6  # first within a group
+    tree = minimum_spanning_tree(squared).tocoo()
+    true = {frozenset(pair) for pair in zip(*tree.coords, strict=True)}
+    across = {pair for pair in true if len({component[i] for i in pair}) == 2}
+    assert {frozenset(pair) for pair in found.tolist()} == across
+
+
+def test_every_part_is_joined_even_beyond_the_limits(parts, monkeypatch):
+    nodes, component = parts
+    monkeypatch.setattr(links, "MOST_COMPONENTS", 4)
+    monkeypatch.setattr(links, "ASKED", 20)
+    found = shortest_links(nodes, component)
+    assert len(found) == 11
+    assert _joined(len(nodes), component, found) == 1
+
+
+def test_a_graph_of_copies_hangs_together():
+    generator = np.random.default_rng(1)
+    x = np.repeat(generator.normal(size=(40, 6)), 15, 0) + 1e-3 * generator.normal(size=(600, 6))
+    graph = build_graph(x.astype(np.float32), 10)
+    assert connected_components(graph.weights)[0] == 1
+    assert graph.n_links >= 39
+    np.testing.assert_array_equal(graph.weights.toarray(), graph.weights.toarray().T)
+    # A graph that hangs together gets none.
+    assert build_graph(generator.normal(size=(200, 3)).astype(np.float32), 10).n_links == 0
