@@ -17,14 +17,18 @@ from metaplastic.readings.settings import STATISTICS
 
 SHOTS = (1, 3, 10, 50)
 MOST_ROWS, MOST_TESTED = 1000, 300
+LARGE = 4000
+"""Most rows of a large pool, which has at least half as many."""
+
 ROWS = 60
 """Test rows of a case by which the weights are fitted."""
 
 PENALTY = 0.002
 """Of the squared factors, but for the constant, on statistics of unit spread."""
 
-VARIANTS = ("whole", "uneven", "few")
-"""All rows of a pool; its classes made unequally large; two to four of at least four classes."""
+VARIANTS = ("whole", "uneven", "few", "large")
+"""Rows of a pool; its classes made unequally large; two to four of at least four classes; more
+rows. All but the last have at most `MOST_ROWS`."""
 
 UNEVEN = 0.7
 """Spread of the logarithms of the sizes of classes that are made unequally large."""
@@ -49,7 +53,7 @@ class Case:
 def cases_of(
     name: str, features: NDArray, labels: NDArray, draws: int, settings: ReadingSettings
 ) -> Iterator[Case]:
-    """Draws of 1 to 50 labels a class from a pool of at most `MOST_ROWS` rows, and its variants."""
+    """Draws of 1 to 50 labels a class from a pool, in all its variants."""
     for variant in VARIANTS:
         generator = np.random.default_rng([len(labels), VARIANTS.index(variant)])
         rows = rows_of(variant, labels, generator)
@@ -71,6 +75,8 @@ def cases_of(
 def rows_of(variant: str, labels: NDArray, generator: np.random.Generator) -> NDArray[np.int64]:
     """Numbers of the rows of a variant; none if the pool has too few classes for it."""
     rows, classes = generator.permutation(len(labels)), np.unique(labels)
+    if variant == "large":
+        rows = rows[: LARGE if 2 * len(rows) >= LARGE else 0]
     if variant == "few":
         if len(classes) < 4:
             return rows[:0]
@@ -84,7 +90,8 @@ def rows_of(variant: str, labels: NDArray, generator: np.random.Generator) -> ND
             for c, size in zip(classes, sizes, strict=True)
         ]
         rows = rows[np.sort(np.concatenate(kept))]
-    rows = rows[:MOST_ROWS]
+    if variant != "large":
+        rows = rows[:MOST_ROWS]
     known, counts = np.unique(labels[rows], return_counts=True)
     return rows[np.isin(labels[rows], known[counts >= 5])]
 

@@ -14,8 +14,9 @@ from metaplastic.readings.shares import Shares, shift_to_shares
 
 NodeValues = Float[np.ndarray, "node class"]
 
-LINEAR, SPREAD = 0.5, 1.5
-"""Weights in the product that is spread: of log probabilities, and of the graph's scores."""
+LINEAR, SPREAD, FEW = 0.5, 1.0, 1.5
+"""Weights in the product that is spread: of log probabilities, and of the graph's scores. With `k`
+labels a class the latter is `SPREAD + FEW / k`: the fewer labels, the less ridge can know."""
 
 LEAK = 0.25
 """Of the smoothing: a node keeps a fifth of what is said of itself."""
@@ -55,7 +56,8 @@ def spread_both(
     """
     # Ridge knows the shares of the labelled rows, the graph does not.
     known = (1.0 - LINEAR) * (np.log(shares) - np.log(shares).mean())
-    both = LINEAR * linear + SPREAD * spread + known
+    weight = SPREAD + FEW * linear.shape[1] / len(labels)
+    both = LINEAR * linear + weight * spread + known
     start = softmax(both + far * shift_to_shares(both, shares, graph.counts), axis=1)
     start[places] = one_hot(labels, start.shape[1])
     return np.log(np.maximum(graph.smooth(start, LEAK, TOLERANCE), LEAST))
