@@ -21,6 +21,8 @@ from laboratory.combining import (
     group,
     weights,
 )
+from metaplastic.presets import load_preset
+from metaplastic.presets.io import BASE
 from metaplastic.readings import ReadingSettings
 from metaplastic.readings.settings import STATISTICS
 
@@ -28,7 +30,8 @@ SEEDS = (0,)
 FOLDS, CLOSE = 5, 1.5
 SINGLE = 0.25, 1.25
 """Factors of both weights with one label a class: the fit believes ridge too much there."""
-READINGS = ("ridge", "graph", "auto")
+READINGS = ("ridge", "graph", "auto", "anew")
+"""`auto` has the factors of `base`; `anew` those that are fitted here without the pool's group."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -39,7 +42,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def measure(call: Call) -> dict[str, Any]:
-    """Weights fitted to all pools, and accuracies with weights fitted without a pool's group."""
+    """Weights fitted to all pools; accuracies with those of `base`, and with weights fitted without
+    a pool's group."""
     settings, cases = ReadingSettings(single=SINGLE), []
     draws = 2 if call.quick else call.options.draws
     found = [] if call.quick else pools(call.options.features, call.options.keel)
@@ -54,11 +58,18 @@ def measure(call: Call) -> dict[str, Any]:
         own = [case for case in cases if group(case.pool) in out]
         rest = [case for case in cases if group(case.pool) not in out] or own
         factors, sure = _fitted(rest, bounds, settings)
-        rows += _judged(own, weights(own, factors, settings, sure))
+        rows += _judged(own, _of_base(own), weights(own, factors, settings, sure))
     factors, sure = _fitted(cases, bounds, settings)
     linear, graph = factors.round(4).tolist()
     found = {"linear": linear, "graph": graph, "sharpness": sure.round(4).tolist()}
     return {"statistics": STATISTICS, **found, "rows": rows}
+
+
+def _of_base(cases: list[Case]) -> Any:
+    """Weights of `base`."""
+    known = load_preset(BASE).reading
+    factors = np.array([known.linear, known.graph])
+    return weights(cases, factors, known, np.array(known.sharpness))
 
 
 def _fitted(cases: list[Case], bounds: tuple[float, float], settings: ReadingSettings) -> Any:
@@ -79,24 +90,26 @@ def _made() -> list[tuple[str, Any, Any]]:
     return made
 
 
-def _judged(cases: list[Case], both: Any) -> list[dict[str, Any]]:
-    """A row for every pool, variant and number of labels."""
+def _judged(cases: list[Case], of_base: Any, anew: Any) -> list[dict[str, Any]]:
+    """A row for every pool, variant and number of labels; the error is that of `auto`."""
     rows = []
     for key in dict.fromkeys((case.pool, case.variant, case.shots) for case in cases):
         own = [i for i, c in enumerate(cases) if (c.pool, c.variant, c.shots) == key]
         truth = [cases[i].truth for i in own]
-        logits = [np.tensordot(both[i], cases[i].parts, 1) for i in own]
+        logits = [np.tensordot(of_base[i], cases[i].parts, 1) for i in own]
+        other = [np.tensordot(anew[i], cases[i].parts, 1) for i in own]
         said = {
             "ridge": [cases[i].alone[0] for i in own],
             "graph": [cases[i].alone[1] for i in own],
             "auto": [part.argmax(1) for part in logits],
+            "anew": [part.argmax(1) for part in other],
         }
         accuracy = {
             name: 100 * float(np.mean([np.mean(s == t) for s, t in zip(of, truth, strict=True)]))
             for name, of in said.items()
         }
         row = dict(zip(("pool", "variant", "shots"), key, strict=True)) | {"accuracy": accuracy}
-        mean = [float(np.mean([both[i][e] for i in own])) for e in (0, 1)]
+        mean = [float(np.mean([of_base[i][e] for i in own])) for e in (0, 1)]
         rows.append(row | {"calibration_error": calibration_error(logits, truth), "weights": mean})
     return rows
 
@@ -111,10 +124,12 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
                 cells.append((variant, str(shots), str(len(rows)), *_means(rows)))
     header = ("rows", "labels a class", "pools", *READINGS)
     note = (
-        "Accuracy in percent, mean over pools, weights fitted without the pool's group. `worst`: "
-        "the pool where auto is farthest behind the better of ridge and graph, in points; then the "
-        f"number of pools where it is more than {CLOSE} behind; then the expected calibration "
-        "error of auto, mean over pools. Rows: all of a pool, its classes made uneven, few classes."
+        "Accuracy in percent, mean over pools. `auto` has the weights of `base`, `anew` weights "
+        "fitted to these features without the pool's group. `worst`: the pool where auto is "
+        "farthest behind the better of ridge and graph, in points; then the number of pools where "
+        f"it is more than {CLOSE} behind; then the expected calibration error of auto, mean over "
+        "pools. Rows: at most 1,000 of a pool, its classes made uneven, few classes, 2,000 to "
+        "4,000 rows."
     )
     names = [name for name in ("linear", "graph", "sharpness") if name in result]
     factors = zip(result["statistics"], *(result[name] for name in names), strict=True)
