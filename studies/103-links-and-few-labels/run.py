@@ -21,6 +21,7 @@ from metaplastic.readings import ReadingPool, graph, joint
 from metaplastic.readings.graph import Graph
 from metaplastic.readings.links import shortest_links
 
+SEEDS = (0,)
 SHOTS, TESTED, DRAWS = (1, 3, 10), 1000, 4
 SIZES = ("whole", "large")
 WEIGHTS = {"no links": 0.0, "links of 0.001": 0.001, "links": None, "links of 0.05": 0.05}

@@ -46,6 +46,15 @@ def test_axes_are_those_of_scikit_learn(wide, n):
     )
 
 
+@pytest.mark.parametrize("n", [300, 60])
+def test_axes_have_the_sign_that_makes_their_largest_number_positive(wide, n):
+    axes, _ = principal_axes(wide[:n], 12)
+    largest = np.abs(axes).argmax(0)
+    assert np.all(axes[largest, np.arange(axes.shape[1])] > 0)
+    # Rows turned around have the same axes, whatever a library makes of them.
+    np.testing.assert_allclose(principal_axes(-wide[:n], 12)[0], axes, atol=1e-6)
+
+
 def test_features_share_the_variance_of_the_components(wide):
     made = with_direct(encoder(90), 80, wide, SETTINGS, seed=0)
     direct = made(wide)[:, :80]
