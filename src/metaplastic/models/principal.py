@@ -20,8 +20,8 @@ def principal_axes(
     Returns
     -------
     (ndarray of float64, ndarray of float64)
-        Axes as columns `(d, m)`, and variances `(m,)`. An axis has no sign of its own, and libraries
-        choose it by the processor. Here the largest of its numbers is positive.
+        Axes as columns `(d, m)`, and variances `(m,)`. An axis has no sign of its own, and
+        libraries choose it by the processor. Here the largest of its numbers is positive.
     """
     n, d = x.shape
     centred = np.asarray(x - x.mean(0), np.float64)

@@ -16,8 +16,8 @@ Nodes = Float[np.ndarray, "node dim"]
 Components = Int[np.ndarray, " node"]
 
 MOST_COMPONENTS = 2048
-"""Most components that a tree joins, the largest; others are joined to the row nearest to one of
-theirs."""
+"""Most components that a tree joins, the largest; of others, one row is joined to the nearest of
+these."""
 
 ASKED = 8192
 """Nodes whose distances are computed; of larger graphs, a part of every component."""
@@ -44,12 +44,14 @@ def shortest_links(nodes: Nodes, component: Components) -> Int[np.ndarray, "link
     some = [members[:: -(-len(nodes) // ASKED)] for members in whole]
     by_size = sorted(range(len(some)), key=lambda c: -len(whole[c]))
     large, small = (
-        [some[c] for c in part]
-        for part in (by_size[:MOST_COMPONENTS], by_size[MOST_COMPONENTS:])
+        [some[c] for c in part] for part in (by_size[:MOST_COMPONENTS], by_size[MOST_COMPONENTS:])
     )
     tree = minimum_spanning_tree(_distances(nodes, large)).tocoo()
     links = [_closest(nodes, large[a], large[b]) for a, b in zip(*tree.coords, strict=True)]
-    links += [_closest(nodes, members[:1], np.concatenate(large)) for members in small]
+    if small:
+        first, targets = np.array([members[0] for members in small]), np.concatenate(large)
+        nearest = exact_search(nodes[targets], nodes[first], 1).places[:, 0]
+        links += zip(first, targets[nearest], strict=True)
     return np.array(links, np.int64).reshape(-1, 2)
 
 
