@@ -1,6 +1,5 @@
 """Links between components of the graph, and how much the graph says with few labels."""
 
-import contextlib
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
@@ -9,7 +8,6 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import scipy.sparse as sp
 
 from laboratory import Call, Table
 from laboratory.choosing import pools
@@ -18,14 +16,12 @@ from metaplastic.evaluation.trials import draw_support
 from metaplastic.presets import load_preset
 from metaplastic.presets.io import BASE
 from metaplastic.readings import ReadingPool, graph, joint
-from metaplastic.readings.graph import Graph
-from metaplastic.readings.links import shortest_links
 
 SEEDS = (0,)
 SHOTS, TESTED, DRAWS = (1, 3, 10), 1000, 4
 SIZES = ("whole", "large")
-WEIGHTS = {"no links": 0.0, "links of 0.001": 0.001, "links": None, "links of 0.05": 0.05}
-"""Weights of links; None is that of `base`."""
+WEIGHTS = {"no links": 0.0, "links of 0.02": 0.02, "links": graph.LINK, "links of 0.5": 0.5}
+"""Weights of links; without them, parts that have no label say nothing."""
 
 JOINTS = {"before": (1.5, 0.0), "twice with one": (1.5, 1.5), "base": (1.0, 1.5)}
 """`joint.SPREAD` and `joint.FEW`."""
@@ -47,7 +43,7 @@ def measure(call: Call) -> dict[str, Any]:
             if len(chosen):
                 y = np.unique(labels[chosen], return_inverse=True)[1]
                 rows.append(_row(name, size, np.ascontiguousarray(features[chosen]), y))
-                print(name, size, rows[-1]["links"], file=sys.stderr, flush=True)
+                print(name, size, rows[-1]["parts"], file=sys.stderr, flush=True)
                 call.save({"rows": rows})
     return {"rows": rows}
 
@@ -61,37 +57,15 @@ def _made() -> Iterator[tuple[str, Any, Any]]:
 
 
 def _row(name: str, size: str, features: Any, y: Any) -> dict[str, Any]:
-    links = ReadingPool(features, load_preset(BASE).reading).graph.n_links
-    accuracy = {}
-    for label, weight in WEIGHTS.items():
-        # A pool that hangs together has the same graph whatever the weight of links.
-        if weight is None or links:
-            with _links_of(weight):
-                accuracy[label] = _accuracies(features, y)
+    found = ReadingPool(features, load_preset(BASE).reading).graph
+    parts, accuracy = int(found.component.max()) + 1, {}
+    for label, weight in WEIGHTS.items() if parts > 1 else ():
+        with mock.patch.object(graph, "LINK", weight):
+            accuracy[label] = _accuracies(features, y)
     for label, (usual, few) in JOINTS.items():
         with mock.patch.object(joint, "SPREAD", usual), mock.patch.object(joint, "FEW", few):
             accuracy[label] = _accuracies(features, y)
-    return {"pool": name, "size": size, "links": links, "accuracy": accuracy}
-
-
-@contextlib.contextmanager
-def _links_of(weight: float | None) -> Iterator[None]:
-    def linked(found: Graph) -> Graph:
-        return _weighted(found, weight) if weight is not None else real(found)
-
-    real = graph.with_links
-    with mock.patch.object(graph, "with_links", linked):
-        yield
-
-
-def _weighted(found: Graph, weight: float) -> Graph:
-    count, component = sp.csgraph.connected_components(found.weights, directed=False)
-    if count == 1 or weight == 0.0:
-        return found
-    ends = shortest_links(found.nodes, component)
-    one_way = sp.csr_array((np.full(len(ends), weight), ends.T), shape=found.weights.shape)
-    joined = (found.weights + one_way + one_way.T).tocsr()
-    return Graph(found.nodes, joined, found.node_of, found.recall, len(ends))
+    return {"pool": name, "size": size, "parts": parts, "accuracy": accuracy}
 
 
 def _accuracies(features: Any, y: Any) -> dict[str, float]:
@@ -131,7 +105,7 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
         "Accuracy in percent, graph / auto, mean over all pools.",
     )
     parts = (
-        ("links", WEIGHTS, [row for row in result["rows"] if row["links"]]),
+        ("links", WEIGHTS, [row for row in result["rows"] if row["parts"] > 1]),
         ("joint", JOINTS, result["rows"]),
     )
     return {

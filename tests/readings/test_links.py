@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from metaplastic.readings import links
+from metaplastic.readings import ReadingPool, links
 from metaplastic.readings.graph import build_graph
 from metaplastic.readings.links import shortest_links
 
@@ -48,12 +48,22 @@ def test_every_part_is_joined_even_beyond_the_limits(parts, monkeypatch):
     assert _joined(len(nodes), component, found) == 1
 
 
-def test_a_graph_of_copies_hangs_together():
+def test_a_linked_graph_of_copies_hangs_together():
     generator = np.random.default_rng(1)
     x = np.repeat(generator.normal(size=(40, 6)), 15, 0) + 1e-3 * generator.normal(size=(600, 6))
     graph = build_graph(x.astype(np.float32), 10)
-    assert connected_components(graph.weights)[0] == 1
-    assert graph.n_links >= 39
-    np.testing.assert_array_equal(graph.weights.toarray(), graph.weights.toarray().T)
-    # A graph that hangs together gets none.
-    assert build_graph(generator.normal(size=(200, 3)).astype(np.float32), 10).n_links == 0
+    assert graph.component.max() == 39
+    assert graph.linked.component.max() == 0
+    weights = graph.linked.weights.toarray()
+    np.testing.assert_array_equal(weights, weights.T)
+    assert np.count_nonzero(weights - graph.weights.toarray()) == 2 * 39
+
+
+def test_one_label_a_class_reaches_copies_over_links():
+    generator = np.random.default_rng(2)
+    kinds = np.sort(generator.normal(size=(12, 1)), axis=0)
+    kinds[6:] += 3.0
+    x = np.repeat(kinds, 12, 0) + 1e-4 * generator.normal(size=(144, 1))
+    y = np.repeat([0, 1], 72)
+    reading = ReadingPool(x.astype(np.float32)).fit("graph", np.array([0, 143]), y[[0, 143]])
+    assert np.mean(reading.scores(x.astype(np.float32)).argmax(1) == y) > 0.95

@@ -2,11 +2,12 @@
 
 Rows of equal features are one node. A node is joined to its nearest nodes; the weights fall with
 the distance, relative to that of the farthest of them, and are made symmetric. Where the graph
-falls into components, the shortest links join them (`links.shortest_links`).
+falls into components, the shortest links between them are known too (`links.shortest_links`).
 """
 
 import dataclasses
 import functools
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +26,9 @@ Sources = Float[np.ndarray, "node source"]
 NARROWNESS = 4.0
 """Of the weights `exp(-NARROWNESS d^2 / d_k^2)` (Calder et al. 2020)."""
 
+LINK = 0.1
+"""Weight of a link (studies/103-links-and-few-labels). That of two close rows is 1."""
+
 BLOCK_ROWS = 8192
 """Rows that are copied at a time, where all together could be too many."""
 
@@ -34,18 +38,22 @@ MOST_STEPS = 1000
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes `(n, d)` float32, symmetric weights `(n, n)`, and of every row of the pool its node.
-
-    The graph is connected.
-    """
+    """Nodes `(n, d)` float32, symmetric weights `(n, n)`, and of every row of the pool its node."""
 
     nodes: Nodes
     weights: sp.csr_array
     node_of: Int[np.ndarray, " row"]
     recall: float
     """Share of the true neighbours found, estimated on a sample; 1 for exact search."""
-    n_links: int = 0
-    """Links that join what would be components without them."""
+
+    @functools.cached_property
+    def linked(self) -> Self:
+        """The graph with links between its components."""
+        ends = shortest_links(self.nodes, self.component)
+        weight = np.full(len(ends), LINK)
+        one_way = sp.csr_array((weight, ends.T), shape=self.weights.shape)
+        joined = (self.weights + one_way + one_way.T).tocsr()
+        return type(self)(self.nodes, joined, self.node_of, self.recall)
 
     @functools.cached_property
     def degrees(self) -> Float[np.ndarray, " node"]:
@@ -57,11 +65,26 @@ class Graph:
         """Rows of the pool that are a node, or stand nearest to it."""
         return np.bincount(self.node_of, minlength=len(self.nodes)).astype(np.float64)
 
+    @functools.cached_property
+    def component(self) -> Int[np.ndarray, " node"]:
+        """Number of the part of the graph that hangs together with a node."""
+        return np.asarray(connected_components(self.weights, directed=False)[1], np.int64)
+
+    def component_sums(self, values: Sources) -> Sources:
+        """Of every node the sum of the values `(n, s)` over its component."""
+        n = int(self.component.max()) + 1
+        member = sp.csr_array(
+            (np.ones(len(values)), self.component, np.arange(len(values) + 1)),
+            shape=(len(values), n),
+        )
+        return (member.T @ values)[self.component]
+
     def spread(self, sources: Sources, leak: float, tolerance: float) -> Sources:
         """Solve `(L + leak D) u = sources`, L the graph's Laplacian and D its degrees.
 
-        The sources are made to sum to 0, by drains in proportion to degrees. So every column has a
-        solution, whose mean, weighted by degrees, is 0.
+        In every component the sources are made to sum to 0, by drains in proportion to degrees.
+        So every column has a solution whatever is labelled: it is 0 in components without a source,
+        and elsewhere its mean, weighted by degrees, is 0.
 
         Parameters
         ----------
@@ -77,8 +100,8 @@ class Graph:
         InputError
             If the tolerance is not reached.
         """
-        share = self.degrees / self.degrees.sum()
-        balanced = sources - share[:, None] * sources.sum(axis=0)
+        share = self.degrees / self.component_sums(self.degrees[:, None])[:, 0]
+        balanced = sources - share[:, None] * self.component_sums(sources)
         return self._solve(balanced, leak, tolerance)
 
     def smooth(self, values: Sources, leak: float, tolerance: float) -> Sources:
@@ -113,19 +136,7 @@ def build_graph(features: Rows, n_neighbors: int) -> Graph:
     if len(nodes) < 2:  # all rows are equal
         return Graph(nodes, sp.csr_array((len(nodes), len(nodes))), node_of, 1.0)
     neighbours, recall = nearest_to_all(nodes, min(n_neighbors, len(nodes) - 1))
-    return with_links(Graph(nodes, symmetric_weights(neighbours, len(nodes)), node_of, recall))
-
-
-def with_links(graph: Graph) -> Graph:
-    """The graph with links between its components, each weighted as the farthest neighbour is."""
-    n_components, component = connected_components(graph.weights, directed=False)
-    if n_components == 1:
-        return graph
-    links = shortest_links(graph.nodes, component)
-    weight = np.full(len(links), np.exp(-NARROWNESS))
-    one_way = sp.csr_array((weight, links.T), shape=graph.weights.shape)
-    joined = (graph.weights + one_way + one_way.T).tocsr()
-    return dataclasses.replace(graph, weights=joined, n_links=len(links))
+    return Graph(nodes, symmetric_weights(neighbours, len(nodes)), node_of, recall)
 
 
 def distinct_rows(rows: Rows) -> tuple[Nodes, Int[np.ndarray, " row"]]:

@@ -3,7 +3,10 @@
 Source: Calder, Cook, Thorpe, Slepcev 2020 (arXiv 2006.11184). The scores `u` of a class solve
 `(L + leak D) u = sources`, where the class's labelled rows are sources of 1 together; then their
 mean over classes is taken away. With equally many labels a class and no leak that is Poisson
-learning.
+learning. Where the graph falls into components, the share of a class's labelled rows that lie in
+a component counts for the class everywhere in it (in a connected graph that changes nothing), it
+alone where there is no other class. Rows of a component without labels have the scores that links
+to other components bring them.
 """
 
 import dataclasses
@@ -31,6 +34,9 @@ HELD_OUT = 64
 SPREAD_NUMBERS = 2**24
 """Most numbers of what is spread at a time (128 MiB)."""
 
+COMPONENT = 2.0
+"""Score of a class that alone has labels in a component; others are of size 1."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Spread:
@@ -54,14 +60,24 @@ def spread_labels(
     sources = np.zeros((len(graph.nodes), n_classes))
     np.add.at(sources, (places, labels), 1.0 / counts[labels])
     values = graph.spread(sources, settings.leak, settings.tolerance)
+    there = graph.component_sums(sources)
     # What a labelled row adds to its own class is known, so that it can be taken away.
     alone = _alone(graph, places[checked], settings)
     own, each = labels[checked], np.arange(len(checked))
-    held_out = values[places[checked]].copy()
-    held_out[each, own] = (counts[own] * held_out[each, own] - alone) / (counts[own] - 1)
-    values = centred(values)
-    size = unlabelled_size(values, places)
-    return Spread(values / size, checked, centred(held_out) / size)
+    held_out, left = values[places[checked]].copy(), there[places[checked]].copy()
+    for part, added in ((held_out, alone), (left, 1.0)):
+        part[each, own] = (counts[own] * part[each, own] - added) / (counts[own] - 1)
+    left = np.maximum(left, 0.0)  # of rounding
+    size = unlabelled_size(centred(np.where(_several(there), values, 0.0)), places)
+    said, bare = _joined(values / size, there), ~there.any(axis=1)
+    if bare.any():
+        passed = centred(graph.linked.spread(sources, settings.leak, settings.tolerance))
+        said[bare] = passed[bare] / unlabelled_size(passed, places)
+    return Spread(
+        said,
+        checked,
+        _joined(held_out / size, np.where(left > 1e-9, left, 0.0)),
+    )
 
 
 def _alone(
@@ -76,6 +92,18 @@ def _alone(
         solved = graph.spread(sources, settings.leak, settings.tolerance)
         found[start : start + size] = solved[some, np.arange(len(some))]
     return found
+
+
+def _several(there: Scores) -> NDArray[np.bool_]:
+    return np.count_nonzero(there, axis=1, keepdims=True) > 1
+
+
+def _joined(values: Scores, there: Scores) -> Scores:
+    """Scores within components of several classes, and what each class has of a component."""
+    within = np.where(_several(there) & (there > 0), values, 0.0)
+    total = there.sum(1, keepdims=True)
+    shares = there / np.where(total > 0, total, 1.0)
+    return centred(within) + COMPONENT * centred(shares)
 
 
 def centred(scores: Scores) -> Scores:

@@ -246,11 +246,12 @@ def _spread(pool: ReadingPool, rows: Any, labels: Labels) -> Spread:
 
 def _told(pool: ReadingPool, labels: Labels) -> str:
     graph = pool.graph
-    joined = f", and {graph.n_links} links join its parts" if graph.n_links else ""
+    parts = int(graph.component.max()) + 1
     recall = "" if graph.recall == 1 else f" (recall {100 * graph.recall:.0f} %)"
     return (
         f"The labels of {len(labels)} rows were spread over a graph of {len(graph.nodes)} rows "
-        f"that differ, each joined to its {pool.settings.n_neighbors} nearest{recall}{joined}."
+        f"that differ, each joined to its {pool.settings.n_neighbors} nearest{recall}, in {parts} "
+        f"component{'s' if parts > 1 else ''}."
     )
 
 
