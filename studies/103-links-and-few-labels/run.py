@@ -11,7 +11,7 @@ import numpy as np
 
 from laboratory import Call, Table
 from laboratory.choosing import pools
-from laboratory.combining import rows_of
+from laboratory.combining import KINDS, kind_of, rows_of
 from metaplastic.evaluation.trials import draw_support
 from metaplastic.presets import load_preset
 from metaplastic.presets.io import BASE
@@ -53,7 +53,11 @@ def _made() -> Iterator[tuple[str, Any, Any]]:
     generator = np.random.default_rng(0)
     kinds = generator.normal(size=(40, 6))
     features = np.repeat(kinds, 15, 0) + 0.001 * generator.normal(size=(600, 6))
-    yield "copies", features.astype(np.float32), np.repeat((kinds[:, 0] > 0).astype(int), 15)
+    yield (
+        "blobs of copies",
+        features.astype(np.float32),
+        np.repeat((kinds[:, 0] > 0).astype(int), 15),
+    )
 
 
 def _row(name: str, size: str, features: Any, y: Any) -> dict[str, Any]:
@@ -87,16 +91,6 @@ def _accuracies(features: Any, y: Any) -> dict[str, float]:
     return said
 
 
-def kind_of(pool: str) -> str:
-    """Tables, texts, images or other drawn tasks."""
-    if pool.startswith("keel"):
-        return "tables"
-    if pool.startswith(("wl", "counts")) or "writings" in pool or "text_" in pool:
-        return "texts"
-    images = ("glyphs", "strokes", "silhouettes", "pictures")
-    return "images" if any(word in pool for word in images) else "other drawn tasks"
-
-
 def tables(result: Mapping[str, Any]) -> dict[str, Table]:
     """Links on pools that fall apart, and the joint reading on all."""
     header = ("", "rows", "pools", "", *(f"{k} a class" for k in SHOTS))
@@ -116,7 +110,7 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
 
 def _cells(rows: list[Mapping[str, Any]], labels: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     sizes = {"whole": "up to 1,000", "large": "2,000 to 4,000"}
-    for kind in dict.fromkeys(kind_of(row["pool"]) for row in rows):
+    for kind in KINDS:
         for size in SIZES:
             own = [r for r in rows if kind_of(r["pool"]) == kind and r["size"] == size]
             for label in labels if own else ():

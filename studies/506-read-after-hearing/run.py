@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from laboratory import Call, Table
 from laboratory.choosing import inputs
 from laboratory.combining import (
+    KINDS,
     MOST_ROWS,
     MOST_TESTED,
     Case,
@@ -21,6 +22,7 @@ from laboratory.combining import (
     fit,
     fit_sharpness,
     group,
+    kind_of,
     weights,
 )
 from metaplastic.evaluation.trials import draw_support
@@ -34,14 +36,6 @@ from metaplastic.rules import RuleSet, load_rule
 
 SEEDS, SHOTS, DRAWS, FOLDS = (0,), (1, 3, 10), 1, 5
 WHOLE = "whole"
-KINDS = {
-    "tables": ("keel-",),
-    "images": ("pool-glyphs", "pool-strokes", "pool-silhouettes", "pool-pictures"),
-    "other drawn tasks": ("pool-", "blobs"),
-    "counts of words": ("counts-",),
-    "embeddings of texts": ("wl-",),
-}
-"""How names of pools of a kind begin."""
 WAYS = ("unheard", "ridge", "graph", "as base", "refitted")
 """`auto` of features that heard nothing; of those that did: both heads alone, `auto` with the
 weights of `base`, and with weights that were fitted without the pool's group."""
@@ -176,10 +170,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, Table]:
 
 def _kinds(result: Mapping[str, Any]) -> dict[str, Table]:
     """What hearing gains under `auto`, by kind of inputs."""
-    cells, rest = [], list(result["rows"])
-    for kind, starts in KINDS.items():
-        rows = [row for row in rest if row["pool"].startswith(starts)]
-        rest = [row for row in rest if row not in rows]
+    cells = []
+    for kind in KINDS:
+        rows = [row for row in result["rows"] if kind_of(row["pool"]) == kind]
         gains = []
         for shots in SHOTS:
             of = [row["accuracy"] for row in rows if row["shots"] == shots]

@@ -30,6 +30,15 @@ VARIANTS = ("whole", "uneven", "few", "large")
 """Rows of a pool; its classes made unequally large; two to four of at least four classes; more
 rows. All but the last have at most `MOST_ROWS`."""
 
+KINDS = {
+    "tables": ("keel-",),
+    "images": ("pool-glyphs", "pool-strokes", "pool-silhouettes", "pool-pictures"),
+    "other drawn tasks": ("pool-", "blobs"),
+    "counts of words": ("counts-",),
+    "embeddings of texts": ("wl-",),
+}
+"""How names of pools of a kind begin; the first that fits counts."""
+
 UNEVEN = 0.7
 """Spread of the logarithms of the sizes of classes that are made unequally large."""
 
@@ -122,6 +131,11 @@ def group(pool: str) -> str:
     for start in ("wl-", "counts-"):
         pool = pool.removeprefix(start)
     return pool.rsplit("-", 1)[0] if pool.startswith("pool-") else pool
+
+
+def kind_of(pool: str) -> str:
+    """The kind of a pool, by its name."""
+    return next(kind for kind, starts in KINDS.items() if pool.startswith(starts))
 
 
 def weights(

@@ -92,9 +92,9 @@ def document(content: Mapping[str, Any], read: Mapping[str, Any]) -> str:
         "## Read over the pool\n",
         "A reading over the graph of the pool makes more of few labels. Here all readings stand "
         'side by side; "auto" is the default of `FewShotClassifier`. These tables have fewer draws '
-        "than those above and letters rendered anew. The newest rows are of commit "
-        f"{read['provenance']['commit']}; [the study]"
-        "(../studies/102-readings-on-public-sets/README.md) says which are older.\n",
+        "than those above and letters rendered anew ([the study]"
+        "(../studies/102-readings-on-public-sets/README.md), commit "
+        f"{read['provenance']['commit']}).\n",
     ]
     for shots in values(read["rows"], "shots"):
         parts.append(read_board(read["rows"], shots, own).markdown())

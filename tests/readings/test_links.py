@@ -5,9 +5,10 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
-from metaplastic.readings import ReadingPool, links
+from metaplastic.readings import ReadingPool, ReadingSettings, links
 from metaplastic.readings.graph import build_graph
 from metaplastic.readings.links import shortest_links
+from metaplastic.readings.poisson import spread_labels
 
 
 @pytest.fixture
@@ -67,3 +68,16 @@ def test_one_label_a_class_reaches_copies_over_links():
     y = np.repeat([0, 1], 72)
     reading = ReadingPool(x.astype(np.float32)).fit("graph", np.array([0, 143]), y[[0, 143]])
     assert np.mean(reading.scores(x.astype(np.float32)).argmax(1) == y) > 0.95
+
+
+def test_links_change_nothing_in_parts_that_have_labels(monkeypatch):
+    generator = np.random.default_rng(3)
+    x = np.repeat(generator.normal(size=(10, 4)), 15, 0) + 1e-3 * generator.normal(size=(150, 4))
+    few, labels = np.arange(0, 90, 15), np.array([0, 0, 1, 1, 2, 2])
+    scores = {}
+    for weight in (0.1, 0.5):
+        monkeypatch.setattr("metaplastic.readings.graph.LINK", weight)
+        graph = build_graph(x.astype(np.float32), 10)
+        scores[weight] = spread_labels(graph, few, labels, ReadingSettings()).values
+    np.testing.assert_array_equal(scores[0.1][:90], scores[0.5][:90])
+    assert np.all(np.any(scores[0.1][90:] != scores[0.5][90:], axis=1))

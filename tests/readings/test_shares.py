@@ -6,7 +6,7 @@ from scipy.special import softmax
 
 from metaplastic.readings import ReadingPool, ReadingSettings
 from metaplastic.readings.graph import build_graph
-from metaplastic.readings.joint import LEAK, TOLERANCE, spread_both
+from metaplastic.readings.joint import FEW, LEAK, LINEAR, SPREAD, TOLERANCE, spread_both
 from metaplastic.readings.shares import expected_shares, log_shares, shift_to_shares
 
 
@@ -64,6 +64,19 @@ def test_spread_anew_what_both_say_reaches_rows_that_neither_knows():
         far=1.0,
     )
     np.testing.assert_array_equal(found.argmax(1), np.repeat([0, 1], 40))
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_the_fewer_labels_the_more_the_graph_says_of_what_is_spread(each):
+    """Ridge and the graph contradict each other at a node of its own part, with known weights."""
+    x = np.array([[0.0], [0.1], [0.2], [0.3], [90.0], [90.1], [90.2], [90.3]], np.float32)
+    graph = build_graph(x, 3)
+    linear, spread = np.zeros((8, 2)), np.zeros((8, 2))
+    linear[4:], spread[4:] = [1.0, 0.0], [0.0, 0.3]
+    rows, labels = np.arange(2 * each) % 4, np.arange(2 * each) % 2
+    found = spread_both(graph, linear, spread, rows, labels, np.array([0.5, 0.5]), far=0.0)
+    said = LINEAR * 1.0 - (SPREAD + FEW / each) * 0.3
+    np.testing.assert_allclose(found[4:] @ [1.0, -1.0], said, atol=0.01)
 
 
 @pytest.mark.parametrize("head", ["auto", "graph"])

@@ -20,8 +20,8 @@ def principal_axes(
     Returns
     -------
     (ndarray of float64, ndarray of float64)
-        Axes as columns `(d, m)`, and variances `(m,)`. An axis has no sign of its own, and
-        libraries choose it by the processor. Here the largest of its numbers is positive.
+        Axes as columns `(d, m)`, and variances `(m,)`. The largest number of every axis is
+        positive: eigenvectors have no sign of their own, and LAPACK's depends on the processor.
     """
     n, d = x.shape
     centred = np.asarray(x - x.mean(0), np.float64)
@@ -33,5 +33,5 @@ def principal_axes(
     values = np.maximum(values[::-1], 0.0)
     axes = vectors[:, ::-1] if small else centred.T @ vectors[:, ::-1]
     lengths = np.linalg.norm(axes, axis=0)
-    largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
-    return axes / np.where(largest < 0, -1.0, 1.0) / np.where(lengths > 0, lengths, 1.0), values / n
+    largest = axes[np.abs(axes).argmax(axis=0), np.arange(count)]
+    return axes / np.copysign(np.where(lengths > 0, lengths, 1.0), largest), values / n

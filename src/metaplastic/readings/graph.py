@@ -27,7 +27,7 @@ NARROWNESS = 4.0
 """Of the weights `exp(-NARROWNESS d^2 / d_k^2)` (Calder et al. 2020)."""
 
 LINK = 0.1
-"""Weight of a link (studies/103-links-and-few-labels). That of two close rows is 1."""
+"""Weight of a link; that of two close rows is up to 1 (studies/103-links-and-few-labels)."""
 
 BLOCK_ROWS = 8192
 """Rows that are copied at a time, where all together could be too many."""

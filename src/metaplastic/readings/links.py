@@ -16,11 +16,11 @@ Nodes = Float[np.ndarray, "node dim"]
 Components = Int[np.ndarray, " node"]
 
 MOST_COMPONENTS = 2048
-"""Most components that a tree joins, the largest; of others, one row is joined to the nearest of
-these."""
+"""Most components that a tree joins. The largest are taken; one node of each other is joined to the
+nearest node of these."""
 
 ASKED = 8192
-"""Nodes whose distances are computed; of larger graphs, a part of every component."""
+"""Most nodes that are all compared; of larger graphs, a part of every component is."""
 
 
 def shortest_links(nodes: Nodes, component: Components) -> Int[np.ndarray, "link end"]:
@@ -40,7 +40,7 @@ def shortest_links(nodes: Nodes, component: Components) -> Int[np.ndarray, "link
     """
     order = np.argsort(component, kind="stable")
     whole = np.split(order, np.cumsum(np.bincount(component))[:-1])
-    # Of every component a part at even distances.
+    # Of large graphs, every n-th member of a component.
     some = [members[:: -(-len(nodes) // ASKED)] for members in whole]
     by_size = sorted(range(len(some)), key=lambda c: -len(whole[c]))
     large, small = (
@@ -56,7 +56,7 @@ def shortest_links(nodes: Nodes, component: Components) -> Int[np.ndarray, "link
 
 
 def _distances(nodes: Nodes, members: list[NDArray[np.int64]]) -> Float[np.ndarray, "c c"]:
-    """Least squared distances between components; rounding makes none 0, which is no link."""
+    """Least squared distances between components; none is 0, which would mean no link."""
     order = np.concatenate(members)
     own = np.repeat(np.arange(len(members)), [len(m) for m in members])
     starts = np.searchsorted(own, np.arange(len(members)))
