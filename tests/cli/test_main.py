@@ -122,7 +122,7 @@ def test_module_runs_and_version_is_the_projects():
         (["data", "list"], True, 1),
         (["data", "list"], False, 1),
         (["--help"], True, 1),
-        (["--help"], False, 0),  # argparse itself passes over what it cannot print.
+        (["--help"], False, None),
     ],
 )
 def test_a_closed_pipe_is_no_traceback(words, buffered, status):
@@ -138,7 +138,8 @@ def test_a_closed_pipe_is_no_traceback(words, buffered, status):
         env=os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"},
     )
     os.close(writer)
-    assert done.returncode == status
+    # From some Python 3.11 on, argparse itself passes over what it cannot print.
+    assert done.returncode == status if status is not None else done.returncode in (0, 1)
     assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import scipy
+from threadpoolctl import threadpool_info
 
 from metaplastic.learners.programs import _processor
 
@@ -14,8 +15,14 @@ PINNED = Path(__file__).with_name("pinned.json")
 
 
 def machine() -> str:
-    """Processor and versions: bits are equal where these are."""
-    return f"{_processor()} jax {jax.__version__} numpy {np.__version__} scipy {scipy.__version__}"
+    """Processor, kernels of the BLAS, versions: bits are equal where these are.
+
+    The environment can choose other kernels than those of the processor.
+    """
+    kernels = {own["architecture"] for own in threadpool_info() if own["user_api"] == "blas"}
+    blas = "+".join(sorted(kernels))
+    versions = f"jax {jax.__version__} numpy {np.__version__} scipy {scipy.__version__}"
+    return f"{_processor()} {blas} {versions}"
 
 
 def read() -> dict[str, Any]:

@@ -6,6 +6,8 @@ To be run only when defaults are changed on purpose; the commit says why.
 import sys
 from pathlib import Path
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import conftest  # noqa: F401  # The environment of the tests: flags of the compiler change bits.
@@ -21,7 +23,8 @@ def main() -> None:
     for name, case in CASES.items():
         features = case()
         entry = pinned.get(name)
-        if entry is None or entry["summary"] != summary(features):
+        # Kernels of other machines change the last digits.
+        if entry is None or not np.allclose(entry["summary"], summary(features), atol=2e-3):
             entry = {"shape": list(features.shape), "summary": summary(features), "digests": {}}
         entry["digests"][machine()] = digest(features)
         pinned[name] = entry
